@@ -1,0 +1,3 @@
+//! The device program: captures, encodes, publishes by WHIP.
+
+fn main() {}

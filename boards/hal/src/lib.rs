@@ -1,0 +1,1 @@
+//! Traits and plain data of the boards: cameras, microphones, outputs.

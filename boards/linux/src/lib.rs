@@ -1,0 +1,1 @@
+//! Linux devices: V4L2 cameras and ALSA sound.

@@ -1,0 +1,15 @@
+//! The WebRTC peer as a value.
+//!
+//! Nothing here touches a socket, a clock, a thread or a random source: time
+//! and seed are arguments, datagrams go in by `handle_*` and come out by
+//! `poll_*`. The same inputs give the same outputs.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod id;
+pub mod port;
+pub mod time;

@@ -1,0 +1,1 @@
+//! webrtc-srtp and the in-place AEAD behind the SRTP port, and the guard before them.

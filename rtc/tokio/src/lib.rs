@@ -1,0 +1,1 @@
+//! Drives a peer on tokio: sockets and the WHIP and WHEP client.

@@ -1,0 +1,1 @@
+//! UDP in batches: recvmmsg, GRO, GSO, sendmmsg and packet info.

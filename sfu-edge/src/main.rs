@@ -1,0 +1,3 @@
+//! A small WHIP/WHEP SFU for ARM boards.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Whole peers in simulated time over a seeded link.
