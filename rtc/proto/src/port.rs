@@ -70,7 +70,11 @@ impl SrtpKey {
         held[..salt.len()].copy_from_slice(salt);
         #[allow(clippy::cast_possible_truncation)] // at most 14
         let salt_len = salt.len() as u8;
-        Some(Self { key: key.try_into().ok()?, salt: held, salt_len })
+        Some(Self {
+            key: key.try_into().ok()?,
+            salt: held,
+            salt_len,
+        })
     }
 
     /// The master key.

@@ -103,6 +103,9 @@ mod tests {
     fn since_saturates() {
         let a = Instant::from_millis(5);
         assert_eq!(a.since(Instant::from_millis(9)), Duration::ZERO);
-        assert_eq!((a + Duration::from_millis(2)).since(a), Duration::from_millis(2));
+        assert_eq!(
+            (a + Duration::from_millis(2)).since(a),
+            Duration::from_millis(2)
+        );
     }
 }
