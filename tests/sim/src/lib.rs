@@ -1,1 +1,4 @@
 //! Whole peers in simulated time over a seeded link.
+
+pub mod fake;
+pub mod link;
