@@ -14,4 +14,5 @@ pub mod ice;
 pub mod id;
 pub mod port;
 pub mod rtp;
+pub mod sdp;
 pub mod time;
