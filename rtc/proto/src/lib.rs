@@ -13,4 +13,5 @@ extern crate std;
 pub mod ice;
 pub mod id;
 pub mod port;
+pub mod stun;
 pub mod time;
