@@ -15,4 +15,5 @@ pub mod id;
 pub mod port;
 pub mod rtp;
 pub mod sdp;
+pub mod stun;
 pub mod time;
