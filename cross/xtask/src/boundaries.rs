@@ -1,0 +1,131 @@
+//! The house's walls: which of our crates may see which, and what the core must never see. Read off
+//! `cargo tree`, so that they hold by check and not by promise.
+
+use crate::failure::Failure;
+use crate::summary::Count;
+use crate::{step, workspace};
+
+/// Each crate of ours and all of ours that it may depend on.
+const EDGES: &[(&str, &[&str])] = &[
+    ("transom-rtc-proto", &[]),
+    ("transom-boards-hal", &[]),
+    ("transom-rtc-udp", &[]),
+    ("transom-rtc-dtls", &["transom-rtc-proto"]),
+    ("transom-rtc-srtp", &["transom-rtc-proto"]),
+    (
+        "transom-rtc-tokio",
+        &[
+            "transom-rtc-udp",
+            "transom-rtc-dtls",
+            "transom-rtc-srtp",
+            "transom-rtc-proto",
+        ],
+    ),
+    ("transom-boards-linux", &["transom-boards-hal"]),
+    (
+        "transom-agent",
+        &[
+            "transom-rtc-tokio",
+            "transom-boards-hal",
+            "transom-boards-linux",
+        ],
+    ),
+    (
+        "transom-sfu",
+        &[
+            "transom-rtc-udp",
+            "transom-rtc-dtls",
+            "transom-rtc-srtp",
+            "transom-rtc-proto",
+        ],
+    ),
+    ("xtask", &[]),
+];
+
+/// What would bring an operating system, a clock, a random source or an executor into the core.
+const NOT_IN_THE_CORE: &[&str] = &[
+    "async-std",
+    "bytes",
+    "chrono",
+    "futures",
+    "getrandom",
+    "libc",
+    "log",
+    "mio",
+    "rand",
+    "ring",
+    "rustix",
+    "smol",
+    "socket2",
+    "std",
+    "time",
+    "tokio",
+    "tracing",
+    "webrtc-util",
+];
+
+pub(crate) fn check() -> Result<Count, Failure> {
+    let mut count = Count::default();
+    for (package, allowed) in EDGES {
+        let ours: Vec<String> = tree(package, &["--depth", "1"])?
+            .into_iter()
+            .filter(|name| name.starts_with("transom-"))
+            .collect();
+        rule(&mut count, package, "may not depend on", ours, |name| {
+            !allowed.contains(&name)
+        });
+    }
+    let core = tree("transom-rtc-proto", &[])?;
+    rule(
+        &mut count,
+        "transom-rtc-proto",
+        "may not contain",
+        core,
+        |name| NOT_IN_THE_CORE.contains(&name),
+    );
+    Ok(count)
+}
+
+fn rule(
+    count: &mut Count,
+    package: &str,
+    verdict: &str,
+    dependencies: Vec<String>,
+    offends: impl Fn(&str) -> bool,
+) {
+    let offenders: Vec<String> = dependencies
+        .into_iter()
+        .filter(|name| offends(name))
+        .collect();
+    if offenders.is_empty() {
+        count.passed += 1;
+        return;
+    }
+    count.failed += 1;
+    count.note = format!("{package} {verdict} {}", offenders.join(", "));
+    println!("{}", count.note);
+}
+
+/// The names of what `package` depends on when it runs: no build scripts, no tests.
+fn tree(package: &str, words: &[&str]) -> Result<Vec<String>, Failure> {
+    let mut command = workspace::cargo([
+        "tree",
+        "--locked",
+        "--edges",
+        "normal,no-proc-macro",
+        "--prefix",
+        "none",
+        "--package",
+        package,
+    ]);
+    command.args(words);
+    let text = step::output(&mut command)
+        .ok_or_else(|| Failure::new(format!("`cargo tree --locked --package {package}` failed")))?;
+    // The first line is the package itself.
+    Ok(text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect())
+}

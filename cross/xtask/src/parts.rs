@@ -1,0 +1,238 @@
+//! The parts of `cargo xtask test`.
+
+use std::process::Command;
+
+use crate::boundaries;
+use crate::failure::Failure;
+use crate::needs::{self, Consent};
+use crate::step;
+use crate::summary::Count;
+use crate::tools::Browser;
+use crate::workspace::{self, Profile};
+
+/// Something that can be tested alone.
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Only with `--full`.
+    pub(crate) full: bool,
+    pub(crate) run: fn(Consent) -> Result<Count, Failure>,
+}
+
+/// Cheap ones first: a typo should not cost the minutes of the browser tests.
+pub(crate) const PARTS: &[Part] = &[
+    Part {
+        name: "fmt",
+        about: "the sources are formatted",
+        full: false,
+        run: fmt,
+    },
+    Part {
+        name: "boundaries",
+        about: "no crate depends on what it must not",
+        full: false,
+        run: boundaries,
+    },
+    Part {
+        name: "clippy",
+        about: "no warnings in any target",
+        full: false,
+        run: clippy,
+    },
+    Part {
+        name: "unit",
+        about: "the crates' own tests",
+        full: false,
+        run: unit,
+    },
+    Part {
+        name: "no_std",
+        about: "the peer's core builds for a microcontroller",
+        full: false,
+        run: no_std,
+    },
+    Part {
+        name: "sim",
+        about: "whole peers in simulated time",
+        full: false,
+        run: sim,
+    },
+    Part {
+        name: "fuzz-replay",
+        about: "the fuzz targets over their committed corpora",
+        full: false,
+        run: fuzz_replay,
+    },
+    Part {
+        name: "docs",
+        about: "the documentation builds without warnings",
+        full: false,
+        run: docs,
+    },
+    Part {
+        name: "deny",
+        about: "licences, bans and sources of the dependencies",
+        full: false,
+        run: deny,
+    },
+    Part {
+        name: "e2e",
+        about: "real processes and bad input",
+        full: false,
+        run: e2e,
+    },
+    Part {
+        name: "browser",
+        about: "Chromium and FFmpeg against real processes",
+        full: false,
+        run: browser,
+    },
+    Part {
+        name: "release",
+        about: "the end-to-end tests on the release build",
+        full: true,
+        run: release,
+    },
+];
+
+fn fmt(_: Consent) -> Result<Count, Failure> {
+    check("fmt", workspace::cargo(["fmt", "--all", "--check"]))
+}
+
+fn boundaries(_: Consent) -> Result<Count, Failure> {
+    boundaries::check()
+}
+
+fn clippy(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ];
+    check("clippy", workspace::cargo(clippy))
+}
+
+fn unit(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    let elsewhere = [
+        "--workspace",
+        "--exclude",
+        "transom-tests-e2e",
+        "--exclude",
+        "transom-tests-sim",
+    ];
+    rust_tests("unit", &elsewhere, &[])
+}
+
+fn no_std(_: Consent) -> Result<Count, Failure> {
+    // A Cortex-M4F: no operating system, no atomics wider than 32 bits.
+    const TARGET: &str = "thumbv7em-none-eabihf";
+    needs::rust_target(TARGET)?;
+    check(
+        "no_std",
+        workspace::cargo([
+            "build",
+            "--package",
+            "transom-rtc-proto",
+            "--target",
+            TARGET,
+        ]),
+    )
+}
+
+fn sim(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    rust_tests("sim", &["--package", "transom-tests-sim"], &[])
+}
+
+fn fuzz_replay(_: Consent) -> Result<Count, Failure> {
+    rust_tests(
+        "fuzz-replay",
+        &["--package", "transom-tests-e2e", "--test", "fuzz_replay"],
+        &[],
+    )
+}
+
+fn docs(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    let mut docs = workspace::cargo([
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ]);
+    docs.env("RUSTDOCFLAGS", "--deny warnings");
+    check("docs", docs)
+}
+
+fn deny(_: Consent) -> Result<Count, Failure> {
+    if !needs::in_path("cargo-deny") {
+        println!("cargo-deny is not installed: LICENCES, BANS AND SOURCES ARE NOT CHECKED.");
+        println!("`cargo install cargo-deny --locked` installs it.");
+        return Ok(Count::skip(
+            "no cargo-deny: licences, bans and sources not checked",
+        ));
+    }
+    check(
+        "deny",
+        workspace::cargo(["deny", "check", "licenses", "bans", "sources"]),
+    )
+}
+
+fn e2e(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    end_to_end(Profile::Dev)
+}
+
+fn browser(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    let browser = Browser::ready(consent)?;
+    step::run("build", workspace::build(Profile::Dev))?;
+    in_browser(&browser, Profile::Dev)
+}
+
+fn release(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    let browser = Browser::ready(consent)?;
+    let mut count = end_to_end(Profile::Release)?;
+    count.join(&in_browser(&browser, Profile::Release)?);
+    Ok(count)
+}
+
+fn end_to_end(profile: Profile) -> Result<Count, Failure> {
+    step::run("build", workspace::build(profile))?;
+    let bin_dir = workspace::bin_dir(profile).display().to_string();
+    rust_tests(
+        "e2e",
+        &["--package", "transom-tests-e2e"],
+        &[("TRANSOM_BIN_DIR", &bin_dir)],
+    )
+}
+
+fn in_browser(browser: &Browser, profile: Profile) -> Result<Count, Failure> {
+    let mut count = Count::default();
+    let status = step::watch("browser", browser.tests(profile), |line| count.read(line))?;
+    Ok(count.checked(status.success()))
+}
+
+/// A command whose success is the test.
+fn check(label: &str, command: Command) -> Result<Count, Failure> {
+    step::run(label, command).map(|()| Count::success())
+}
+
+/// cargo-nextest where it is installed (each test in a process of its own, in parallel), else cargo test.
+fn rust_tests(label: &str, which: &[&str], env: &[(&str, &str)]) -> Result<Count, Failure> {
+    let mut command = if needs::in_path("cargo-nextest") {
+        workspace::cargo(["nextest", "run", "--no-fail-fast", "--no-tests", "fail"])
+    } else {
+        workspace::cargo(["test", "--no-fail-fast", "--all-targets"])
+    };
+    command.args(which).envs(env.iter().copied());
+    let mut count = Count::default();
+    let status = step::watch(label, command, |line| count.read(line))?;
+    Ok(count.checked(status.success()))
+}

@@ -1,0 +1,106 @@
+//! What the browser tests run on: Node with playwright-core, and a Python environment that carries
+//! FFmpeg and real clips.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::needs::{self, Consent};
+use crate::step;
+use crate::workspace::{self, Profile};
+
+/// Everything in place.
+pub(crate) struct Browser {
+    folder: PathBuf,
+    python: PathBuf,
+}
+
+impl Browser {
+    /// Installs what is missing.
+    pub(crate) fn ready(consent: Consent) -> Result<Self, Failure> {
+        needs::debian(needs::BROWSER, consent)?;
+        let folder = workspace::root().join("tests").join("browser");
+        let python = workspace::target().join("venv").join("bin").join("python");
+        node_packages(&folder)?;
+        python_packages(&folder, &python, consent)?;
+        Ok(Self { folder, python })
+    }
+
+    /// The test suite. One file at a time: two cores decode little more than one stream in real time.
+    pub(crate) fn tests(&self, profile: Profile) -> Command {
+        self.node(
+            profile,
+            &["--test", "--test-concurrency=1", "--test-reporter=spec"],
+        )
+    }
+
+    /// One of the measuring scripts.
+    pub(crate) fn bench(&self, script: &str) -> Command {
+        self.node(Profile::Release, &[script])
+    }
+
+    fn node(&self, profile: Profile, words: &[&str]) -> Command {
+        let mut node = Command::new("node");
+        node.args(words)
+            .current_dir(&self.folder)
+            .env("TRANSOM_BIN_DIR", workspace::bin_dir(profile))
+            .env("TRANSOM_TARGET_DIR", workspace::target())
+            .env("TRANSOM_PYTHON", &self.python);
+        node
+    }
+}
+
+fn node_packages(folder: &Path) -> Result<(), Failure> {
+    let lock = folder.join("package-lock.json");
+    up_to_date(
+        &lock,
+        &folder.join("node_modules").join(".transom-installed"),
+        || {
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--no-audit", "--no-fund"])
+                .current_dir(folder);
+            step::run("npm ci", npm)
+        },
+    )
+}
+
+fn python_packages(folder: &Path, python: &Path, consent: Consent) -> Result<(), Failure> {
+    let venv = workspace::target().join("venv");
+    let list = folder.join("requirements.txt");
+    up_to_date(&list, &venv.join(".transom-installed"), || {
+        if step::output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_none() {
+            needs::debian(needs::VENV, consent)?;
+        }
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&venv);
+        step::run("python venv", make)?;
+        let mut pip = Command::new(python);
+        // Their own dependencies serve parts of them that are not used here.
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "-r",
+        ])
+        .arg(&list);
+        step::run("pip install", pip)
+    })
+}
+
+/// Runs `install` unless `mark` holds what `list` says now.
+fn up_to_date(
+    list: &Path,
+    mark: &Path,
+    install: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let wanted = fs::read(list).map_err(Failure::io(list.display()))?;
+    if fs::read(mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    install()?;
+    fs::write(mark, wanted).map_err(Failure::io(mark.display()))
+}
