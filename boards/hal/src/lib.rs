@@ -1,1 +1,20 @@
-//! Traits and plain data of the boards: cameras, microphones, outputs.
+//! Traits and plain data of the boards: cameras and microphones.
+//!
+//! A leaf: no clock, no file, no thread. A frame says how long ago it was
+//! captured, and the program that has a clock turns that into an instant, so
+//! that the same traits serve Linux and bare metal.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod camera;
+mod choice;
+mod microphone;
+mod video;
+
+pub use camera::{Camera, CameraError, CameraInfo, CapturedFrame, list_cameras};
+pub use choice::{CameraWish, choose};
+pub use microphone::{Microphone, MicrophoneError, SoundFormat};
+pub use video::{CameraFormat, FourCc, FrameSize, PixelFormat};
