@@ -76,7 +76,7 @@ fn the_configuration_is_no_toml() {
     command.arg("--config").arg(file);
     Program::start(command)
         .ended(SOON)
-        .refused_with(&["transom-agent.toml", "line"]);
+        .refused_with(&["transom-agent.toml:1"]);
 }
 
 /// A camera may be plugged in later: the agent says what is missing and waits for it.

@@ -57,7 +57,7 @@ fn the_configuration_is_no_toml() {
     command.arg("--config").arg(file);
     Program::start(command)
         .ended(SOON)
-        .refused_with(&["transom-sfu.toml", "line 1"]);
+        .refused_with(&["transom-sfu.toml:1"]);
 }
 
 #[test]
