@@ -1,0 +1,113 @@
+//! Egress: every (key, SSRC, index) is sealed once.
+
+use transom_rtc_proto::id::Ssrc;
+use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
+
+use crate::aead::RtpAead;
+use crate::contained::Contained;
+use crate::guard::{validate_rtcp, validate_rtp};
+use crate::window::RtpWindow;
+
+/// Sources that we may send to one peer.
+const MAX_SOURCES: usize = 64;
+/// SRTCP packets under one key (RFC 3711 section 9.2): webrtc-srtp would start
+/// its index again from zero, and use a nonce twice.
+const MAX_SRTCP_PACKETS: u32 = 0x7fff_ffff;
+
+/// Seals what we send to one peer.
+pub(crate) struct Sealer {
+    profile: SrtpProfile,
+    sources: Vec<Source>,
+    aead: Option<RtpAead>,
+    /// RTCP of both profiles, and RTP in counter mode.
+    context: Contained,
+}
+
+#[derive(Default)]
+struct Source {
+    ssrc: Ssrc,
+    sealed: RtpWindow,
+    srtcp_packets: u32,
+}
+
+impl Sealer {
+    pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Result<Self, SrtpError> {
+        let aead = match profile {
+            SrtpProfile::AeadAes128Gcm => Some(RtpAead::new(master)?),
+            SrtpProfile::Aes128CmSha1_80 => None,
+        };
+        Ok(Self {
+            profile,
+            sources: Vec::new(),
+            aead,
+            context: Contained::new(profile, master)?,
+        })
+    }
+
+    pub(crate) fn seal_rtp(&mut self, buf: &mut [u8], len: usize) -> Result<usize, SrtpError> {
+        let overhead = self.profile.rtp_overhead();
+        if buf.len() < len.saturating_add(overhead) {
+            return Err(SrtpError::BufferTooSmall);
+        }
+        let shape = validate_rtp(buf.get(..len).ok_or(SrtpError::BufferTooSmall)?, 0)?;
+        let sealed = &mut self.source(shape.ssrc)?.sealed;
+        // An index that cannot be told from a sealed one counts as sealed.
+        let index = sealed.guess(shape.seq).ok_or(SrtpError::IndexReused)?;
+        if !sealed.is_new(index) {
+            return Err(SrtpError::IndexReused);
+        }
+        // Noted before the cipher runs: an index whose sealing failed is spent.
+        sealed.note(index);
+        match &self.aead {
+            Some(aead) => aead.seal(buf, len, shape.header_len, shape.ssrc, index),
+            None => self.context.seal_rtp(buf, len, &shape),
+        }
+    }
+
+    pub(crate) fn seal_rtcp(&mut self, buf: &mut [u8], len: usize) -> Result<usize, SrtpError> {
+        let overhead = self.profile.rtcp_overhead();
+        if buf.len() < len.saturating_add(overhead) {
+            return Err(SrtpError::BufferTooSmall);
+        }
+        let ssrc = validate_rtcp(buf.get(..len).ok_or(SrtpError::BufferTooSmall)?)?;
+        let source = self.source(ssrc)?;
+        if source.srtcp_packets >= MAX_SRTCP_PACKETS {
+            return Err(SrtpError::IndexReused);
+        }
+        source.srtcp_packets += 1;
+        self.context.seal_rtcp(buf, len)
+    }
+
+    fn source(&mut self, ssrc: Ssrc) -> Result<&mut Source, SrtpError> {
+        let at = match self.sources.iter().position(|s| s.ssrc == ssrc) {
+            Some(at) => at,
+            None if self.sources.len() >= MAX_SOURCES => return Err(SrtpError::TooManySources),
+            None => {
+                self.sources.push(Source {
+                    ssrc,
+                    ..Source::default()
+                });
+                self.sources.len() - 1
+            }
+        };
+        self.sources.get_mut(at).ok_or(SrtpError::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_srtcp_index_never_starts_again() {
+        let profile = SrtpProfile::AeadAes128Gcm;
+        let master = SrtpKey::new(profile, &[1; 16], &[2; 12]).unwrap();
+        let mut sealer = Sealer::new(profile, &master).unwrap();
+        let mut buf = [0; 28];
+        buf[..8].copy_from_slice(&[0x80, 201, 0, 1, 0, 0, 0, 7]);
+        sealer.source(Ssrc(7)).unwrap().srtcp_packets = MAX_SRTCP_PACKETS - 1;
+        assert_eq!(sealer.seal_rtcp(&mut buf, 8), Ok(28));
+        buf[..8].copy_from_slice(&[0x80, 201, 0, 1, 0, 0, 0, 7]);
+        assert_eq!(sealer.seal_rtcp(&mut buf, 8), Err(SrtpError::IndexReused));
+    }
+}
