@@ -13,5 +13,7 @@ extern crate std;
 pub mod ice;
 pub mod id;
 pub mod port;
+pub mod rtcp;
 pub mod rtp;
+pub mod stream;
 pub mod time;
