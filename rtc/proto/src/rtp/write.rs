@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn writes_the_bytes_of_the_rfc() {
         let mut buf = [0xff; 24];
-        let len = write_header(&mut buf, &FIELDS, &[(5, &[9, 8]), (1, &[b'0'])]);
+        let len = write_header(&mut buf, &FIELDS, &[(5, &[9, 8]), (1, b"0")]);
         assert_eq!(len, Ok(24));
         assert_eq!(
             buf,

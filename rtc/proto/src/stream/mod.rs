@@ -1,0 +1,18 @@
+//! What a stream keeps beside its packets: what is missing, what may be asked
+//! for again, and how it fares. All are values; time is an argument.
+
+mod nack;
+mod receive_stats;
+mod retransmit;
+pub mod rtx;
+mod seen;
+mod send_stats;
+mod twcc_receiver;
+mod twcc_sender;
+
+pub use nack::{Arrival, NackGenerator, NackPolicy};
+pub use receive_stats::ReceiveStats;
+pub use retransmit::{MediaInfo, RetransmitBuffer, Stored};
+pub use send_stats::SendStats;
+pub use twcc_receiver::TwccReceiver;
+pub use twcc_sender::{PacketFate, TwccSender, TwccSummary};
