@@ -10,19 +10,26 @@
 //! `a=simulcast` in the answer a publisher sends its first layer alone, RFC
 //! 8853 section 5.3.2), RED and FEC, and the two-byte extension ids.
 
+mod attribute;
+mod candidate;
 mod codec;
 mod config;
+mod description;
+mod emit;
 mod error;
 mod extension;
 mod fingerprint;
 mod h264;
+mod parse;
 mod session;
 
 /// Longest text taken for a session description, bytes.
 pub const MAX_SDP_LEN: usize = 64 * 1024;
 
+pub use candidate::{CandidateParseError, CandidateValue, parse_candidate};
 pub use codec::{Codec, CodecKind, CodecParams};
 pub use config::{AnswerConfig, AnswerRole, OfferConfig, OfferedTrack, Outgoing};
+pub use description::SessionDescription;
 pub use error::{CodecNames, NegotiationError, SdpError};
 pub use extension::Extensions;
 pub use fingerprint::{Fingerprint, HashAlgorithm};
