@@ -9,8 +9,8 @@ use crate::id::{Mid, Pt, Ssrc};
 
 /// A session description as a value: what we know of it, and nothing else.
 ///
-/// [`parse`](Self::parse) reads a peer's, `answer` and
-/// `LocalOffer` make ours, and `Display` writes it in one
+/// [`parse`](Self::parse) reads a peer's, [`answer`](super::answer()) and
+/// [`LocalOffer`](super::LocalOffer) make ours, and `Display` writes it in one
 /// canonical form with CRLF line ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionDescription {
@@ -112,12 +112,12 @@ impl Default for MediaType {
 
 impl MediaDescription {
     /// Whether whoever wrote this has switched the m-line off: a port of zero
-    /// means that, except where it waits for BUNDLE (RFC 8843 section 6).
+    /// means that, except where it waits for BUNDLE (RFC 9143 section 6).
     pub(super) const fn is_off(&self) -> bool {
         self.port == 0 && !self.bundle_only
     }
 
-    /// Whether this is media over DTLS-SRTP. The profile names that RFC 8829
+    /// Whether this is media over DTLS-SRTP. The profile names that RFC 9429
     /// section 5.1.2 says to take; they all mean the same here.
     pub(super) fn is_srtp(&self) -> bool {
         [

@@ -54,7 +54,7 @@ impl fmt::Display for MediaDescription {
         for format in &self.formats {
             write!(f, " {format}")?;
         }
-        // Addresses are the candidates' business (RFC 8829 section 5.2.1).
+        // Addresses are the candidates' business (RFC 9429 section 5.2.1).
         f.write_str("\r\nc=IN IP4 0.0.0.0\r\n")?;
         option(f, "mid", self.mid)?;
         flag(f, "bundle-only", self.bundle_only)?;

@@ -6,7 +6,7 @@ use super::MediaKind;
 /// 1 to 14: the one-byte form is always enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extensions {
-    /// The m-line's tag (RFC 8843 section 15.1).
+    /// The m-line's tag (RFC 9143 section 15.2).
     pub mid: Option<u8>,
     /// Id of a simulcast layer (RFC 8852).
     pub rid: Option<u8>,
