@@ -102,6 +102,21 @@ impl Mid {
         Some(Self { len, bytes })
     }
 
+    /// The tag that is `n` in decimal, as browsers number their m-lines.
+    pub const fn from_number(n: u8) -> Self {
+        let digits = [b'0' + n / 100, b'0' + n / 10 % 10, b'0' + n % 10];
+        let mut bytes = [0; MAX_MID_LEN];
+        let (a, b, c, len) = match n {
+            0..10 => (digits[2], 0, 0, 1),
+            10..100 => (digits[1], digits[2], 0, 2),
+            _ => (digits[0], digits[1], digits[2], 3),
+        };
+        bytes[0] = a;
+        bytes[1] = b;
+        bytes[2] = c;
+        Self { len, bytes }
+    }
+
     /// The tag's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
@@ -143,6 +158,10 @@ mod tests {
     #[test]
     fn mids_are_short_tokens() {
         assert_eq!(Mid::new(b"0").map(|m| m.as_str() == "0"), Some(true));
+        for n in [0, 7, 10, 99, 100, 255] {
+            let text = std::format!("{n}");
+            assert_eq!(Some(Mid::from_number(n)), Mid::new(text.as_bytes()));
+        }
         assert!(Mid::new(b"").is_none());
         assert!(Mid::new(b"has space").is_none());
         assert!(Mid::new(&[b'a'; 17]).is_none());

@@ -19,7 +19,7 @@ pub struct AnswerConfig {
     pub fingerprint: Fingerprint,
     /// Our end of the handshake where the offer leaves the choice (`actpass`).
     pub dtls_role: DtlsRole,
-    /// `sess-id` of the `o=` line; random, below 2^62 (RFC 8829 section 5.2.1).
+    /// `sess-id` of the `o=` line; random, below 2^62 (RFC 9429 section 5.2.1).
     pub session_id: u64,
     /// Take transport-wide congestion control where it is offered.
     pub transport_cc: bool,
@@ -68,7 +68,7 @@ pub struct OfferConfig {
     pub candidates: Vec<Candidate>,
     /// Of our certificate.
     pub fingerprint: Fingerprint,
-    /// `sess-id` of the `o=` line; random, below 2^62 (RFC 8829 section 5.2.1).
+    /// `sess-id` of the `o=` line; random, below 2^62 (RFC 9429 section 5.2.1).
     pub session_id: u64,
     /// Offer transport-wide congestion control.
     pub transport_cc: bool,

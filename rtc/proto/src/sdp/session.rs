@@ -151,3 +151,14 @@ pub struct DataChannelParams {
 
 /// Our SCTP port: the one that everybody uses.
 pub(super) const SCTP_PORT: u16 = 5000;
+
+/// The tag of an m-line, or its number where it has none. Only a lone m-line
+/// is taken without a tag, so the number collides with no other's tag.
+pub(super) fn mline_mid(index: usize, mid: Option<Mid>) -> Mid {
+    mid.unwrap_or_else(|| Mid::from_number(mline_number(index)))
+}
+
+/// Descriptions have at most 16 m-lines.
+pub(super) fn mline_number(index: usize) -> u8 {
+    u8::try_from(index).unwrap_or(u8::MAX)
+}
