@@ -12,10 +12,11 @@ extern crate std;
 
 pub mod ice;
 pub mod id;
+pub mod peer;
 pub mod port;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
-pub mod stun;
 pub mod stream;
+pub mod stun;
 pub mod time;

@@ -38,6 +38,8 @@ pub struct RtpInfo {
     pub marker: bool,
     /// Where the payload lies in the buffer. Empty for padding.
     pub payload: Range<usize>,
+    /// A decoder can begin with this packet.
+    pub key_frame: bool,
     /// It filled a gap, by retransmission or out of order.
     pub repaired: bool,
 }

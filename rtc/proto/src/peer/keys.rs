@@ -26,8 +26,14 @@ pub(super) fn split(profile: SrtpProfile, role: DtlsRole, material: &[u8]) -> Op
     let client = SrtpKey::new(profile, client_key, client_salt)?;
     let server = SrtpKey::new(profile, server_key, server_salt)?;
     Some(match role {
-        DtlsRole::Client => SrtpKeys { local: client, remote: server },
-        DtlsRole::Server => SrtpKeys { local: server, remote: client },
+        DtlsRole::Client => SrtpKeys {
+            local: client,
+            remote: server,
+        },
+        DtlsRole::Server => SrtpKeys {
+            local: server,
+            remote: client,
+        },
     })
 }
 

@@ -32,7 +32,9 @@ impl Pacer {
         if queued <= UNPACED {
             return;
         }
-        let bursts = usize::try_from(SPREAD.as_micros() / GAP.as_micros()).unwrap_or(1).max(1);
+        let bursts = usize::try_from(SPREAD.as_micros() / GAP.as_micros())
+            .unwrap_or(1)
+            .max(1);
         self.burst = queued.div_ceil(bursts).max(MIN_BURST);
         self.left.get_or_insert(self.burst);
     }

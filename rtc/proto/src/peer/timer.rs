@@ -45,10 +45,6 @@ impl TimerTable {
         self.0[timer as usize].get_or_insert(at);
     }
 
-    pub(super) fn get(&self, timer: Timer) -> Option<Instant> {
-        self.0[timer as usize]
-    }
-
     /// Clears the timer and says so if it is due.
     pub(super) fn take_due(&mut self, timer: Timer, now: Instant) -> bool {
         let due = self.0[timer as usize].is_some_and(|at| at <= now);
@@ -60,7 +56,9 @@ impl TimerTable {
 
     /// The earliest deadline and what it is for.
     pub(super) fn next(&self) -> Option<(Instant, Timer)> {
-        let deadlines = Self::ALL.iter().filter_map(|t| self.0[*t as usize].map(|at| (at, *t)));
+        let deadlines = Self::ALL
+            .iter()
+            .filter_map(|t| self.0[*t as usize].map(|at| (at, *t)));
         deadlines.min_by_key(|(at, _)| *at)
     }
 }
