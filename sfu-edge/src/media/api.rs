@@ -332,9 +332,7 @@ pub enum MediaStartError {
         port: u16,
     },
     /// The system refuses the port.
-    #[error(
-        "no permission to listen on UDP port {port}; choose a port above 1023 with --udp-port"
-    )]
+    #[error("no permission to listen on UDP port {port}; choose a port above 1023 with --udp-port")]
     PortForbidden {
         /// The port.
         port: u16,

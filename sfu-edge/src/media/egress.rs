@@ -83,7 +83,8 @@ impl Egress {
             return Ok(());
         }
         self.transmits.clear();
-        self.transmits.extend(self.runs.drain(..).map(|run| run.transmit));
+        self.transmits
+            .extend(self.runs.drain(..).map(|run| run.transmit));
         let mut at = 0;
         let mut retried = false;
         let result = loop {
@@ -119,7 +120,9 @@ impl Egress {
 }
 
 fn datagrams(t: &Transmit) -> u64 {
-    t.range.len().div_ceil(t.segment_size.unwrap_or(t.range.len()).max(1)) as u64
+    t.range
+        .len()
+        .div_ceil(t.segment_size.unwrap_or(t.range.len()).max(1)) as u64
 }
 
 #[cfg(test)]
@@ -140,7 +143,13 @@ mod tests {
     }
 
     fn runs(egress: &Egress) -> Vec<(u16, usize, Option<usize>)> {
-        let run = |r: &Run| (r.transmit.remote.port(), r.transmit.range.len(), r.transmit.segment_size);
+        let run = |r: &Run| {
+            (
+                r.transmit.remote.port(),
+                r.transmit.range.len(),
+                r.transmit.segment_size,
+            )
+        };
         egress.runs.iter().map(run).collect()
     }
 
@@ -159,7 +168,10 @@ mod tests {
         push(&mut egress, 1, 100);
         push(&mut egress, 1, 101);
         push(&mut egress, 2, 101);
-        assert_eq!(runs(&egress), [(1, 100, None), (1, 101, None), (2, 101, None)]);
+        assert_eq!(
+            runs(&egress),
+            [(1, 100, None), (1, 101, None), (2, 101, None)]
+        );
     }
 
     #[test]

@@ -46,7 +46,11 @@ impl SeqMap {
     pub(super) fn new(first: u16) -> Self {
         // One turn up, so that a late packet before the first has a number too.
         let next_output = u64::from(first) + (1 << 16);
-        Self { segments: VecDeque::with_capacity(MAX_SEGMENTS), next_output, next_source: 0 }
+        Self {
+            segments: VecDeque::with_capacity(MAX_SEGMENTS),
+            next_output,
+            next_source: 0,
+        }
     }
 
     /// Begins a run at `seq` of the track's incarnation `generation`: it
@@ -55,14 +59,21 @@ impl SeqMap {
         if self.segments.len() == MAX_SEGMENTS {
             self.segments.pop_front();
         }
-        self.segments.push_back(Segment { generation, source: seq.0, output: self.next_output });
+        self.segments.push_back(Segment {
+            generation,
+            source: seq.0,
+            output: self.next_output,
+        });
         self.next_source = seq.0;
     }
 
     /// Leaves `seq`, a packet of the newest run, out of what the subscriber sees.
     /// A packet older than the newest stays a gap: its place is already numbered.
     pub(super) fn skip(&mut self, generation: u32, seq: ExtSeq) {
-        let newest = self.segments.back().is_some_and(|s| s.generation == generation);
+        let newest = self
+            .segments
+            .back()
+            .is_some_and(|s| s.generation == generation);
         if !newest || seq.0 < self.next_source {
             return;
         }
@@ -98,12 +109,10 @@ impl SeqMap {
         let output = highest.checked_sub(u64::try_from(back).ok()?)?;
         let segment = self.segments.iter().rev().find(|s| s.output <= output)?;
         let seq = ExtSeq(segment.source + (output - segment.output));
-        Some(Source { generation: segment.generation, seq })
-    }
-
-    /// Whether anything was ever begun.
-    pub(super) fn is_started(&self) -> bool {
-        !self.segments.is_empty()
+        Some(Source {
+            generation: segment.generation,
+            seq,
+        })
     }
 }
 
@@ -119,7 +128,13 @@ mod tests {
         let c = map.output(0, ExtSeq(70_002)).unwrap();
         let b = map.output(0, ExtSeq(70_001)).unwrap();
         assert_eq!((a.seq().0, b.seq().0, c.seq().0), (1000, 1001, 1002));
-        assert_eq!(map.source(SeqNo(1001)), Some(Source { generation: 0, seq: ExtSeq(70_001) }));
+        assert_eq!(
+            map.source(SeqNo(1001)),
+            Some(Source {
+                generation: 0,
+                seq: ExtSeq(70_001)
+            })
+        );
         assert_eq!(map.source(SeqNo(1003)), None, "not sent yet");
     }
 
@@ -152,8 +167,18 @@ mod tests {
         assert_eq!(map.output(0, ExtSeq(100)).unwrap().seq().0, 65_535);
         map.start(1, ExtSeq(9));
         assert_eq!(map.output(1, ExtSeq(9)).unwrap().seq().0, 0);
-        assert_eq!(map.output(0, ExtSeq(101)), None, "the old one's tail would collide");
-        assert_eq!(map.source(SeqNo(65_535)), Some(Source { generation: 0, seq: ExtSeq(100) }));
+        assert_eq!(
+            map.output(0, ExtSeq(101)),
+            None,
+            "the old one's tail would collide"
+        );
+        assert_eq!(
+            map.source(SeqNo(65_535)),
+            Some(Source {
+                generation: 0,
+                seq: ExtSeq(100)
+            })
+        );
         assert_eq!(map.output(2, ExtSeq(9)), None);
     }
 
@@ -165,7 +190,9 @@ mod tests {
         let (mut state, mut generation, mut top) = (1_u64, 0_u32, 1000_u64);
         map.start(0, ExtSeq(top));
         for _ in 0..20_000 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             let dice = (state >> 33) % 100;
             if dice == 0 {
                 generation += 1;
@@ -179,7 +206,10 @@ mod tests {
                 top = top.max(seq);
                 if let Some(out) = map.output(generation, ExtSeq(seq)) {
                     let was = given.insert(out.0, (generation, seq));
-                    assert!(was.is_none() || was == Some((generation, seq)), "{out:?} given twice");
+                    assert!(
+                        was.is_none() || was == Some((generation, seq)),
+                        "{out:?} given twice"
+                    );
                 }
             }
         }

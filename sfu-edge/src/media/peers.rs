@@ -1,0 +1,120 @@
+//! The peers, each at a place of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use transom_rtc_dtls::Dtls;
+use transom_rtc_proto::peer::Peer;
+
+use super::api::{PeerSetup, SessionId, SessionStats, StreamKey};
+use super::rate::Rate;
+use super::subscription::Subscription;
+
+/// A peer and what the media thread keeps beside it.
+pub(super) struct PeerSlot {
+    pub(super) peer: Peer,
+    pub(super) dtls: Dtls,
+    pub(super) session: SessionId,
+    pub(super) stream: StreamKey,
+    pub(super) name: Arc<str>,
+    pub(super) role: Role,
+    pub(super) stats: Arc<SessionStats>,
+    /// Our username fragment, by which it is found.
+    pub(super) ufrag: Box<str>,
+    /// Addresses it is found by.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Bits a second, as told to the control plane.
+    pub(super) rate: Rate,
+    /// Waits in the list of peers to drain.
+    pub(super) dirty: bool,
+}
+
+/// Which side of its stream a peer is on.
+pub(super) enum Role {
+    Publisher,
+    Subscriber(Vec<Subscription>),
+}
+
+impl PeerSlot {
+    /// The subscriber's tracks; none of a publisher.
+    pub(super) fn subscriptions(&mut self) -> &mut [Subscription] {
+        match &mut self.role {
+            Role::Publisher => &mut [],
+            Role::Subscriber(subscriptions) => subscriptions,
+        }
+    }
+
+    pub(super) fn is_publisher(&self) -> bool {
+        matches!(self.role, Role::Publisher)
+    }
+
+    /// For log lines.
+    pub(super) fn label(&self) -> &'static str {
+        if self.is_publisher() {
+            "publisher"
+        } else {
+            "subscriber"
+        }
+    }
+}
+
+/// Peers by key. Keys are reused, but a place is empty in between.
+#[derive(Default)]
+pub(super) struct Peers {
+    slots: Vec<Option<Box<PeerSlot>>>,
+    free: Vec<u32>,
+}
+
+impl Peers {
+    /// The key that the next [`Peers::insert`] will give.
+    pub(super) fn next_key(&self) -> u32 {
+        let appended = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.free.last().copied().unwrap_or(appended)
+    }
+
+    pub(super) fn insert(&mut self, slot: PeerSlot) -> u32 {
+        let key = self.next_key();
+        if self.free.pop().is_some() {
+            self.slots[key as usize] = Some(Box::new(slot));
+        } else {
+            self.slots.push(Some(Box::new(slot)));
+        }
+        key
+    }
+
+    pub(super) fn remove(&mut self, key: u32) -> Option<Box<PeerSlot>> {
+        let slot = self.slots.get_mut(key as usize)?.take()?;
+        self.free.push(key);
+        Some(slot)
+    }
+
+    pub(super) fn get(&self, key: u32) -> Option<&PeerSlot> {
+        self.slots.get(key as usize)?.as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut PeerSlot> {
+        self.slots.get_mut(key as usize)?.as_deref_mut()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn keys(&self) -> Vec<u32> {
+        let keys = 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        keys.filter(|k| self.get(*k).is_some()).collect()
+    }
+
+    pub(super) fn find(&self, session: SessionId) -> Option<u32> {
+        let at = self
+            .slots
+            .iter()
+            .position(|s| s.as_ref().is_some_and(|s| s.session == session))?;
+        u32::try_from(at).ok()
+    }
+}
+
+/// Our username fragment of a session.
+pub(super) fn ufrag_of(setup: &PeerSetup) -> Box<str> {
+    setup.negotiated.local_ice.ufrag().into()
+}

@@ -1,0 +1,117 @@
+//! A track as its publisher sends it, with the packets that may be asked for again.
+
+use std::ops::Range;
+
+use transom_rtc_proto::id::{ExtSeq, MediaTime};
+use transom_rtc_proto::peer::{ClockReference, RtpInfo, TrackId};
+use transom_rtc_proto::sdp::{Codec, MediaKind};
+use transom_rtc_proto::stream::{MediaInfo, RetransmitBuffer};
+use transom_rtc_proto::time::Instant;
+
+/// What is kept of a picture track: some two seconds at 4 Mbit/s, and four
+/// times that at the usual rates.
+const VIDEO_PACKETS: usize = 2048;
+const VIDEO_BYTES: usize = 1 << 20;
+
+/// What is kept of a sound track: five seconds.
+const AUDIO_PACKETS: usize = 256;
+const AUDIO_BYTES: usize = 64 << 10;
+
+/// A published track.
+#[derive(Debug)]
+pub(super) struct PublishedTrack {
+    pub(super) kind: MediaKind,
+    pub(super) codec: Codec,
+    /// Its place in the publisher's session.
+    pub(super) id: TrackId,
+    /// Counts the publishers of this stream: sequence numbers and timestamps
+    /// of different generations have nothing to do with each other.
+    pub(super) generation: u32,
+    buffer: RetransmitBuffer,
+    /// What came since the last fan-out, in order of arrival.
+    fresh: Vec<ExtSeq>,
+    /// Media time of the newest frame.
+    newest: Option<MediaTime>,
+    /// The publisher's clock, from its latest sender report.
+    pub(super) clock: Option<ClockReference>,
+    /// Frames begun, and those among them that a decoder can begin with.
+    pub(super) frames: u64,
+    pub(super) key_frames: u64,
+}
+
+impl PublishedTrack {
+    pub(super) fn new(kind: MediaKind, codec: Codec, id: TrackId, generation: u32) -> Self {
+        let (packets, bytes) = match kind {
+            MediaKind::Audio => (AUDIO_PACKETS, AUDIO_BYTES),
+            MediaKind::Video => (VIDEO_PACKETS, VIDEO_BYTES),
+        };
+        Self {
+            kind,
+            codec,
+            id,
+            generation,
+            buffer: RetransmitBuffer::new(packets, bytes),
+            fresh: Vec::with_capacity(64),
+            newest: None,
+            clock: None,
+            frames: 0,
+            key_frames: 0,
+        }
+    }
+
+    /// Another publisher takes over.
+    pub(super) fn replace(&mut self, codec: Codec, id: TrackId) {
+        self.codec = codec;
+        self.id = id;
+        self.generation += 1;
+        self.buffer.clear();
+        self.fresh.clear();
+        self.newest = None;
+        self.clock = None;
+    }
+
+    /// Keeps a packet for the next fan-out.
+    pub(super) fn on_packet(&mut self, now: Instant, info: &RtpInfo, datagram: &[u8]) {
+        let payload: Range<usize> = info.payload.clone();
+        let Some(payload) = datagram.get(payload) else {
+            return;
+        };
+        if self
+            .newest
+            .is_none_or(|newest| later(info.timestamp, newest))
+        {
+            self.newest = Some(info.timestamp);
+            self.frames += 1;
+            self.key_frames += u64::from(info.key_frame);
+        }
+        let media = MediaInfo {
+            pt: info.pt,
+            timestamp: info.timestamp,
+            marker: info.marker,
+            key_frame_start: info.key_frame,
+        };
+        if self.buffer.push(now, info.seq, media, payload) {
+            self.fresh.push(info.seq);
+        }
+    }
+
+    /// The packets kept.
+    pub(super) fn buffer(&self) -> &RetransmitBuffer {
+        &self.buffer
+    }
+
+    /// What came since the last fan-out.
+    pub(super) fn fresh(&self) -> &[ExtSeq] {
+        &self.fresh
+    }
+
+    /// The fan-out is done.
+    pub(super) fn clear_fresh(&mut self) {
+        self.fresh.clear();
+    }
+}
+
+/// Whether `a` is after `b` on the clock that wraps.
+pub(super) fn later(a: MediaTime, b: MediaTime) -> bool {
+    a.0.wrapping_sub(b.0).cast_signed() > 0
+}

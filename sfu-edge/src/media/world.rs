@@ -1,0 +1,627 @@
+//! Peers and streams, and how packets pass between them. Knows no socket and
+//! no clock: the thread feeds it and sends what it collects.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use transom_rtc_dtls::{Dtls, DtlsConfig};
+use transom_rtc_proto::ice::{IceRole, Path};
+use transom_rtc_proto::id::{MediaTime, SeqNo};
+use transom_rtc_proto::peer::{
+    ClockReference, CloseReason, Event, Peer, PeerConfig, Received, SendMode, TrackId,
+};
+use transom_rtc_proto::port::DtlsAction;
+use transom_rtc_proto::sdp::{Direction, MediaKind, Session};
+use transom_rtc_proto::time::Instant;
+use transom_rtc_srtp::GuardedSrtp;
+
+use super::api::{GoneReason, MediaEvent, PeerSetup, SessionId, SessionState, StreamKey};
+use super::demux::Demux;
+use super::egress::Egress;
+use super::farewells::Farewells;
+use super::figures;
+use super::mailbox::Bell;
+use super::peers::{PeerSlot, Peers, Role, ufrag_of};
+use super::rate::Rate;
+use super::stream::Stream;
+use super::subscription::Subscription;
+use super::timers::Timers;
+
+/// Datagrams of one peer that may leave in one run.
+const MAX_SEGMENTS: usize = 64;
+
+/// All that the media thread holds.
+pub(super) struct World {
+    peers: Peers,
+    streams: HashMap<StreamKey, Stream>,
+    demux: Demux,
+    timers: Timers,
+    pub(super) egress: Egress,
+    /// Peers to be drained.
+    dirty: Vec<u32>,
+    /// Streams to be fanned out.
+    fresh: Vec<StreamKey>,
+    /// Peers that have ended and still have a goodbye on its way.
+    farewells: Farewells,
+    /// For the control plane.
+    pub(super) events: Vec<MediaEvent>,
+    runtime: Handle,
+    dtls: DtlsConfig,
+    bell: Arc<Bell>,
+    max_sessions: usize,
+}
+
+impl World {
+    pub(super) fn new(
+        runtime: Handle,
+        dtls: DtlsConfig,
+        bell: Arc<Bell>,
+        max_sessions: usize,
+    ) -> Self {
+        Self {
+            peers: Peers::default(),
+            streams: HashMap::new(),
+            demux: Demux::default(),
+            timers: Timers::default(),
+            egress: Egress::default(),
+            dirty: Vec::new(),
+            fresh: Vec::new(),
+            farewells: Farewells::default(),
+            events: Vec::new(),
+            runtime,
+            dtls,
+            bell,
+            max_sessions,
+        }
+    }
+
+    // --- Commands ---
+
+    pub(super) fn add_publisher(&mut self, now: Instant, setup: PeerSetup) {
+        let (stream, session) = (setup.stream, setup.session);
+        let negotiated = setup.negotiated.clone();
+        let Some(key) = self.add(now, setup, Role::Publisher) else {
+            return;
+        };
+        tracing::debug!(%session, %stream, "publisher added");
+        self.streams
+            .entry(stream)
+            .or_default()
+            .set_publisher(key, &negotiated);
+    }
+
+    pub(super) fn add_subscriber(&mut self, now: Instant, setup: PeerSetup) {
+        let stream = setup.stream;
+        let role = Role::Subscriber(subscriptions(&setup.negotiated, &setup.seed));
+        let Some(key) = self.add(now, setup, role) else {
+            return;
+        };
+        self.streams
+            .entry(stream)
+            .or_default()
+            .subscribers
+            .push(key);
+    }
+
+    /// Makes the peer; `None` where there is no room, which is reported.
+    fn add(&mut self, now: Instant, setup: PeerSetup, role: Role) -> Option<u32> {
+        if self.peers.len() >= self.max_sessions {
+            setup.stats.set_state(SessionState::Gone);
+            self.events.push(MediaEvent::Gone {
+                session: setup.session,
+                reason: GoneReason::NoRoom,
+            });
+            return None;
+        }
+        let key = self.peers.next_key();
+        let bell = Arc::clone(&self.bell);
+        let wake = Arc::new(move || bell.ring_for_dtls(key));
+        let dtls = Dtls::spawn(&self.runtime, self.dtls.clone(), wake);
+        let ufrag = ufrag_of(&setup);
+        let config = PeerConfig {
+            ice_lite: setup.ice_lite,
+            local_candidates: setup.local_candidates,
+            send_mode: SendMode::Forward,
+            ..PeerConfig::new(setup.negotiated, IceRole::Controlled, Arc::new(GuardedSrtp))
+        };
+        self.demux.insert(&ufrag, key);
+        self.peers.insert(PeerSlot {
+            peer: Peer::new(now, config, setup.seed),
+            dtls,
+            session: setup.session,
+            stream: setup.stream,
+            name: setup.name,
+            role,
+            stats: setup.stats,
+            ufrag,
+            addresses: Vec::new(),
+            rate: Rate::default(),
+            dirty: false,
+        });
+        self.mark(key);
+        Some(key)
+    }
+
+    /// Ends a session by command.
+    pub(super) fn remove(&mut self, now: Instant, session: SessionId) {
+        if let Some(key) = self.peers.find(session) {
+            if let Some(slot) = self.peers.get_mut(key) {
+                slot.peer.close(now);
+            }
+            self.forget(now, key);
+        }
+    }
+
+    pub(super) fn forget_stream(&mut self, stream: StreamKey) {
+        self.streams.remove(&stream);
+    }
+
+    /// Ends every session.
+    pub(super) fn close_all(&mut self, now: Instant) {
+        for key in self.peers.keys() {
+            if let Some(slot) = self.peers.get_mut(key) {
+                slot.peer.close(now);
+            }
+            self.forget(now, key);
+        }
+    }
+
+    /// Whether goodbyes are still on their way.
+    pub(super) fn has_farewells(&self) -> bool {
+        !self.farewells.is_empty()
+    }
+
+    // --- Input ---
+
+    pub(super) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8]) {
+        let Some(key) = self.demux.find(path.remote, datagram) else {
+            return;
+        };
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        // What a peer sends must never end another peer: webrtc-srtp is below here.
+        let peer = &mut slot.peer;
+        let received = catch_unwind(AssertUnwindSafe(|| {
+            peer.handle_datagram(now, path, datagram)
+        }));
+        match received {
+            Ok(Received::Rtp(info)) => {
+                // Media needs no draining: what it makes due has a timer.
+                let stream = slot.stream;
+                if let Some((at, _)) = slot.peer.poll_timeout() {
+                    self.timers.set(key, Some(at));
+                }
+                let Some(stream_state) = self.streams.get_mut(&stream) else {
+                    return;
+                };
+                if stream_state.publisher != Some(key) {
+                    return;
+                }
+                if let Some(track) = stream_state.track_by_id(info.track) {
+                    track.on_packet(now, &info, datagram);
+                    if !std::mem::replace(&mut stream_state.has_fresh, true) {
+                        self.fresh.push(stream);
+                    }
+                }
+            }
+            Ok(Received::Handled) => {
+                if slot.peer.is_validated(&path) {
+                    self.demux.bind(key, path.remote, &mut slot.addresses);
+                }
+                self.mark(key);
+            }
+            Ok(Received::Dropped(_)) => self.mark(key),
+            Err(_) => self.on_panic(key),
+        }
+    }
+
+    /// Takes what the DTLS neighbour of a peer has to say.
+    pub(super) fn handle_dtls(&mut self, now: Instant, key: u32) {
+        if let Some(slot) = self.peers.get_mut(key) {
+            while let Some(event) = slot.dtls.poll_event() {
+                slot.peer.handle_dtls(now, event);
+            }
+            self.mark(key);
+        }
+        self.farewells.poll(now, &mut self.egress);
+    }
+
+    /// Fires the timers that are due.
+    pub(super) fn handle_timeouts(&mut self, now: Instant) {
+        while let Some(key) = self.timers.pop_due(now) {
+            if let Some(slot) = self.peers.get_mut(key) {
+                slot.peer.handle_timeout(now);
+                self.mark(key);
+            }
+        }
+        self.farewells.poll(now, &mut self.egress);
+    }
+
+    pub(super) fn next_timeout(&mut self) -> Option<Instant> {
+        let farewell = self.farewells.next_timeout();
+        self.timers.next().into_iter().chain(farewell).min()
+    }
+
+    // --- Output ---
+
+    /// Forwards what came since the last call. `flush` is called when enough
+    /// is collected to be sent.
+    pub(super) fn fan_out(&mut self, now: Instant, mut flush: impl FnMut(&mut Egress)) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        for key in fresh.drain(..) {
+            let Some(stream) = self.streams.get_mut(&key) else {
+                continue;
+            };
+            stream.has_fresh = false;
+            for subscriber in &stream.subscribers {
+                let Some(slot) = self.peers.get_mut(*subscriber) else {
+                    continue;
+                };
+                let waits = forward(now, stream, slot, &mut self.egress);
+                if waits
+                    && let Some(publisher) = stream.publisher
+                    && let Some(slot) = self.peers.get_mut(publisher)
+                {
+                    request_key_frames(now, stream, slot);
+                }
+                if let Some(slot) = self.peers.get_mut(*subscriber)
+                    && let Some((at, _)) = slot.peer.poll_timeout()
+                {
+                    self.timers.set(*subscriber, Some(at));
+                }
+                if self.egress.is_full() {
+                    flush(&mut self.egress);
+                }
+            }
+            for track in &mut stream.tracks {
+                track.clear_fresh();
+            }
+            if let Some(publisher) = stream.publisher {
+                mark(&mut self.peers, &mut self.dirty, publisher);
+            }
+        }
+        self.fresh = fresh;
+    }
+
+    /// Drains the peers that something happened to.
+    pub(super) fn drain(&mut self, now: Instant, mut flush: impl FnMut(&mut Egress)) {
+        while let Some(key) = self.dirty.pop() {
+            let Some(slot) = self.peers.get_mut(key) else {
+                continue;
+            };
+            slot.dirty = false;
+            // An event may end the peer, and then there is none to ask.
+            while let Some(event) = self.peers.get_mut(key).and_then(|s| s.peer.poll_event()) {
+                self.on_event(now, key, event);
+            }
+            let Some(slot) = self.peers.get_mut(key) else {
+                continue;
+            };
+            pump(now, &mut slot.peer, &slot.dtls, &mut self.egress);
+            self.timers
+                .set(key, slot.peer.poll_timeout().map(|(at, _)| at));
+            if self.egress.is_full() {
+                flush(&mut self.egress);
+            }
+        }
+    }
+
+    /// Writes the figures that the control plane shows.
+    pub(super) fn write_figures(&mut self, now: Instant) {
+        for key in self.peers.keys() {
+            if let Some(slot) = self.peers.get_mut(key) {
+                let stream = self.streams.get(&slot.stream);
+                figures::write(now, slot, stream);
+            }
+        }
+    }
+
+    pub(super) fn has_peers(&self) -> bool {
+        self.peers.len() > 0
+    }
+
+    // --- Inside ---
+
+    fn on_event(&mut self, now: Instant, key: u32, event: Event) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        match event {
+            Event::PathSelected(path) => {
+                tracing::debug!(session = %slot.session, %path, "path selected");
+            }
+            Event::Connected => self.on_connected(now, key),
+            Event::KeyFrameRequested { track } => self.on_key_frame_request(now, key, track),
+            Event::Nacked { track, seqs } => self.on_nacked(now, key, track, &seqs),
+            Event::SenderReport {
+                track,
+                ntp,
+                timestamp,
+            } => {
+                self.on_sender_report(now, key, track, ntp, timestamp);
+            }
+            Event::Closed(reason) => {
+                let gone = gone_reason(reason, slot.stats.state());
+                let (session, role) = (slot.session, slot.label());
+                tracing::info!(stream = &*slot.name, %session, role, %reason, "session ended");
+                self.events.push(MediaEvent::Gone {
+                    session,
+                    reason: gone,
+                });
+                self.forget(now, key);
+            }
+            // Loss is shown, not acted upon: the publisher's encoder is not ours.
+            Event::Feedback { .. } | Event::Data(_) => {}
+            _ => {}
+        }
+    }
+
+    fn on_connected(&mut self, now: Instant, key: u32) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        slot.stats.set_state(SessionState::Connected);
+        let (session, role, stream) = (slot.session, slot.label(), slot.stream);
+        let (path, profile) = (slot.peer.path(), slot.peer.srtp_profile());
+        let name = Arc::clone(&slot.name);
+        tracing::info!(stream = &*name, %session, role, ?profile, path = ?path.map(|p| p.remote), "connected");
+        self.events.push(MediaEvent::Connected { session });
+        let Some(stream) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        // A late joiner, and a publisher that is waited for, begin with a key frame.
+        if let Some(publisher) = stream.publisher
+            && (publisher != key || !stream.subscribers.is_empty())
+            && let Some(slot) = self.peers.get_mut(publisher)
+        {
+            request_key_frames(now, stream, slot);
+            mark(&mut self.peers, &mut self.dirty, publisher);
+        }
+    }
+
+    /// A subscriber wants a key frame: the publisher is asked, for all who want one at once.
+    fn on_key_frame_request(&mut self, now: Instant, key: u32, track: TrackId) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        let Some(kind) = slot
+            .subscriptions()
+            .iter()
+            .find(|s| s.track == track)
+            .map(|s| s.kind)
+        else {
+            return;
+        };
+        let Some(stream) = self.streams.get(&slot.stream) else {
+            return;
+        };
+        let (Some(publisher), Some(track)) = (stream.publisher, stream.track(kind)) else {
+            return;
+        };
+        let id = track.id;
+        if let Some(slot) = self.peers.get_mut(publisher) {
+            slot.peer.request_key_frame(now, id);
+            mark(&mut self.peers, &mut self.dirty, publisher);
+        }
+    }
+
+    fn on_nacked(&mut self, now: Instant, key: u32, track: TrackId, seqs: &[SeqNo]) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        let Some(stream) = self.streams.get(&slot.stream) else {
+            return;
+        };
+        let Some(path) = slot.peer.path() else { return };
+        let Role::Subscriber(subscriptions) = &mut slot.role else {
+            return;
+        };
+        let Some(subscription) = subscriptions.iter_mut().find(|s| s.track == track) else {
+            return;
+        };
+        let Some(published) = stream.track(subscription.kind) else {
+            return;
+        };
+        for seq in seqs {
+            let Some(packet) = subscription.repair(now, published, *seq) else {
+                continue;
+            };
+            let start = self.egress.buf().len();
+            if slot
+                .peer
+                .forward_repair(track, &packet, self.egress.buf())
+                .is_ok()
+            {
+                self.egress.commit(path, start, None);
+            }
+        }
+    }
+
+    /// The publisher's clock, as each of its subscribers sees it.
+    fn on_sender_report(
+        &mut self,
+        now: Instant,
+        key: u32,
+        track: TrackId,
+        ntp: u64,
+        timestamp: MediaTime,
+    ) {
+        let Some(stream) = self.peers.get(key).map(|s| s.stream) else {
+            return;
+        };
+        let Some(stream) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        let Some(published) = stream.tracks.iter_mut().find(|t| t.id == track) else {
+            return;
+        };
+        published.clock = Some(ClockReference {
+            at: now,
+            ntp,
+            timestamp,
+        });
+        let published = &*published;
+        for subscriber in &stream.subscribers {
+            let Some(slot) = self.peers.get_mut(*subscriber) else {
+                continue;
+            };
+            let Role::Subscriber(subscriptions) = &mut slot.role else {
+                continue;
+            };
+            let subscription = subscriptions.iter().find(|s| s.kind == published.kind);
+            if let Some((track, clock)) = subscription.and_then(|s| s.clock(published)) {
+                slot.peer.set_clock(track, clock);
+            }
+        }
+    }
+
+    fn on_panic(&mut self, key: u32) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        let session = slot.session;
+        tracing::error!(stream = &*slot.name, %session, "a panic ended this peer");
+        self.events.push(MediaEvent::Gone {
+            session,
+            reason: GoneReason::Panicked,
+        });
+        // Its state may be half changed: nothing more is asked of it.
+        self.detach(key);
+    }
+
+    /// Takes a closed peer out, and lets its goodbye leave.
+    fn forget(&mut self, now: Instant, key: u32) {
+        if let Some(slot) = self.detach(key) {
+            self.farewells
+                .push(now, slot.peer, slot.dtls, &mut self.egress);
+        }
+    }
+
+    fn detach(&mut self, key: u32) -> Option<Box<PeerSlot>> {
+        let slot = self.peers.remove(key)?;
+        slot.stats.set_state(SessionState::Gone);
+        self.demux.remove(&slot.ufrag, &slot.addresses);
+        self.timers.set(key, None);
+        if let Some(stream) = self.streams.get_mut(&slot.stream) {
+            stream.subscribers.retain(|k| *k != key);
+            if stream.publisher == Some(key) {
+                stream.publisher = None;
+            }
+        }
+        Some(slot)
+    }
+
+    fn mark(&mut self, key: u32) {
+        mark(&mut self.peers, &mut self.dirty, key);
+    }
+}
+
+fn mark(peers: &mut Peers, dirty: &mut Vec<u32>, key: u32) {
+    if let Some(slot) = peers.get_mut(key)
+        && !std::mem::replace(&mut slot.dirty, true)
+    {
+        dirty.push(key);
+    }
+}
+
+/// Moves what a peer has to say to its DTLS neighbour and to the network.
+pub(super) fn pump(now: Instant, peer: &mut Peer, dtls: &Dtls, egress: &mut Egress) {
+    while let Some(action) = peer.poll_dtls() {
+        dtls.handle_action(action);
+    }
+    loop {
+        let start = egress.buf().len();
+        let Some(sent) = peer.poll_transmit(now, egress.buf(), MAX_SEGMENTS) else {
+            break;
+        };
+        egress.commit(sent.path, start, sent.segment_size);
+    }
+}
+
+/// Forwards a stream's fresh packets to one subscriber; whether it waits for a key frame.
+fn forward(now: Instant, stream: &Stream, slot: &mut PeerSlot, egress: &mut Egress) -> bool {
+    if !slot.peer.is_connected() {
+        return false;
+    }
+    let Some(path) = slot.peer.path() else {
+        return false;
+    };
+    let Role::Subscriber(subscriptions) = &mut slot.role else {
+        return false;
+    };
+    let mut waits = false;
+    for subscription in subscriptions {
+        let Some(published) = stream.track(subscription.kind) else {
+            continue;
+        };
+        let waited = !subscription.is_live(published);
+        for seq in published.fresh() {
+            let Some(packet) = published.buffer().get(*seq) else {
+                continue;
+            };
+            let Some(packet) = subscription.outgoing(now, published, &packet) else {
+                continue;
+            };
+            let start = egress.buf().len();
+            match slot
+                .peer
+                .forward(now, subscription.track, &packet, egress.buf())
+            {
+                Ok(_) => egress.commit(path, start, None),
+                Err(_) => subscription.dropped += 1,
+            }
+        }
+        if waited && let Some((track, clock)) = subscription.clock(published) {
+            slot.peer.set_clock(track, clock);
+        }
+        waits |= !published.fresh().is_empty() && subscription.awaits_key_frame(published);
+    }
+    waits
+}
+
+fn request_key_frames(now: Instant, stream: &Stream, publisher: &mut PeerSlot) {
+    if !publisher.peer.is_connected() {
+        return;
+    }
+    let pictures = stream.tracks.iter().filter(|t| t.kind == MediaKind::Video);
+    for track in pictures {
+        publisher.peer.request_key_frame(now, track.id);
+    }
+}
+
+fn subscriptions(session: &Session, seed: &[u8; 32]) -> Vec<Subscription> {
+    let sent = session.tracks.iter().enumerate();
+    let sent = sent.filter(|(_, t)| t.direction == Direction::Send);
+    sent.filter_map(|(index, track)| {
+        let index = u8::try_from(index).ok()?;
+        let codec = track.codec()?.codec;
+        // Any start in the lower half serves: receivers settle before the first rollover.
+        let first = u16::from_be_bytes([seed[0] & 0x7f, seed[1] ^ index]);
+        Some(Subscription::new(
+            track.kind,
+            TrackId(index),
+            codec.clock_rate(),
+            first,
+        ))
+    })
+    .collect()
+}
+
+fn gone_reason(reason: CloseReason, state: SessionState) -> GoneReason {
+    match reason {
+        CloseReason::Local | CloseReason::Remote => GoneReason::Closed,
+        CloseReason::IceFailed | CloseReason::HandshakeTimeout => GoneReason::NeverConnected,
+        CloseReason::ConsentLost if state == SessionState::Connecting => GoneReason::NeverConnected,
+        CloseReason::ConsentLost => GoneReason::ConsentLost,
+        CloseReason::FingerprintMismatch => GoneReason::FingerprintMismatch,
+        _ => GoneReason::DtlsFailed,
+    }
+}
+
+/// Ends the neighbour of a peer that is gone.
+pub(super) fn close_dtls(dtls: &Dtls) {
+    dtls.handle_action(DtlsAction::Close);
+}
