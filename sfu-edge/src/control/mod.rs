@@ -1,0 +1,233 @@
+//! The control plane: what WHIP and WHEP requests do to the directory and to
+//! the media thread.
+
+mod answer;
+mod candidates;
+mod report;
+mod sessions;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use transom_rtc_proto::sdp::{Fingerprint, NegotiationError, SessionDescription};
+use transom_rtc_proto::time::Instant;
+
+pub use answer::Randomness;
+pub use candidates::{CandidatePolicy, gather};
+pub use report::{PublisherReport, StreamReport, TrackReport};
+
+use crate::auth::Grant;
+use crate::directory::{
+    Directory, DirectoryConfig, PublishError, Role, SessionStatus, StreamName, SubscribeError,
+};
+use crate::media::api::{MediaEvent, MediaPort, SessionId};
+use answer::{Answerer, publish_role, subscribe_role};
+use sessions::Sessions;
+
+/// The control plane. Its lock is held for the time of an answer, never across
+/// a wait.
+pub struct Control {
+    state: Mutex<State>,
+    candidates: CandidatePolicy,
+    fingerprint: Fingerprint,
+    origin: std::time::Instant,
+}
+
+struct State {
+    directory: Directory,
+    sessions: Sessions,
+}
+
+/// A session that was opened, and what its client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The session.
+    pub session: SessionId,
+    /// The answer, as text.
+    pub answer: String,
+}
+
+/// Why a session was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Offer and server have nothing in common.
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+    /// There is no room to publish.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The stream is not there, or there is no room to watch.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// The media thread takes no more commands now.
+    #[error("the server is busy; try again in a second")]
+    Busy,
+    /// The system gives no randomness.
+    #[error("the system gives no random bytes; try again in a second")]
+    Random,
+}
+
+impl Control {
+    /// A control plane without sessions.
+    pub fn new(
+        config: DirectoryConfig,
+        media: Arc<dyn MediaPort>,
+        fingerprint: Fingerprint,
+        candidates: CandidatePolicy,
+    ) -> Self {
+        Self {
+            state: Mutex::new(State {
+                directory: Directory::new(config),
+                sessions: Sessions::new(media),
+            }),
+            candidates,
+            fingerprint,
+            origin: std::time::Instant::now(),
+        }
+    }
+
+    /// WHIP: opens a session that publishes `name`. Whoever publishes it now is displaced.
+    pub fn publish(
+        &self,
+        name: &StreamName,
+        offer: &SessionDescription,
+    ) -> Result<Opened, OpenError> {
+        let answerer = self.answerer()?;
+        let mut state = self.lock();
+        let State {
+            directory,
+            sessions,
+        } = &mut *state;
+        sessions.check_room()?;
+        directory.may_publish(name)?;
+        let prepared = answerer.answer(offer, publish_role())?;
+        let formats = prepared.formats();
+        let stream = directory.publish(self.now(), name, prepared.session, formats)?;
+        sessions.carry_out(directory);
+        let opened = prepared.opened();
+        match sessions.add(Role::Publisher, prepared.into_setup(stream, name)) {
+            Ok(()) => Ok(opened),
+            Err(busy) => {
+                directory.handle_gone(self.now(), opened.session);
+                sessions.carry_out(directory);
+                Err(busy)
+            }
+        }
+    }
+
+    /// WHEP: opens a session that reads `name`.
+    pub fn subscribe(
+        &self,
+        name: &StreamName,
+        offer: &SessionDescription,
+    ) -> Result<Opened, OpenError> {
+        let mut answerer = self.answerer()?;
+        let mut state = self.lock();
+        let State {
+            directory,
+            sessions,
+        } = &mut *state;
+        sessions.check_room()?;
+        directory.may_subscribe(name)?;
+        let formats = directory
+            .published(name)
+            .ok_or(SubscribeError::NotPublished)?;
+        let role = subscribe_role(&mut answerer, name, formats);
+        let prepared = answerer.answer(offer, role)?;
+        let stream = directory.subscribe(name, prepared.session)?;
+        let opened = prepared.opened();
+        match sessions.add(Role::Subscriber, prepared.into_setup(stream, name)) {
+            Ok(()) => Ok(opened),
+            Err(busy) => {
+                directory.handle_gone(self.now(), opened.session);
+                sessions.carry_out(directory);
+                Err(busy)
+            }
+        }
+    }
+
+    /// Ends a session because its client asked to. False where there is none.
+    pub fn delete(&self, name: &StreamName, role: Role, session: SessionId) -> bool {
+        let mut state = self.lock();
+        let State {
+            directory,
+            sessions,
+        } = &mut *state;
+        let deleted = directory.delete(self.now(), name, role, session);
+        sessions.carry_out(directory);
+        deleted
+    }
+
+    /// What is known of a session.
+    pub fn status(&self, name: &StreamName, role: Role, session: SessionId) -> SessionStatus {
+        self.lock().directory.status(name, role, session)
+    }
+
+    /// The streams that `grant` covers, with their figures.
+    pub fn streams(&self, grant: &Grant) -> Vec<StreamReport> {
+        let state = self.lock();
+        let views = state.directory.streams(self.now());
+        let covered = views.filter(|view| grant.covers(view.name));
+        covered
+            .map(|view| report::of(&view, &state.sessions))
+            .collect()
+    }
+
+    /// The media thread reports.
+    pub fn handle_event(&self, event: MediaEvent) {
+        let mut state = self.lock();
+        let State {
+            directory,
+            sessions,
+        } = &mut *state;
+        match event {
+            MediaEvent::Connected { session } => {
+                tracing::debug!(%session, "connected");
+                directory.handle_connected(session);
+            }
+            MediaEvent::Gone { session, reason } => {
+                if let Some((stream, role)) = directory.handle_gone(self.now(), session) {
+                    tracing::info!(%session, %stream, ?role, %reason, "session ended");
+                }
+                sessions.forget(session);
+            }
+        }
+        sessions.carry_out(directory);
+    }
+
+    /// To be called every quarter of a second or so: ends graces, and finds
+    /// what an event that was dropped would have said.
+    pub fn handle_timeout(&self) {
+        let mut state = self.lock();
+        let State {
+            directory,
+            sessions,
+        } = &mut *state;
+        directory.handle_timeout(self.now());
+        sessions.sweep(self.now(), directory);
+        sessions.carry_out(directory);
+    }
+
+    fn answerer(&self) -> Result<Answerer, OpenError> {
+        let mut seed = [0; 32];
+        SystemRandom::new()
+            .fill(&mut seed)
+            .map_err(|_| OpenError::Random)?;
+        let random = Randomness::from_seed(seed);
+        Ok(Answerer::new(
+            random,
+            gather(&self.candidates),
+            self.fingerprint,
+        ))
+    }
+
+    fn now(&self) -> Instant {
+        let elapsed = self.origin.elapsed().as_micros();
+        Instant::from_micros(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+
+    /// A panic under the lock is a defect, but no reason to refuse everybody after it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

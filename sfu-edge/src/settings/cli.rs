@@ -1,0 +1,92 @@
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::{Advertise, HttpAddr};
+
+/// A small WHIP/WHEP SFU: agents and browsers publish named streams, browsers watch them.
+///
+/// The first start makes random tokens and prints a link with one of them: open
+/// it in a browser on this machine. All media goes through one UDP port.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(name = "transom-sfu", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Configuration file (TOML). Flags and environment win over it.
+    #[arg(long, value_name = "FILE", env = "TRANSOM_SFU_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Where the page, WHIP and WHEP are served [default: 127.0.0.1:7080].
+    /// Port 0 takes a free one and prints it.
+    #[arg(long, value_name = "ADDR:PORT", env = "TRANSOM_SFU_HTTP")]
+    pub http: Option<HttpAddr>,
+
+    /// UDP port for the media of all sessions [default: 7082]. 0 takes a free one.
+    #[arg(long, value_name = "PORT", env = "TRANSOM_SFU_UDP_PORT")]
+    pub udp_port: Option<u16>,
+
+    /// Where the tokens are kept [default: $STATE_DIRECTORY, else
+    /// $XDG_STATE_HOME/transom-sfu, else ~/.local/state/transom-sfu].
+    #[arg(long, value_name = "DIR", env = "TRANSOM_SFU_STATE_DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// An address that others reach this machine by, such as a router's; with a
+    /// port if that is mapped. May be repeated.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "TRANSOM_SFU_ADVERTISE",
+        value_delimiter = ','
+    )]
+    pub advertise: Vec<Advertise>,
+
+    /// Offer only the addresses of this interface; `*` is a wildcard. May be repeated.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "TRANSOM_SFU_INTERFACE",
+        value_delimiter = ','
+    )]
+    pub interface: Vec<String>,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as
+    /// transom_sfu=debug [default: info].
+    #[arg(long, value_name = "LEVEL", env = "TRANSOM_SFU_LOG")]
+    pub log: Option<String>,
+
+    /// Explain the configuration that flags, environment and file add up to, and end.
+    #[arg(long)]
+    pub check_config: bool,
+
+    /// Print the link and the agent's command line, with their tokens, and end.
+    #[arg(long, conflicts_with = "check_config")]
+    pub show_link: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  transom-sfu
+      Serve this machine; open the printed link.
+  transom-sfu --interface 'wlan*' --advertise 203.0.113.7
+      Offer the wireless addresses and that of the router that forwards UDP port 7082.
+  transom-sfu --config /etc/transom/transom-sfu.toml --check-config
+      See what a configuration means before a restart.
+  transom-sfu --show-link
+      Print the link again.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_address_is_explained() {
+        let error = Cli::try_parse_from(["transom-sfu", "--advertise", "example.org"]).unwrap_err();
+        assert!(error.to_string().contains("203.0.113.7"), "{error}");
+    }
+}

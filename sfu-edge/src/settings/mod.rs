@@ -1,0 +1,280 @@
+//! What the program was told: flags over environment over file over defaults.
+
+mod cli;
+mod file;
+mod value;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use cli::Cli;
+pub use file::{File, FileError, Limits, TokenEntry};
+pub use value::{Advertise, Family, HttpAddr};
+
+/// Everything that can be set, with its defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where HTTP listens.
+    pub http: SocketAddr,
+    /// Whether plain HTTP may leave this machine: a TLS proxy stands before it.
+    pub allow_plain_http: bool,
+    /// What the links on stdout begin with, where it is not `http`.
+    pub public_url: Option<String>,
+    /// UDP port for all media.
+    pub udp_port: u16,
+    /// Where the secrets are kept.
+    pub state_dir: PathBuf,
+    /// Addresses that stand in answers besides those of the interfaces.
+    pub advertise: Vec<Advertise>,
+    /// Interfaces whose addresses stand in answers; `*` is a wildcard.
+    pub interfaces: Vec<String>,
+    /// Interfaces whose addresses do not.
+    pub exclude_interfaces: Vec<String>,
+    /// Address families of the candidates.
+    pub families: Vec<Family>,
+    /// What is logged, in the syntax of tracing's `EnvFilter`.
+    pub log: String,
+    /// Bounds.
+    pub limits: Limits,
+    /// Tokens besides the three in the state directory.
+    pub tokens: Vec<TokenEntry>,
+}
+
+/// Why the settings do not hold together. Each message is one line and names the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read or understood.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Plain HTTP would leave the machine.
+    #[error(
+        "refusing plain HTTP on {0}: tokens could be read on the way; listen on 127.0.0.1, or put a TLS proxy in front and set `allow_plain_http = true` in transom-sfu.toml"
+    )]
+    PlainHttp(SocketAddr),
+    /// There is no place for the secrets.
+    #[error(
+        "no place to keep secrets: neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set; give one with --state-dir"
+    )]
+    NoStateDir,
+    /// The log filter is not one.
+    #[error(
+        "`{0}` is not a log level; use error, warn, info, debug or trace, such as --log info or --log transom_sfu=debug"
+    )]
+    Log(String),
+}
+
+/// Default of `http`.
+const DEFAULT_HTTP: &str = "127.0.0.1:7080";
+/// Default of `udp_port`.
+const DEFAULT_UDP_PORT: u16 = 7082;
+/// Bridges of containers and virtual machines: nobody outside reaches them.
+const DEFAULT_EXCLUDED: [&str; 3] = ["docker*", "veth*", "virbr*"];
+
+impl Settings {
+    /// Joins flags, environment (already in `cli`) and file.
+    pub fn new(cli: &Cli, env: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let file = match &cli.config {
+            Some(path) => File::read(path)?,
+            None => File::default(),
+        };
+        Self::merge(cli, file, env)
+    }
+
+    fn merge(
+        cli: &Cli,
+        file: File,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingsError> {
+        let default_http = || HttpAddr(SocketAddr::from(([127, 0, 0, 1], 7080)));
+        let state_dir = cli.state_dir.clone().or(file.state_dir);
+        let settings = Self {
+            http: cli.http.or(file.http).unwrap_or_else(default_http).0,
+            allow_plain_http: file.allow_plain_http,
+            public_url: file.public_url,
+            udp_port: cli.udp_port.or(file.udp_port).unwrap_or(DEFAULT_UDP_PORT),
+            state_dir: match state_dir {
+                Some(dir) => dir,
+                None => default_state_dir(env).ok_or(SettingsError::NoStateDir)?,
+            },
+            advertise: first_given(&cli.advertise, file.advertise),
+            interfaces: match cli.interface.is_empty() {
+                true => file.interfaces.unwrap_or_else(|| vec!["*".into()]),
+                false => cli.interface.clone(),
+            },
+            exclude_interfaces: file
+                .exclude_interfaces
+                .unwrap_or_else(|| DEFAULT_EXCLUDED.map(str::to_owned).to_vec()),
+            families: file
+                .families
+                .unwrap_or_else(|| vec![Family::Ipv4, Family::Ipv6]),
+            log: cli
+                .log
+                .clone()
+                .or(file.log)
+                .unwrap_or_else(|| "info".into()),
+            limits: file.limits,
+            tokens: file.tokens,
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        if !self.http.ip().is_loopback() && !self.allow_plain_http {
+            return Err(SettingsError::PlainHttp(self.http));
+        }
+        if tracing_subscriber::EnvFilter::try_new(&self.log).is_err() {
+            return Err(SettingsError::Log(self.log.clone()));
+        }
+        Ok(())
+    }
+}
+
+fn first_given<T: Clone>(flags: &[T], file: Vec<T>) -> Vec<T> {
+    match flags.is_empty() {
+        true => file,
+        false => flags.to_vec(),
+    }
+}
+
+/// systemd's `StateDirectory=`, else the XDG base directory, else its default.
+fn default_state_dir(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let set = |name| env(name).filter(|v| !v.is_empty());
+    if let Some(dirs) = set("STATE_DIRECTORY") {
+        return dirs.split(':').next().map(PathBuf::from);
+    }
+    let state_home = set("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".local/state")))?;
+    Some(state_home.join("transom-sfu"))
+}
+
+/// What `--check-config` prints: the result of all sources, with no secret in it.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed = |items: Vec<String>| match items.is_empty() {
+            true => "none".to_owned(),
+            false => items.join(", "),
+        };
+        let text = |items: &[String]| listed(items.to_vec());
+        writeln!(f, "http                {}", self.http)?;
+        if !self.http.ip().is_loopback() {
+            writeln!(
+                f,
+                "allow_plain_http    true: a TLS proxy must stand before it"
+            )?;
+        }
+        if let Some(url) = &self.public_url {
+            writeln!(f, "public_url          {url}")?;
+        }
+        writeln!(f, "udp_port            {}", self.udp_port)?;
+        writeln!(f, "state_dir           {}", self.state_dir.display())?;
+        let advertise = self.advertise.iter().map(ToString::to_string).collect();
+        writeln!(f, "advertise           {}", listed(advertise))?;
+        writeln!(f, "interfaces          {}", text(&self.interfaces))?;
+        writeln!(f, "exclude_interfaces  {}", text(&self.exclude_interfaces))?;
+        let families = self.families.iter().map(ToString::to_string).collect();
+        writeln!(f, "families            {}", listed(families))?;
+        writeln!(f, "log                 {}", self.log)?;
+        let l = &self.limits;
+        writeln!(
+            f,
+            "limits              {} streams, {} subscribers a stream, {} sessions, {} connections ({} an address), {} requests/s an address (burst {})",
+            l.max_streams,
+            l.max_subscribers,
+            l.max_sessions,
+            l.max_connections,
+            l.max_connections_per_address,
+            l.requests_per_second,
+            l.request_burst
+        )?;
+        for token in &self.tokens {
+            let scopes = token.scopes.iter().map(ToString::to_string).collect();
+            writeln!(
+                f,
+                "token               {}: {} on {}",
+                token.name,
+                listed(scopes),
+                token.streams_text()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn settings(args: &[&str], toml: &str) -> Result<Settings, SettingsError> {
+        let cli = Cli::try_parse_from([&["transom-sfu"], args].concat()).unwrap();
+        let file = File::parse(Path::new("transom-sfu.toml"), toml)?;
+        Settings::merge(&cli, file, |name| {
+            (name == "HOME").then(|| "/home/pi".into())
+        })
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let s = settings(&["--udp-port", "9"], "udp_port = 8\nhttp = \"[::1]:80\"").unwrap();
+        assert_eq!(s.udp_port, 9);
+        assert_eq!(s.http, "[::1]:80".parse().unwrap());
+        let s = settings(&[], "").unwrap();
+        assert_eq!(s.http, DEFAULT_HTTP.parse().unwrap());
+        assert_eq!(s.state_dir, Path::new("/home/pi/.local/state/transom-sfu"));
+        assert_eq!(s.interfaces, ["*"]);
+        let s = settings(
+            &[
+                "--advertise",
+                "192.0.2.1",
+                "--advertise",
+                "[2001:db8::1]:99",
+            ],
+            "",
+        )
+        .unwrap();
+        assert_eq!(s.advertise.len(), 2);
+    }
+
+    #[test]
+    fn plain_http_stays_on_the_machine() {
+        let error = settings(&["--http", "0.0.0.0:7080"], "")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("allow_plain_http = true"), "{error}");
+        assert_eq!(error.lines().count(), 1);
+        assert!(settings(&["--http", "0.0.0.0:7080"], "allow_plain_http = true").is_ok());
+        assert!(settings(&["--http", "localhost:7080"], "").is_ok());
+    }
+
+    #[test]
+    fn a_wrong_log_level_is_explained() {
+        let error = settings(&["--log", "a=b=c"], "").unwrap_err().to_string();
+        assert!(error.contains("--log info"), "{error}");
+    }
+
+    #[test]
+    fn systemds_state_directory_comes_first() {
+        let env = |name: &str| match name {
+            "STATE_DIRECTORY" => Some("/var/lib/transom-sfu:/var/lib/other".to_owned()),
+            "XDG_STATE_HOME" => Some("/x".to_owned()),
+            _ => None,
+        };
+        assert_eq!(default_state_dir(env), Some("/var/lib/transom-sfu".into()));
+        assert_eq!(default_state_dir(|_| None), None);
+    }
+
+    #[test]
+    fn the_explanation_shows_no_token() {
+        let s = settings(
+            &[],
+            "[[token]]\nname = \"kiosk\"\ntoken = \"do-not-show-me-please\"\nscopes = [\"watch\"]\nstreams = [\"door*\"]",
+        );
+        let shown = s.unwrap().to_string();
+        assert!(shown.contains("kiosk: watch on door*"), "{shown}");
+        assert!(!shown.contains("do-not-show"), "{shown}");
+    }
+}

@@ -1,0 +1,151 @@
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// Where HTTP listens: an address with a port; `localhost` is 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HttpAddr(pub SocketAddr);
+
+/// Text that is not a listening address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an address with a port; write it like 127.0.0.1:7080 or [::1]:7080")]
+pub struct HttpAddrError;
+
+impl FromStr for HttpAddr {
+    type Err = HttpAddrError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        if let Some(port) = s.strip_prefix("localhost:") {
+            let port = port.parse().map_err(|_| HttpAddrError)?;
+            return Ok(Self((Ipv4Addr::LOCALHOST, port).into()));
+        }
+        s.parse().map(Self).map_err(|_| HttpAddrError)
+    }
+}
+
+impl TryFrom<String> for HttpAddr {
+    type Error = HttpAddrError;
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        s.parse()
+    }
+}
+
+/// An address under which others reach us: behind a port mapping, the port
+/// may differ from the one we listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Advertise {
+    /// The address.
+    pub ip: IpAddr,
+    /// The port, where it is not `udp_port`.
+    pub port: Option<u16>,
+}
+
+/// Text that is not an address to advertise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not an address that others can reach; write an IP address, with a port only if it is mapped: 203.0.113.7, 203.0.113.7:40000 or [2001:db8::7]:40000"
+)]
+pub struct AdvertiseError;
+
+impl FromStr for Advertise {
+    type Err = AdvertiseError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let bare = s.parse().map(|ip| Self { ip, port: None });
+        let with_port = |addr: SocketAddr| Self {
+            ip: addr.ip(),
+            port: Some(addr.port()),
+        };
+        let parsed = bare
+            .or_else(|_| s.parse().map(with_port))
+            .map_err(|_| AdvertiseError)?;
+        let usable =
+            !parsed.ip.is_unspecified() && !parsed.ip.is_multicast() && parsed.port != Some(0);
+        usable.then_some(parsed).ok_or(AdvertiseError)
+    }
+}
+
+impl TryFrom<String> for Advertise {
+    type Error = AdvertiseError;
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        s.parse()
+    }
+}
+
+impl fmt::Display for Advertise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.ip, port).fmt(f),
+            None => self.ip.fmt(f),
+        }
+    }
+}
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub const fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_to_advertise() {
+        for good in [
+            "203.0.113.7",
+            "203.0.113.7:40000",
+            "2001:db8::7",
+            "[2001:db8::7]:40000",
+        ] {
+            let parsed: Advertise = good.parse().unwrap();
+            assert_eq!(parsed.to_string(), good);
+        }
+        for bad in [
+            "0.0.0.0",
+            "224.0.0.1",
+            "example.org",
+            "203.0.113.7:0",
+            "::",
+            "",
+        ] {
+            assert_eq!(bad.parse::<Advertise>(), Err(AdvertiseError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_to_listen_on() {
+        assert_eq!(
+            "localhost:1".parse(),
+            Ok(HttpAddr(([127, 0, 0, 1], 1).into()))
+        );
+        assert!("7080".parse::<HttpAddr>().is_err());
+        assert!("example.org:1".parse::<HttpAddr>().is_err());
+    }
+}
