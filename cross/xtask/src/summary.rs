@@ -43,15 +43,15 @@ impl Count {
     /// Counts a test runner's summary line: cargo-nextest's, libtest's or Node's.
     pub(crate) fn read(&mut self, line: &str) {
         let line = plain(line);
-        let line = line.trim();
-        if line.starts_with("Summary [") {
+        if let Some(line) = line.trim_start().strip_prefix("Summary [") {
             self.passed += number_before(line, " passed");
             self.failed += number_before(line, " failed") + number_before(line, " timed out");
             self.skipped += number_before(line, " skipped");
+        // At the margin only: nextest shows a failed test's own libtest output indented.
         } else if line.starts_with("test result:") {
-            self.passed += number_before(line, " passed");
-            self.failed += number_before(line, " failed");
-            self.skipped += number_before(line, " ignored");
+            self.passed += number_before(&line, " passed");
+            self.failed += number_before(&line, " failed");
+            self.skipped += number_before(&line, " ignored");
         } else if let Some(rest) = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# ")) {
             let (word, number) = rest.split_once(' ').unwrap_or_default();
             let number = number.parse().unwrap_or(0);
@@ -178,6 +178,7 @@ mod tests {
         let lines = [
             "\u{1b}[32;1m     Summary\u{1b}[0m [   0.014s] \u{1b}[1m12\u{1b}[0m tests run: \u{1b}[1m10\u{1b}[0m passed (1 slow), \u{1b}[1m2\u{1b}[0m failed, \u{1b}[1m3\u{1b}[0m skipped",
             "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out",
             "ℹ pass 7",
             "ℹ fail 1",
             "# skipped 2",

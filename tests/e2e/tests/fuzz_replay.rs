@@ -1,0 +1,88 @@
+//! The fuzz targets over their committed corpora, and over what a seeded hand makes of them: every
+//! beginning of every input, and bytes changed here and there. Any panic fails.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this crate is tests only"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "../../fuzz/src/lib.rs"]
+#[allow(unreachable_pub, reason = "there it is a crate of its own")]
+mod targets;
+
+/// Changed copies of each input.
+const CHANGED: u32 = 2_000;
+
+#[test]
+fn stun() {
+    replay("stun", targets::stun);
+}
+
+#[test]
+fn rtp() {
+    replay("rtp", targets::rtp);
+}
+
+#[test]
+fn rtcp() {
+    replay("rtcp", targets::rtcp);
+}
+
+#[test]
+fn sdp() {
+    replay("sdp", targets::sdp);
+}
+
+fn replay(name: &str, target: fn(&[u8]) -> bool) {
+    let mut taken = 0;
+    for path in corpus(name) {
+        let input = fs::read(&path).expect("an input");
+        println!("{}", path.display());
+        taken += u32::from(target(&input));
+        for len in 0..input.len() {
+            target(&input[..len]);
+        }
+        let mut random = Random(0x5eed);
+        for _ in 0..CHANGED {
+            let mut changed = input.clone();
+            for _ in 0..=random.below(4) {
+                let at = random.below(changed.len());
+                changed[at] = random.below(256) as u8;
+            }
+            target(&changed);
+        }
+    }
+    assert!(
+        taken > 0,
+        "no input of the corpus gets past the first check"
+    );
+}
+
+fn corpus(name: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/corpus")
+        .join(name);
+    let mut inputs: Vec<PathBuf> = fs::read_dir(&folder)
+        .expect("a corpus")
+        .map(|entry| entry.expect("an input").path())
+        .collect();
+    inputs.sort();
+    assert!(!inputs.is_empty(), "{} is empty", folder.display());
+    inputs
+}
+
+/// xorshift32: the same changes in every run.
+struct Random(u32);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0 as usize % bound.max(1)
+    }
+}

@@ -1,0 +1,11 @@
+//! What the fuzz targets do with their input. The same functions run over the committed corpora on the
+//! stable toolchain (`cargo xtask test --only fuzz-replay`).
+//!
+//! Each tells whether the input was taken, so that the replay can see that a corpus reaches past the
+//! first check. Each panics where a property does not hold.
+
+mod net;
+mod sdp;
+
+pub use net::{rtcp, rtp, stun};
+pub use sdp::sdp;
