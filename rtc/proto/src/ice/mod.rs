@@ -13,6 +13,8 @@ mod nomination;
 mod pair;
 mod path;
 mod responder;
+#[cfg(test)]
+mod tests;
 
 pub use agent::{CandidateDrop, IceAgent, IceEvent, IceStats, IceTransmit, StunDrop};
 pub use candidate::{Candidate, CandidateKind, Transport};
