@@ -95,7 +95,8 @@ impl Consent {
 
 /// Between 0.8 and 1.2 times `interval`, so that checks do not fall in step.
 fn jittered(interval: Duration, rng: &mut impl RngCore) -> Duration {
-    interval.saturating_mul(800 + rng.next_u32() % 401) / 1000
+    let jittered = interval.saturating_mul(800 + rng.next_u32() % 401) / 1000;
+    jittered.max(Duration::from_millis(1)) // zero would never let a poll end
 }
 
 #[cfg(test)]

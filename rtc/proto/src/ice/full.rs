@@ -1,11 +1,10 @@
 //! The full side: it sends checks, and as the controlling agent it nominates
-//! (RFC 8445). This file has its reactions; what it sends is in `checks.rs`,
-//! which pair it takes in `nomination.rs`.
+//! (RFC 8445). This file has its reactions; how it pairs candidates is in
+//! `checklist.rs`, what it sends in `checks.rs`, which pair it takes in `nomination.rs`.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
@@ -13,22 +12,12 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::consent::Consent;
 use super::events::EventQueue;
-use super::pair::{Pair, PairState, is_usable, pairable};
-use super::path::canonical;
+use super::pair::{Pair, PairState};
 use super::responder::{CheckRequest, ReplyKind};
-use super::{
-    Candidate, CandidateDrop, CandidateKind, IceConfig, IceEvent, IceRole, IceTimers, Path,
-    StunDrop, Transport,
-};
+use super::{Candidate, IceConfig, IceEvent, IceRole, IceTimers, Path, StunDrop};
 use crate::stun::{Class, ErrorCode, IntegrityKey, Message, TieBreaker, TransactionId};
 use crate::time::Instant;
 
-/// Addresses of ours: interfaces, times families, times relays.
-const MAX_LOCAL: usize = 32;
-/// Addresses of the peer's, those that its checks revealed too.
-const MAX_REMOTE: usize = 64;
-/// RFC 8445 section 6.1.2.5 recommends 100.
-const MAX_PAIRS: usize = 100;
 /// A failed pair is tried again after this, as long as none works: the network
 /// of a device that starts is often not ready.
 const RETRY: Duration = Duration::from_secs(1);
@@ -43,8 +32,8 @@ pub(super) struct Full {
     /// "theirs:ours" (RFC 8445 section 7.1.2).
     pub(super) username: String,
     pub(super) remote_key: IntegrityKey,
-    locals: Vec<Candidate>,
-    remotes: Vec<Candidate>,
+    pub(super) locals: Vec<Candidate>,
+    pub(super) remotes: Vec<Candidate>,
     pub(super) pairs: Vec<Pair>,
     pub(super) selected: Option<Path>,
     /// The selected pair seems dead: the others are being tried.
@@ -104,52 +93,6 @@ impl Full {
     pub(super) fn rtt(&self) -> Option<Duration> {
         let selected = self.selected?;
         self.pairs.iter().find(|p| p.path == selected)?.rtt
-    }
-
-    pub(super) fn add_local_candidate(
-        &mut self,
-        mut candidate: Candidate,
-    ) -> Result<(), CandidateDrop> {
-        candidate.addr = canonical(candidate.addr);
-        admit(&candidate, &self.locals, MAX_LOCAL)?;
-        self.locals.push(candidate);
-        // What a server saw is paired as its base, which is a host candidate
-        // of ours already (RFC 8445 section 6.1.2.4).
-        if is_base(&candidate) {
-            for at in 0..self.remotes.len() {
-                self.pair_up(candidate, self.remotes[at]);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn add_remote_candidate(
-        &mut self,
-        mut candidate: Candidate,
-    ) -> Result<(), CandidateDrop> {
-        candidate.addr = canonical(candidate.addr);
-        admit(&candidate, &self.remotes, MAX_REMOTE)?;
-        self.remotes.push(candidate);
-        for at in 0..self.locals.len() {
-            if is_base(&self.locals[at]) {
-                self.pair_up(self.locals[at], candidate);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn remove_local_candidate(&mut self, now: Instant, addr: SocketAddr) {
-        let addr = canonical(addr);
-        self.locals.retain(|c| c.addr != addr);
-        self.pairs.retain(|p| p.path.local != addr);
-        if self.selected.is_some_and(|s| s.local == addr) {
-            self.selected = None;
-            self.recovering = false;
-            self.next_start = now;
-            for pair in &mut self.pairs {
-                pair.trigger();
-            }
-        }
     }
 
     /// RFC 8445 section 7.3.1.1: whoever has the larger tie-breaker keeps the
@@ -380,78 +323,6 @@ impl Full {
             pair.note_rtt(sample);
         }
     }
-
-    /// A peer-reflexive candidate (RFC 8445 section 7.3.1.3). `false` where
-    /// there is no room.
-    fn learn(&mut self, path: Path, priority: Option<u32>) -> bool {
-        let remote = Candidate {
-            kind: CandidateKind::PeerReflexive,
-            transport: Transport::Udp,
-            addr: path.remote,
-            priority: priority
-                .unwrap_or_else(|| Candidate::priority_of(CandidateKind::PeerReflexive, 0)),
-        };
-        match admit(&remote, &self.remotes, MAX_REMOTE) {
-            Ok(()) => self.remotes.push(remote),
-            Err(CandidateDrop::TooMany) => {
-                // A peer behind a restless NAT: its oldest address makes room.
-                let learned = |c: &Candidate| c.kind == CandidateKind::PeerReflexive;
-                if let Some(at) = self.remotes.iter().position(learned) {
-                    self.remotes.remove(at);
-                    self.remotes.push(remote);
-                }
-            }
-            Err(CandidateDrop::Duplicate) => {}
-            Err(_) => return false,
-        }
-        let local = self.locals.iter().find(|c| c.addr == path.local);
-        let local_priority = local.map_or_else(
-            || Candidate::priority_of(CandidateKind::Host, 0),
-            |c| c.priority,
-        );
-        let mut pair = Pair::new(path, local_priority, remote.priority);
-        pair.heard = true;
-        self.insert(pair)
-    }
-
-    fn pair_up(&mut self, local: Candidate, remote: Candidate) {
-        let Some(path) = pairable(local.addr, remote.addr) else {
-            return;
-        };
-        if !self.pairs.iter().any(|p| p.path == path) {
-            let mut pair = Pair::new(path, local.priority, remote.priority);
-            // Once connected, only what is triggered is checked.
-            pair.triggered = self.consent.is_some();
-            self.insert(pair);
-        }
-    }
-
-    /// At the bound the least promising pair goes (RFC 8445 section 6.1.2.5):
-    /// a failed one, else one that was never heard of, else the one of lowest
-    /// priority; for a pair that is itself only a guess, none that is better.
-    fn insert(&mut self, pair: Pair) -> bool {
-        if self.pairs.len() >= MAX_PAIRS {
-            let role = self.role;
-            let worst = self
-                .pairs
-                .iter()
-                .enumerate()
-                .filter(|(_, p)| self.selected != Some(p.path))
-                .min_by_key(|(_, p)| (!p.is_failed(), p.heard, p.priority(role)));
-            match worst {
-                Some((at, worst))
-                    if pair.heard
-                        || worst.is_failed()
-                        || (!worst.heard && worst.priority(role) < pair.priority(role)) =>
-                {
-                    self.pairs.swap_remove(at);
-                }
-                _ => return false,
-            }
-        }
-        self.pairs.push(pair);
-        true
-    }
 }
 
 /// What a response answers.
@@ -461,22 +332,4 @@ enum Asked {
     Check(usize),
     /// A consent check, sent then.
     Consent(Instant),
-}
-
-fn is_base(candidate: &Candidate) -> bool {
-    matches!(candidate.kind, CandidateKind::Host | CandidateKind::Relayed)
-}
-
-fn admit(candidate: &Candidate, known: &[Candidate], max: usize) -> Result<(), CandidateDrop> {
-    if candidate.transport != Transport::Udp {
-        Err(CandidateDrop::NotUdp)
-    } else if !is_usable(candidate.addr) {
-        Err(CandidateDrop::Unusable)
-    } else if known.iter().any(|c| c.addr == candidate.addr) {
-        Err(CandidateDrop::Duplicate)
-    } else if known.len() >= max {
-        Err(CandidateDrop::TooMany)
-    } else {
-        Ok(())
-    }
 }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod candidate;
+mod checklist;
 mod checks;
 mod config;
 mod consent;
