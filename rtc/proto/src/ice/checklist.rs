@@ -73,18 +73,9 @@ impl Full {
             priority: priority
                 .unwrap_or_else(|| Candidate::priority_of(CandidateKind::PeerReflexive, 0)),
         };
-        match admit(&remote, &self.remotes, MAX_REMOTE) {
-            Ok(()) => self.remotes.push(remote),
-            Err(CandidateDrop::TooMany) => {
-                // A peer behind a restless NAT: its oldest address makes room.
-                let learned = |c: &Candidate| c.kind == CandidateKind::PeerReflexive;
-                if let Some(at) = self.remotes.iter().position(learned) {
-                    self.remotes.remove(at);
-                    self.remotes.push(remote);
-                }
-            }
-            Err(CandidateDrop::Duplicate) => {}
-            Err(_) => return false,
+        // Known or no room for one more: its pair counts nevertheless.
+        if admit(&remote, &self.remotes, MAX_REMOTE).is_ok() {
+            self.remotes.push(remote);
         }
         let local = self.locals.iter().find(|c| c.addr == path.local);
         let local_priority = local.map_or_else(

@@ -78,10 +78,10 @@ impl Full {
             .enumerate()
             .filter(|(_, p)| self.startable_at(p).is_some_and(|at| at <= now))
             .max_by_key(|(_, p)| (p.triggered, p.priority(role)));
-        let Some((at, pair)) = next else {
+        let Some((at, _)) = next else {
             return;
         };
-        let nominating = self.nominates_at_first(pair);
+        let nominating = self.nominates_at_first();
         let check = self.new_check(now, nominating);
         if let Some(pair) = self.pairs.get_mut(at) {
             pair.state = PairState::Waiting;

@@ -95,23 +95,22 @@ impl Full {
         self.pairs.iter().find(|p| p.path == selected)?.rtt
     }
 
-    /// RFC 8445 section 7.3.1.1: whoever has the larger tie-breaker keeps the
-    /// role that both claim.
+    /// RFC 8445 section 7.3.1.1: where both claim one role, the end with the
+    /// larger tie-breaker becomes, or stays, controlling.
     pub(super) fn reply_to(&mut self, request: &CheckRequest) -> ReplyKind {
-        let (claimed, ours_is_larger) = match request.tie_breaker {
-            Some(TieBreaker::Controlling(theirs)) => {
-                (IceRole::Controlling, self.tie_breaker >= theirs)
-            }
-            Some(TieBreaker::Controlled(theirs)) => {
-                // Among two controlled agents it is the other way round: the
-                // larger becomes controlling.
-                (IceRole::Controlled, self.tie_breaker < theirs)
-            }
+        let (claimed, theirs) = match request.tie_breaker {
+            Some(TieBreaker::Controlling(theirs)) => (IceRole::Controlling, theirs),
+            Some(TieBreaker::Controlled(theirs)) => (IceRole::Controlled, theirs),
             None => return ReplyKind::Success,
+        };
+        let ours = if self.tie_breaker >= theirs {
+            IceRole::Controlling
+        } else {
+            IceRole::Controlled
         };
         if claimed != self.role {
             ReplyKind::Success
-        } else if ours_is_larger {
+        } else if ours == self.role {
             ReplyKind::RoleConflict
         } else {
             self.switch_role();

@@ -54,7 +54,7 @@ impl Full {
     }
 
     /// When the best valid pair is to be nominated. At once where no better
-    /// one can be expected, or where the selected one is lost.
+    /// one can be expected; the wait is for the first connection only.
     pub(super) fn nomination_at(&self) -> Option<Instant> {
         if self.role != IceRole::Controlling || (self.selected.is_some() && !self.recovering) {
             return None;
@@ -64,7 +64,7 @@ impl Full {
             return None;
         }
         let valid_since = self.first_valid?;
-        if self.consent.is_some() || self.is_top(best) {
+        if self.is_top(best) {
             Some(valid_since)
         } else {
             Some(valid_since + self.timers.nomination_delay)
@@ -72,13 +72,12 @@ impl Full {
     }
 
     /// A lite peer does nothing with a check but answer, so that nothing is
-    /// gained by a first check without nomination. Only the best pair gets it:
-    /// the peer takes the last one that it sees.
-    pub(super) fn nominates_at_first(&self, pair: &Pair) -> bool {
+    /// gained by a first check without nomination. Only one pair at a time gets
+    /// it, the best comes first: the peer takes the last one that it sees.
+    pub(super) fn nominates_at_first(&self) -> bool {
         self.remote_lite
             && self.role == IceRole::Controlling
             && self.consent.is_none()
-            && self.is_top(pair)
             && !self.pairs.iter().any(Pair::is_nominating)
     }
 

@@ -112,10 +112,9 @@ impl Responder {
         }
     }
 
+    /// For a caller that asked [`Self::is_full`] before it acted on the request.
     pub(super) fn push(&mut self, path: Path, id: TransactionId, kind: ReplyKind) {
-        if !self.is_full() {
-            self.replies.push_back(Reply { path, id, kind });
-        }
+        self.replies.push_back(Reply { path, id, kind });
     }
 
     pub(super) fn clear(&mut self) {

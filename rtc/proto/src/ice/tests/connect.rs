@@ -1,4 +1,4 @@
-use std::string::ToString;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::link::*;
@@ -126,7 +126,57 @@ fn a_dead_best_pair_costs_little() {
             assert!(end.agent.selected().unwrap().local.is_ipv4());
             assert_eq!(end.nominated().len(), 1);
         }
+        // Once connected there is nothing left to find out.
+        let connected = link.ends[A].nominated_at().unwrap();
+        let late = |(at, path, _): &&(_, Path, _)| *at > connected && path.local.is_ipv6();
+        assert_eq!(link.ends[A].sent.iter().filter(late).count(), 0);
     }
+}
+
+#[test]
+fn a_better_pair_that_is_a_little_slower_is_waited_for() {
+    let mut link = Link::new(
+        config(A, IceRole::Controlling, false, false),
+        config(B, IceRole::Controlled, false, false),
+        1,
+    );
+    link.introduce(
+        &["[2001:db8::1]:1", "10.0.0.1:1"],
+        &["[2001:db8::2]:2", "192.0.2.1:2"],
+    );
+    link.slow.push((addr("[2001:db8::2]:2"), ms(40)));
+    link.run(ms(1000));
+    for end in &link.ends {
+        assert_eq!(end.nominated().len(), 1);
+        assert!(end.agent.selected().unwrap().local.is_ipv6());
+    }
+}
+
+#[test]
+fn the_check_of_the_peer_hastens_ours() {
+    let mut b = config(B, IceRole::Controlled, false, false);
+    b.timers.rto = ms(50); // half as long as we take would do
+    let mut link = Link::new(config(A, IceRole::Controlling, false, false), b, 1);
+    link.introduce(&["10.0.0.1:1"], &["192.0.2.1:2"]);
+    let start = link.now;
+    link.loss = 1000; // as a firewall that the first check of the peer opens
+    link.run(ms(10));
+    link.loss = 0;
+    link.run(ms(1000));
+    assert!(link.ends[A].nominated_at().unwrap() < start + ms(60));
+}
+
+#[test]
+fn an_ambiguous_round_trip_is_no_sample() {
+    let mut link = Link::full_lite(1);
+    link.loss = 1000;
+    link.run(ms(10));
+    link.loss = 0;
+    link.run(ms(500));
+    assert!(link.ends[A].nominated_at().is_some());
+    assert_eq!(link.ends[A].agent.rtt(), None);
+    link.run(ms(7_000)); // a consent check
+    assert_eq!(link.ends[A].agent.rtt(), Some(ms(2)));
 }
 
 #[test]
@@ -221,6 +271,21 @@ fn checks_are_paced_and_back_off() {
         ids.len()
     );
     assert!(sent.len() < 12 * 7 * 4, "{}", sent.len());
+}
+
+#[test]
+fn many_pairs_are_repeated_more_slowly() {
+    let mut link = Link::full_lite(1);
+    let more: Vec<_> = (2..60).map(|n| std::format!("10.0.0.{n}:1")).collect();
+    let more: Vec<_> = more.iter().map(String::as_str).take(31).collect();
+    link.introduce(&more, &[]);
+    link.loss = 1000;
+    let start = link.now;
+    link.run(ms(3_000));
+    let sent = &link.ends[A].sent;
+    let of_first = |(_, path, _): &&(_, Path, _)| *path == sent[0].1;
+    let second = sent.iter().filter(of_first).nth(1).unwrap().0;
+    assert_eq!(second, start + ms(20) * 32); // Ta for each
 }
 
 #[test]

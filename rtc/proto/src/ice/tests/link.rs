@@ -85,6 +85,8 @@ pub(super) struct Link {
     pub(super) duplication: u32,
     pub(super) delay: Duration,
     pub(super) jitter: Duration,
+    /// Datagrams from or to these addresses take that much longer.
+    pub(super) slow: Vec<(SocketAddr, Duration)>,
     /// Datagrams from or to these addresses vanish.
     pub(super) dead: Vec<SocketAddr>,
     /// A's address (first) appears to B as the second.
@@ -109,6 +111,7 @@ impl Link {
             duplication: 0,
             delay: ms(1),
             jitter: ms(0),
+            slow: Vec::new(),
             dead: Vec::new(),
             nat: Vec::new(),
             in_flight: Vec::new(),
@@ -225,6 +228,8 @@ impl Link {
         } else {
             (path.local, self.inner(path.remote))
         };
+        let slow = |(addr, _): &&(SocketAddr, _)| [path.local, path.remote].contains(addr);
+        let more = self.slow.iter().find(slow).map_or(ms(0), |(_, more)| *more);
         let copies = 1 + usize::from(self.chance(self.duplication));
         for _ in 0..copies {
             if self.chance(self.loss) {
@@ -232,7 +237,7 @@ impl Link {
             }
             let jitter = self.rng.next_u64() % (self.jitter.as_micros() as u64 + 1);
             self.in_flight.push(InFlight {
-                at: self.now + self.delay + Duration::from_micros(jitter),
+                at: self.now + self.delay + more + Duration::from_micros(jitter),
                 to: 1 - from,
                 path: Path {
                     local: to_addr,

@@ -3,6 +3,7 @@ use std::vec::Vec;
 
 use super::link::*;
 use crate::ice::{Candidate, IceRole, Path};
+use crate::stun::{Class, IntegrityKey, MessageWriter, Method, TransactionId};
 
 /// A has Wi-Fi (preferred) and a modem.
 fn two_ways(lite: bool, seed: u8) -> Link {
@@ -136,5 +137,51 @@ fn a_lost_answer_to_a_nomination_is_healed() {
             .each_ref()
             .map(|end| end.agent.selected().unwrap());
         assert_eq!(a.local, b.remote, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_stray_nomination_is_corrected_by_the_next_consent_check() {
+    let mut link = two_ways(true, 1);
+    link.run(ms(200));
+    let good = link.ends[B].agent.selected().unwrap();
+    // One that the network held back for long enough to look like the latest.
+    let mut late = Vec::new();
+    let id = TransactionId([5; 12]);
+    let mut writer = MessageWriter::new(&mut late, Class::Request, Method::BINDING, id);
+    writer.username("bobb:alice");
+    writer.use_candidate();
+    writer.finish(Some(&IntegrityKey::new(
+        credentials("bobb").pwd().as_bytes(),
+    )));
+    let stray = Path {
+        remote: addr("10.9.9.9:1"),
+        ..good
+    };
+    let now = link.now;
+    link.ends[B].agent.handle_stun(now, stray, &late).unwrap();
+    assert_eq!(link.ends[B].agent.selected(), Some(stray));
+    link.run(ms(6_010));
+    assert_eq!(link.ends[B].agent.selected(), Some(good));
+}
+
+#[test]
+fn what_was_valid_once_is_not_trusted_for_ever() {
+    for lite in [true, false] {
+        let mut link = two_ways(lite, 1);
+        link.run(ms(200));
+        // Validated later, so that it counts as valid when it dies in silence.
+        let now = link.now;
+        let third = Candidate::host(addr("10.2.2.2:1"), 62_000);
+        link.ends[A].agent.add_local_candidate(now, third).unwrap();
+        link.run(ms(200));
+        link.dead.extend([addr("10.0.0.1:1"), addr("10.2.2.2:1")]);
+        let now = link.now;
+        link.ends[A]
+            .agent
+            .remove_local_candidate(now, addr("10.0.0.1:1"));
+        link.run(ms(300));
+        let selected = link.ends[A].agent.selected().unwrap();
+        assert_eq!(selected.local, addr("10.9.9.9:1"));
     }
 }

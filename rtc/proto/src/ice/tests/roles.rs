@@ -1,5 +1,11 @@
+use std::vec::Vec;
+
 use super::link::*;
-use crate::ice::IceRole;
+use crate::ice::{IceAgent, IceRole, Path};
+use crate::stun::{
+    Class, ErrorCode, IntegrityKey, Message, MessageWriter, Method, TieBreaker, TransactionId,
+};
+use crate::time::Instant;
 
 #[test]
 fn a_conflict_is_settled_either_way() {
@@ -61,4 +67,96 @@ fn roles_follow_from_lite() {
     );
     assert_eq!(full.ends[A].agent.role(), IceRole::Controlling);
     assert_eq!(full.ends[B].agent.role(), IceRole::Controlled);
+}
+
+/// The table of RFC 8445 section 7.3.1.1.
+#[test]
+fn the_larger_tie_breaker_controls() {
+    for (role, theirs, becomes, conflict) in [
+        (
+            IceRole::Controlling,
+            TieBreaker::Controlling(0),
+            IceRole::Controlling,
+            true,
+        ),
+        (
+            IceRole::Controlling,
+            TieBreaker::Controlling(u64::MAX),
+            IceRole::Controlled,
+            false,
+        ),
+        (
+            IceRole::Controlled,
+            TieBreaker::Controlled(0),
+            IceRole::Controlling,
+            false,
+        ),
+        (
+            IceRole::Controlled,
+            TieBreaker::Controlled(u64::MAX),
+            IceRole::Controlled,
+            true,
+        ),
+        (
+            IceRole::Controlling,
+            TieBreaker::Controlled(u64::MAX),
+            IceRole::Controlling,
+            false,
+        ),
+        (
+            IceRole::Controlled,
+            TieBreaker::Controlling(0),
+            IceRole::Controlled,
+            false,
+        ),
+    ] {
+        let now = Instant::from_millis(1);
+        let mut agent = IceAgent::new(now, config(A, role, false, false), [1; 32]);
+        let key = IntegrityKey::new(credentials("alice").pwd().as_bytes());
+        let mut request = Vec::new();
+        let id = TransactionId([1; 12]);
+        let mut writer = MessageWriter::new(&mut request, Class::Request, Method::BINDING, id);
+        writer.username("alice:bobb");
+        writer.tie_breaker(theirs);
+        writer.finish(Some(&key));
+        let path = Path {
+            local: addr("10.0.0.1:1"),
+            remote: addr("192.0.2.1:2"),
+        };
+        agent.handle_stun(now, path, &request).unwrap();
+        let mut answer = Vec::new();
+        agent.poll_transmit(now, &mut answer).unwrap();
+        let answer = Message::parse(&answer).unwrap();
+        let code = conflict.then_some(ErrorCode::ROLE_CONFLICT);
+        assert_eq!(answer.error_code(), code, "{role:?} {theirs:?}");
+        assert_eq!(agent.role(), becomes, "{role:?} {theirs:?}");
+        // What came with the right password is from the peer.
+        assert_eq!(agent.is_validated(&path), !conflict);
+    }
+}
+
+#[test]
+fn after_a_conflict_the_tie_breaker_is_new() {
+    let mut link = Link::full_full(1);
+    link.loss = 1000;
+    link.pump();
+    let (_, path, request) = link.ends[A].sent[0].clone();
+    let before = Message::parse(&request).unwrap();
+    let mut refusal = Vec::new();
+    let id = before.transaction_id();
+    let mut writer = MessageWriter::new(&mut refusal, Class::Error, Method::BINDING, id);
+    writer.error_code(ErrorCode::ROLE_CONFLICT);
+    let key = IntegrityKey::new(credentials("bobb").pwd().as_bytes());
+    writer.finish(Some(&key));
+    let now = link.now;
+    link.ends[A].agent.handle_stun(now, path, &refusal).unwrap();
+    link.run(ms(100));
+    let (.., again) = &link.ends[A].sent[1];
+    let (Some(TieBreaker::Controlling(old)), Some(TieBreaker::Controlled(new))) = (
+        before.tie_breaker(),
+        Message::parse(again).unwrap().tie_breaker(),
+    ) else {
+        panic!("the role did not change");
+    };
+    assert_ne!(old, new);
 }
