@@ -100,6 +100,12 @@ impl<'b> MessageWriter<'b> {
         self.len()
     }
 
+    /// Any attribute.
+    #[cfg(test)]
+    pub(crate) fn raw(&mut self, kind: AttributeKind, value: &[u8]) {
+        self.attribute(kind, value);
+    }
+
     /// Values longer than any that RFC 8489 knows are cut.
     fn attribute(&mut self, kind: AttributeKind, value: &[u8]) {
         let value = &value[..value.len().min(MAX_VALUE)];
