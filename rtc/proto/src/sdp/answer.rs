@@ -245,15 +245,21 @@ fn choose_track(
         });
     }
 
-    let extensions = media.extensions().filtered(|extension| match extension {
-        Extension::Mid => true,
-        Extension::TransportCc => config.transport_cc && payload.params.transport_cc,
-        Extension::PlayoutDelay => config.playout_delay && extension.suits(kind),
-        // Without simulcast in the answer these are not needed, but a
-        // publisher that goes on with its layers can then be understood.
-        Extension::Rid | Extension::RepairedRid => media.rids.iter().any(|r| r.send),
-        Extension::AbsSendTime | Extension::AudioLevel => false,
-    });
+    let fits = |theirs: MediaDirection| match direction {
+        Direction::Receive => theirs.sends(),
+        Direction::Send => theirs.receives(),
+    };
+    let extensions = media
+        .extensions(fits)
+        .filtered(|extension| match extension {
+            Extension::Mid => true,
+            Extension::TransportCc => config.transport_cc && payload.params.transport_cc,
+            Extension::PlayoutDelay => config.playout_delay && extension.suits(kind),
+            // Without simulcast in the answer these are not needed, but a
+            // publisher that goes on with its layers can then be understood.
+            Extension::Rid | Extension::RepairedRid => media.rids.iter().any(|r| r.send),
+            Extension::AbsSendTime | Extension::AudioLevel => false,
+        });
     let params = &mut payload.params;
     params.transport_cc = extensions.transport_cc.is_some();
     params.remb = false;

@@ -65,21 +65,9 @@ impl fmt::Display for MediaDescription {
         flag(f, "rtcp-mux", self.rtcp_mux)?;
         flag(f, "rtcp-rsize", self.rtcp_rsize)?;
         each(f, "extmap", &self.extmaps)?;
-        for map in &self.rtpmaps {
-            write!(f, "a=rtpmap:{map}\r\n")?;
-            let of_this = |pt: crate::id::Pt| pt == map.pt;
-            each(
-                f,
-                "rtcp-fb",
-                self.feedback.iter().filter(|b| b.pt.is_some_and(of_this)),
-            )?;
-            each(f, "fmtp", self.fmtps.iter().filter(|p| of_this(p.pt)))?;
-        }
-        each(
-            f,
-            "rtcp-fb",
-            self.feedback.iter().filter(|b| b.pt.is_none()),
-        )?;
+        each(f, "rtpmap", &self.rtpmaps)?;
+        each(f, "rtcp-fb", &self.feedback)?;
+        each(f, "fmtp", &self.fmtps)?;
         if let Some(msid) = &self.msid {
             write!(f, "a=msid:{}", msid.stream)?;
             if !msid.track.is_empty() {

@@ -1,6 +1,7 @@
 use core::fmt;
 
 use super::MediaKind;
+use super::attribute::MediaDirection;
 
 /// Ids of the RTP header extensions agreed for a track (RFC 8285), each from
 /// 1 to 14: the one-byte form is always enough.
@@ -117,6 +118,8 @@ const MAX_ONE_BYTE_ID: u8 = 14;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ExtMap {
     pub(super) id: u8,
+    /// Whether its writer means to send it, to receive it or both.
+    pub(super) direction: MediaDirection,
     pub(super) extension: Extension,
 }
 
@@ -129,21 +132,27 @@ impl ExtMap {
         let id = parts.next()?;
         let uri = parts.next()?;
         let (id, direction) = id.split_once('/').unwrap_or((id, "sendrecv"));
+        let direction = MediaDirection::parse(direction)?;
         let id: u16 = id.parse().ok()?; // up to 4351 (RFC 8285 section 5)
-        let id = u8::try_from(id)
-            .ok()
-            .filter(|id| (1..=MAX_ONE_BYTE_ID).contains(id) && direction != "inactive");
+        let id = u8::try_from(id).ok().filter(|id| {
+            (1..=MAX_ONE_BYTE_ID).contains(id) && direction != MediaDirection::Inactive
+        });
         let extension = Extension::ALL.into_iter().find(|e| e.uri() == uri);
-        Some(
-            id.zip(extension)
-                .map(|(id, extension)| Self { id, extension }),
-        )
+        Some(id.zip(extension).map(|(id, extension)| Self {
+            id,
+            direction,
+            extension,
+        }))
     }
 }
 
 impl fmt::Display for ExtMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.id, self.extension.uri())
+        write!(f, "{}", self.id)?;
+        if self.direction != MediaDirection::SendRecv {
+            write!(f, "/{}", self.direction)?;
+        }
+        write!(f, " {}", self.extension.uri())
     }
 }
 
@@ -155,8 +164,14 @@ mod tests {
     #[test]
     fn known_extensions_read_back() {
         for extension in Extension::ALL {
-            let map = ExtMap { id: 14, extension };
-            assert_eq!(ExtMap::parse(&map.to_string()), Some(Some(map)));
+            for direction in [MediaDirection::SendRecv, MediaDirection::RecvOnly] {
+                let map = ExtMap {
+                    id: 14,
+                    direction,
+                    extension,
+                };
+                assert_eq!(ExtMap::parse(&map.to_string()), Some(Some(map)));
+            }
             let mut ids = Extensions::default();
             ids.set(extension, 3);
             assert_eq!(ids.get(extension), Some(3));
@@ -176,7 +191,7 @@ mod tests {
         }
         assert_eq!(ExtMap::parse("3 urn:3gpp:video-orientation"), Some(None));
         assert!(ExtMap::parse(&alloc::format!("3/sendonly {mid}")).is_some_and(|m| m.is_some()));
-        for bad in ["", "3", "x urn:a", "70000 urn:a"] {
+        for bad in ["", "3", "x urn:a", "70000 urn:a", "3/both urn:a"] {
             assert_eq!(ExtMap::parse(bad), None, "{bad}");
         }
     }

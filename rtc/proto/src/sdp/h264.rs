@@ -56,6 +56,7 @@ impl ProfileLevelId {
             0x4d => H264Profile::Main,
             0x64 if iop & 0x0c == 0x0c => H264Profile::ConstrainedHigh,
             0x64 => H264Profile::High,
+            0xf4 => H264Profile::High444Predictive,
             _ => H264Profile::Other { idc, iop },
         }
     }
@@ -99,6 +100,8 @@ pub enum H264Profile {
     ConstrainedHigh,
     /// With 8x8 transforms.
     High,
+    /// High and more colour. Chromium receives it, though not High itself.
+    High444Predictive,
     /// One of the rest; it matches itself only.
     Other {
         /// profile_idc.
@@ -116,7 +119,9 @@ impl H264Profile {
     /// difference is tools that encoders label but do not use, and a
     /// subscriber that offers nothing else would otherwise see nothing.
     pub fn distance_to_decode(self, stream: Self) -> Option<u8> {
-        use H264Profile::{Baseline, ConstrainedBaseline, ConstrainedHigh, Extended, High, Main};
+        use H264Profile::{
+            Baseline, ConstrainedBaseline, ConstrainedHigh, Extended, High, High444Predictive, Main,
+        };
         if self == stream {
             return Some(0);
         }
@@ -126,11 +131,13 @@ impl H264Profile {
             (ConstrainedBaseline, ConstrainedHigh) => Some(3),
             (ConstrainedBaseline, High) => Some(4),
             (ConstrainedBaseline | Baseline, Extended) => Some(5),
+            (ConstrainedBaseline, High444Predictive) => Some(6),
+            (Main | ConstrainedHigh | High, High444Predictive) => Some(2),
             (Main | ConstrainedHigh, High) => Some(1),
             (Baseline, ConstrainedBaseline) => Some(8),
             (Baseline, Main) => Some(9),
             (Baseline, ConstrainedHigh) => Some(10),
-            (Baseline, High) => Some(11),
+            (Baseline, High | High444Predictive) => Some(11),
             _ => None,
         }
     }
@@ -144,8 +151,9 @@ impl H264Profile {
             Self::ConstrainedHigh => 2,
             Self::Main => 3,
             Self::High => 4,
-            Self::Extended => 5,
-            Self::Other { .. } => 6,
+            Self::High444Predictive => 5,
+            Self::Extended => 6,
+            Self::Other { .. } => 7,
         }
     }
 }
@@ -167,7 +175,8 @@ mod tests {
         assert_eq!(profile("4d001f"), H264Profile::Main);
         assert_eq!(profile("640c1f"), H264Profile::ConstrainedHigh);
         assert_eq!(profile("64001f"), H264Profile::High);
-        assert_ne!(profile("f4001f"), H264Profile::High);
+        assert_eq!(profile("f4001f"), H264Profile::High444Predictive);
+        assert_ne!(profile("6e001f"), profile("7a001f"));
     }
 
     #[test]
@@ -197,5 +206,7 @@ mod tests {
             assert_eq!(ConstrainedBaseline.distance_to_decode(stream), None);
         }
         assert_eq!(Main.distance_to_decode(High), None);
+        assert_eq!(High.distance_to_decode(High444Predictive), None);
+        assert!(High444Predictive.distance_to_decode(High).is_some());
     }
 }

@@ -41,3 +41,6 @@ pub use fingerprint::{Fingerprint, HashAlgorithm};
 pub use h264::{H264Profile, ProfileLevelId};
 pub use offer::LocalOffer;
 pub use session::{DataChannelParams, Direction, MediaKind, Msid, SendSsrc, Session, Track};
+
+#[cfg(test)]
+mod tests;

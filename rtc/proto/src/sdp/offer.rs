@@ -270,7 +270,7 @@ impl LocalTrack {
                 mline: mline_number(index),
             });
         }
-        let answered = media.extensions();
+        let answered = media.extensions(|_| true);
         let extensions = self
             .extensions
             .filtered(|e| answered.get(e) == self.extensions.get(e));

@@ -113,7 +113,9 @@ impl<'a> Line<'a> {
         let mut formats = Vec::new();
         for format in parts {
             let format = self.text("m=", format)?;
-            self.push(&mut formats, format, MAX_FORMATS, "formats")?;
+            if !formats.contains(&format) {
+                self.push(&mut formats, format, MAX_FORMATS, "formats")?;
+            }
         }
         if formats.is_empty() {
             return Err(malformed);
@@ -165,7 +167,9 @@ impl<'a> Line<'a> {
                 let mut mids = Vec::new();
                 for mid in parts {
                     let mid = Mid::new(mid.as_bytes()).ok_or(self.malformed("group"))?;
-                    self.push(&mut mids, mid, MAX_MEDIA, "tags in a group")?;
+                    if !mids.contains(&mid) {
+                        self.push(&mut mids, mid, MAX_MEDIA, "tags in a group")?;
+                    }
                 }
                 self.push(&mut description.bundle, mids, MAX_GROUPS, "groups")?;
             }

@@ -4,11 +4,21 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::attribute::{FeedbackKind, Fmtp, RtcpFeedback, RtpMap, parse_pt};
+use super::attribute::{FeedbackKind, Fmtp, MediaDirection, RtcpFeedback, RtpMap, parse_pt};
 use super::description::MediaDescription;
 use super::extension::{ExtMap, Extension};
 use super::{Codec, CodecKind, CodecNames, CodecParams, Extensions, ProfileLevelId};
 use crate::id::Pt;
+
+/// Encodings that carry no media of their own.
+const AIDS: [&str; 6] = [
+    "rtx",
+    "red",
+    "ulpfec",
+    "flexfec-03",
+    "CN",
+    "telephone-event",
+];
 
 /// A payload type of an m-line whose codec we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +33,11 @@ pub(super) struct Payload {
 impl MediaDescription {
     /// The known codecs, in the order of the m-line.
     pub(super) fn payloads(&self) -> Vec<Payload> {
-        self.pts().filter_map(|pt| self.payload(pt)).collect()
+        let rtx = self.rtx_types();
+        self.pts().filter_map(|pt| self.payload(pt, &rtx)).collect()
     }
 
-    fn payload(&self, pt: Pt) -> Option<Payload> {
+    fn payload(&self, pt: Pt, rtx: &[(Pt, Pt)]) -> Option<Payload> {
         let map = self.rtpmap(pt)?;
         let fmtp = self.fmtp(pt);
         let flag = |name| fmtp.is_some_and(|f| f.flag(name));
@@ -43,7 +54,7 @@ impl MediaDescription {
             params: CodecParams {
                 pt,
                 codec,
-                rtx_pt: self.rtx_of(pt, map.clock_rate),
+                rtx_pt: rtx.iter().find(|(apt, _)| *apt == pt).map(|(_, rtx)| *rtx),
                 nack: has(FeedbackKind::Nack),
                 pli: has(FeedbackKind::NackPli),
                 fir: has(FeedbackKind::CcmFir),
@@ -55,20 +66,23 @@ impl MediaDescription {
         })
     }
 
-    /// The payload type whose `apt` is `pt` (RFC 4588 section 8.1).
-    fn rtx_of(&self, pt: Pt, clock_rate: u32) -> Option<Pt> {
-        self.pts().find(|rtx| {
-            let fmtp = self.fmtps.iter().find(|f| f.pt == *rtx);
-            *rtx != pt
-                && fmtp.and_then(|f| f.get("apt")).and_then(parse_pt) == Some(pt)
-                && self.rtpmap(*rtx).is_some_and(|m| m.is("rtx", clock_rate))
-        })
+    /// The RTX payload types, each after the one it repairs (RFC 4588 section 8.1).
+    fn rtx_types(&self) -> Vec<(Pt, Pt)> {
+        let is_rtx = |pt: &Pt| {
+            self.rtpmap(*pt)
+                .is_some_and(|m| m.encoding.eq_ignore_ascii_case("rtx"))
+        };
+        self.pts()
+            .filter(is_rtx)
+            .filter_map(|rtx| Some((self.fmtp(rtx)?.get("apt").and_then(parse_pt)?, rtx)))
+            .collect()
     }
 
-    /// Ids of the extensions we know; the first id of each counts.
-    pub(super) fn extensions(&self) -> Extensions {
+    /// Ids of the extensions we know, where `usable` says that their direction
+    /// fits; the first id of each counts.
+    pub(super) fn extensions(&self, usable: impl Fn(MediaDirection) -> bool) -> Extensions {
         let mut ids = Extensions::default();
-        for map in self.extmaps.iter().rev() {
+        for map in self.extmaps.iter().rev().filter(|m| usable(m.direction)) {
             ids.set(map.extension, map.id);
         }
         ids
@@ -76,24 +90,14 @@ impl MediaDescription {
 
     /// Names of all codecs, for a message.
     pub(super) fn codec_names(&self) -> CodecNames {
+        let known = self.payloads();
         let maps = self.pts().filter_map(|pt| self.rtpmap(pt));
-        maps.filter(|m| {
-            ![
-                "rtx",
-                "red",
-                "ulpfec",
-                "flexfec-03",
-                "cn",
-                "telephone-event",
-            ]
-            .iter()
-            .any(|aid| m.encoding.eq_ignore_ascii_case(aid))
-        })
-        .map(|m| match self.payload(m.pt) {
-            Some(payload) => alloc::format!("{}", payload.params.codec),
-            None => m.encoding.clone(),
-        })
-        .collect()
+        maps.filter(|m| !AIDS.iter().any(|aid| m.encoding.eq_ignore_ascii_case(aid)))
+            .map(|m| match known.iter().find(|p| p.params.pt == m.pt) {
+                Some(payload) => alloc::format!("{}", payload.params.codec),
+                None => m.encoding.clone(),
+            })
+            .collect()
     }
 
     /// Adds a codec with everything that belongs to it.
@@ -141,7 +145,11 @@ impl MediaDescription {
     pub(super) fn push_extensions(&mut self, extensions: &Extensions) {
         let maps = extensions
             .iter()
-            .map(|(extension, id): (Extension, u8)| ExtMap { id, extension });
+            .map(|(extension, id): (Extension, u8)| ExtMap {
+                id,
+                direction: MediaDirection::SendRecv, // as far as the m-line goes
+                extension,
+            });
         self.extmaps.extend(maps);
     }
 }
