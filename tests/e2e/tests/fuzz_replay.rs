@@ -37,6 +37,11 @@ fn sdp() {
     replay("sdp", targets::sdp);
 }
 
+#[test]
+fn srtp() {
+    replay("srtp", targets::srtp);
+}
+
 fn replay(name: &str, target: fn(&[u8]) -> bool) {
     let mut taken = 0;
     for path in corpus(name) {

@@ -6,6 +6,8 @@
 
 mod net;
 mod sdp;
+mod srtp;
 
 pub use net::{rtcp, rtp, stun};
 pub use sdp::sdp;
+pub use srtp::srtp;
