@@ -1,0 +1,12 @@
+//! The agent: captures, encodes and publishes by WHIP.
+
+pub mod clock;
+pub mod encode;
+pub mod h264;
+pub mod output;
+pub mod picture;
+pub mod publish;
+pub mod queue;
+pub mod slot;
+pub mod source;
+pub mod stop;

@@ -1,0 +1,233 @@
+//! What the capture side hands to the publisher: encoded frames in, wishes out.
+//!
+//! A [`MediaFeed`] runs as long as the program; sessions come and go. While no
+//! session stands, [`FeedControl::pause`] spares the encoder. On a new one,
+//! [`MediaFeed::restart`] throws away what is stale and begins with a key frame.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use tokio::sync::watch;
+
+use crate::clock::{Capture, MediaClock};
+use crate::queue::Receiver;
+use crate::stop::Stop;
+
+/// Clock rate of H.264 in RTP (RFC 6184 section 8.1).
+pub const VIDEO_CLOCK_HZ: u32 = 90_000;
+/// Clock rate of Opus in RTP (RFC 7587 section 4.1).
+pub const AUDIO_CLOCK_HZ: u32 = 48_000;
+/// Samples of a channel in one Opus packet: 20 ms.
+pub const AUDIO_PACKET_SAMPLES: u32 = 960;
+
+/// One encoded picture.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VideoFrame {
+    /// A whole access unit in Annex-B form.
+    pub data: Vec<u8>,
+    /// When the picture was captured.
+    pub capture: Capture,
+    /// RTP timestamp at [`VIDEO_CLOCK_HZ`], from the clock that sound shares.
+    pub timestamp: u32,
+    /// An IDR picture, parameter sets in front.
+    pub key: bool,
+}
+
+impl fmt::Debug for VideoFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VideoFrame")
+            .field("len", &self.data.len())
+            .field("timestamp", &self.timestamp)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One Opus packet of [`AUDIO_PACKET_SAMPLES`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioFrame {
+    /// The packet (RFC 6716 section 3).
+    pub packet: Vec<u8>,
+    /// When its first sample was captured.
+    pub capture: Capture,
+    /// RTP timestamp of its first sample at [`AUDIO_CLOCK_HZ`].
+    pub timestamp: u32,
+}
+
+/// What the offer must say of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoFormat {
+    /// `profile-level-id` of RFC 6184, 24 bits, as the stream's SPS has it.
+    pub profile_level_id: u32,
+}
+
+impl fmt::Display for VideoFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "H264/{:06x}", self.profile_level_id)
+    }
+}
+
+/// What the offer must say of the sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioFormat {
+    /// Channels that are sent; Opus is offered with two in any case.
+    pub channels: u16,
+}
+
+/// Everything the publisher needs. Dropping it ends the capture threads within
+/// some 100 ms.
+#[derive(Debug)]
+pub struct MediaFeed {
+    /// Pictures. At most eight wait; more and all are dropped and a key frame
+    /// follows. `None` from `recv` means that the source has ended for good;
+    /// it has logged why.
+    pub video: Receiver<VideoFrame>,
+    /// The format of the pictures. `None` until the first key frame, which on
+    /// a camera that is absent may be long; then the format of an encoder of
+    /// ours, 42c01f, is the one to offer.
+    pub video_format: watch::Receiver<Option<VideoFormat>>,
+    /// Sound, where there is any. At most ten packets wait (200 ms); the
+    /// oldest goes first.
+    pub audio: Option<AudioFeed>,
+    /// Key frames, bitrate, pause.
+    pub control: FeedControl,
+    /// The clock of all stamps.
+    pub clock: MediaClock,
+    pub(crate) stop: Stop,
+}
+
+/// The sound of a feed.
+#[derive(Debug)]
+pub struct AudioFeed {
+    /// Opus packets.
+    pub packets: Receiver<AudioFrame>,
+    /// Their format.
+    pub format: AudioFormat,
+}
+
+impl MediaFeed {
+    /// Throws away what waits from before, resumes and asks for a key frame:
+    /// the beginning of a session.
+    pub fn restart(&mut self) {
+        self.video.clear();
+        if let Some(audio) = &mut self.audio {
+            audio.packets.clear();
+        }
+        self.control.resume();
+    }
+
+    /// Ends the capture threads; what waits can still be taken.
+    pub fn stop(&self) {
+        self.stop.set();
+    }
+}
+
+impl Drop for MediaFeed {
+    fn drop(&mut self) {
+        self.stop.set();
+    }
+}
+
+/// What the publisher may ask of the capture side. Cheap to clone; every
+/// method returns at once.
+#[derive(Clone, Debug, Default)]
+pub struct FeedControl(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    key_wanted: AtomicBool,
+    bitrate_bps: AtomicU32,
+    paused: AtomicBool,
+    frames: AtomicU64,
+    dropped_before_encoder: AtomicU64,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            // The first frame is a key frame anyway.
+            key_wanted: AtomicBool::new(true),
+            bitrate_bps: AtomicU32::new(0),
+            paused: AtomicBool::new(false),
+            frames: AtomicU64::new(0),
+            dropped_before_encoder: AtomicU64::new(0),
+        }
+    }
+}
+
+/// What the capture side counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedStats {
+    /// Encoded pictures that were handed on.
+    pub frames: u64,
+    /// Pictures dropped because the encoder was still busy with an older one.
+    pub dropped_before_encoder: u64,
+}
+
+impl FeedControl {
+    /// Asks for a key frame (PLI, FIR, a new subscriber). Requests are
+    /// coalesced: an encoder of ours makes at most one in 300 ms. A source
+    /// that is passed through may not be able to; then its next one serves.
+    pub fn request_key_frame(&self) {
+        self.0.key_wanted.store(true, Ordering::Release);
+    }
+
+    /// Sets the bitrate of the picture in bits a second. Without effect on
+    /// sources that are passed through, unless the camera has such a control.
+    pub fn set_bitrate(&self, bps: u32) {
+        self.0.bitrate_bps.store(bps, Ordering::Release);
+    }
+
+    /// Nothing is encoded and nothing queued until [`resume`](Self::resume);
+    /// devices stay open.
+    pub fn pause(&self) {
+        self.0.paused.store(true, Ordering::Release);
+    }
+
+    /// Goes on after [`pause`](Self::pause), with a key frame.
+    pub fn resume(&self) {
+        self.request_key_frame();
+        self.0.paused.store(false, Ordering::Release);
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> FeedStats {
+        FeedStats {
+            frames: self.0.frames.load(Ordering::Relaxed),
+            dropped_before_encoder: self.0.dropped_before_encoder.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.0.paused.load(Ordering::Acquire)
+    }
+
+    /// Whether a key frame was asked for, without taking the request.
+    pub(crate) fn key_frame_wanted(&self) -> bool {
+        self.0.key_wanted.load(Ordering::Acquire)
+    }
+
+    /// The request is met.
+    pub(crate) fn take_key_frame_request(&self) -> bool {
+        self.0.key_wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// The wished bitrate, `None` until one was set.
+    pub(crate) fn bitrate(&self) -> Option<u32> {
+        match self.0.bitrate_bps.load(Ordering::Acquire) {
+            0 => None,
+            bps => Some(bps),
+        }
+    }
+
+    pub(crate) fn count_frame(&self) {
+        self.0.frames.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_dropped_before_encoder(&self, dropped: u64) {
+        self.0
+            .dropped_before_encoder
+            .store(dropped, Ordering::Relaxed);
+    }
+}

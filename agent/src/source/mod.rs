@@ -1,0 +1,7 @@
+//! Where pictures come from.
+
+mod font;
+mod test_picture;
+pub mod timecode;
+
+pub use test_picture::{FLASH_US, TestPicture};
