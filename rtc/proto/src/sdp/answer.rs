@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::attribute::{MediaDirection, SsrcAttribute};
+use super::attribute::MediaDirection;
 use super::description::{IceOptions, MediaDescription, MediaType, TransportDescription};
 use super::extension::Extension;
 use super::payload::{Payload, distance};
@@ -12,7 +12,6 @@ use super::{
     AnswerConfig, AnswerRole, Codec, CodecNames, DataChannelParams, Direction, MediaKind,
     NegotiationError, Outgoing, SendSsrc, Session, SessionDescription, Track,
 };
-use crate::id::Ssrc;
 
 /// Largest message we take on a data channel, bytes: what RFC 8841 section 6
 /// assumes of an end that says nothing.
@@ -420,37 +419,5 @@ impl Line {
             }
         }
         media
-    }
-}
-
-impl MediaDescription {
-    /// Announces our sources.
-    pub(super) fn push_sources(&mut self, send: &SendSsrc) {
-        self.msid = Some(send.msid.clone());
-        if let Some(rtx) = send.rtx {
-            self.fid_groups.push((send.ssrc, rtx));
-        }
-        let sources = [Some(send.ssrc), send.rtx].into_iter().flatten();
-        self.ssrcs.extend(sources.map(|ssrc| SsrcAttribute {
-            ssrc,
-            cname: Some(send.cname.clone()),
-        }));
-    }
-
-    /// The primary sources that were announced, and their RTX sources.
-    pub(super) fn announced_sources(&self) -> (Vec<Ssrc>, Vec<(Ssrc, Ssrc)>) {
-        let is_rtx = |ssrc| self.fid_groups.iter().any(|(_, rtx)| *rtx == ssrc);
-        let mut primary: Vec<Ssrc> = self
-            .ssrcs
-            .iter()
-            .map(|s| s.ssrc)
-            .filter(|ssrc| !is_rtx(*ssrc))
-            .collect();
-        for (ssrc, _) in &self.fid_groups {
-            if !primary.contains(ssrc) && !is_rtx(*ssrc) {
-                primary.push(*ssrc);
-            }
-        }
-        (primary, self.fid_groups.clone())
     }
 }
