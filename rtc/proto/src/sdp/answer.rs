@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::attribute::{MediaDirection, SsrcAttribute};
+use super::attribute::MediaDirection;
 use super::description::{IceOptions, MediaDescription, MediaType, TransportDescription};
 use super::extension::Extension;
 use super::payload::{Payload, distance};
@@ -12,7 +12,6 @@ use super::{
     AnswerConfig, AnswerRole, Codec, CodecNames, DataChannelParams, Direction, MediaKind,
     NegotiationError, Outgoing, SendSsrc, Session, SessionDescription, Track,
 };
-use crate::id::Ssrc;
 
 /// Largest message we take on a data channel, bytes: what RFC 8841 section 6
 /// assumes of an end that says nothing.
@@ -21,20 +20,26 @@ const MAX_MESSAGE_SIZE: u32 = 65_536;
 /// Answers `offer`: our description for the wire, and what was agreed.
 ///
 /// The answer has the offer's m-lines in the offer's order, with one codec
-/// each; those we do not take have port 0. Media without a common codec fails
+/// each; those we do not take have port 0 (or are inactive, where they are
+/// needed to carry the transport). Media without a common codec fails
 /// the whole, save for a subscriber's sound, which the picture is worth having
 /// without.
 pub fn answer(
     offer: &SessionDescription,
     config: &AnswerConfig,
 ) -> Result<(SessionDescription, Session), NegotiationError> {
-    let lines = choose(offer, config)?;
+    let mut lines = choose(offer, config)?;
     let accepted: Vec<usize> = (0..)
         .zip(&lines)
         .filter(|(_, line)| !matches!(line, Line::Rejected))
         .map(|(i, _)| i)
         .collect();
-    let order = offer.bundled(&accepted)?;
+    let mut order = offer.bundled(&accepted)?;
+    if let Some(tag) = offer.tag_of(&order).filter(|tag| !order.contains(tag))
+        && keep_inactive(offer, &mut lines, tag)
+    {
+        order.insert(0, tag);
+    }
     let remote = offer.remote_transport(&order)?;
     let role = dtls_role(remote.setup, Some(config.dtls_role))?;
 
@@ -81,7 +86,7 @@ pub fn answer(
         match line {
             Line::Track(accepted) => tracks.push(accepted.track),
             Line::DataChannel(params) => data_channel = Some(params),
-            Line::Rejected => {}
+            Line::Inactive | Line::Rejected => {}
         }
     }
     let session = Session {
@@ -109,6 +114,8 @@ impl AnswerRole {
 enum Line {
     Track(AcceptedTrack),
     DataChannel(DataChannelParams),
+    /// Accepted for the sake of its transport; no media goes either way.
+    Inactive,
     Rejected,
 }
 
@@ -116,6 +123,20 @@ struct AcceptedTrack {
     track: Track,
     /// The chosen payload as the answer writes it.
     payload: Payload,
+}
+
+/// Keeps an m-line alive that nobody needs but that the offer's bundle hangs
+/// on: the others have no transport of their own where they are bundle-only
+/// (RFC 9143 section 7.3.1), and Chromium takes no answer that rejects it.
+fn keep_inactive(offer: &SessionDescription, lines: &mut [Line], tag: usize) -> bool {
+    let (Some(media), Some(line)) = (offer.media.get(tag), lines.get_mut(tag)) else {
+        return false;
+    };
+    let usable = matches!(media.media, MediaType::Rtp(_)) && media.is_srtp() && !media.is_off();
+    if usable {
+        *line = Line::Inactive;
+    }
+    usable
 }
 
 /// Decides on each m-line by itself.
@@ -377,6 +398,18 @@ impl Line {
                 media.sctp_port = Some(params.local_port);
                 media.max_message_size = Some(MAX_MESSAGE_SIZE);
             }
+            Self::Inactive => {
+                media.direction = Some(MediaDirection::Inactive);
+                media.rtcp_mux = offered.rtcp_mux;
+                media.formats.extend(offered.formats.first().cloned());
+                let pt = offered.pts().next();
+                media
+                    .rtpmaps
+                    .extend(pt.and_then(|pt| offered.rtpmap(pt)).cloned());
+                media
+                    .fmtps
+                    .extend(pt.and_then(|pt| offered.fmtp(pt)).cloned());
+            }
             // A rejected m-line keeps its formats, which mean nothing (RFC 3264 section 6).
             Self::Rejected => {
                 media.port = 0;
@@ -386,37 +419,5 @@ impl Line {
             }
         }
         media
-    }
-}
-
-impl MediaDescription {
-    /// Announces our sources.
-    pub(super) fn push_sources(&mut self, send: &SendSsrc) {
-        self.msid = Some(send.msid.clone());
-        if let Some(rtx) = send.rtx {
-            self.fid_groups.push((send.ssrc, rtx));
-        }
-        let sources = [Some(send.ssrc), send.rtx].into_iter().flatten();
-        self.ssrcs.extend(sources.map(|ssrc| SsrcAttribute {
-            ssrc,
-            cname: Some(send.cname.clone()),
-        }));
-    }
-
-    /// The primary sources that were announced, and their RTX sources.
-    pub(super) fn announced_sources(&self) -> (Vec<Ssrc>, Vec<(Ssrc, Ssrc)>) {
-        let is_rtx = |ssrc| self.fid_groups.iter().any(|(_, rtx)| *rtx == ssrc);
-        let mut primary: Vec<Ssrc> = self
-            .ssrcs
-            .iter()
-            .map(|s| s.ssrc)
-            .filter(|ssrc| !is_rtx(*ssrc))
-            .collect();
-        for (ssrc, _) in &self.fid_groups {
-            if !primary.contains(ssrc) && !is_rtx(*ssrc) {
-                primary.push(*ssrc);
-            }
-        }
-        (primary, self.fid_groups.clone())
     }
 }

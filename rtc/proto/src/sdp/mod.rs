@@ -25,6 +25,7 @@ mod offer;
 mod parse;
 mod payload;
 mod session;
+mod source;
 mod transport;
 
 /// Longest text taken for a session description, bytes.

@@ -63,19 +63,21 @@ impl SessionDescription {
             .collect()
     }
 
-    /// Whose transport counts: that of the first accepted m-line, then of the
-    /// m-line that the group names first (a max-bundle offer puts everything
-    /// there, even where we reject that m-line), then the session's.
+    /// The m-line that the group of the m-lines `order` names first: a bundled
+    /// offer has its transport there.
+    pub(super) fn tag_of(&self, order: &[usize]) -> Option<usize> {
+        let tag = self.bundle_of(order)?.first()?;
+        self.media.iter().position(|m| m.mid == Some(*tag))
+    }
+
+    /// Whose transport counts: that of the first accepted m-line, then that of
+    /// the tagged one where it was not accepted, then the session's.
     pub(super) fn remote_transport(
         &self,
         order: &[usize],
     ) -> Result<RemoteTransport, NegotiationError> {
         let first = order.first().copied();
-        let tag = self
-            .bundle_of(order)
-            .and_then(|group| group.first())
-            .and_then(|mid| self.media.iter().position(|m| m.mid == Some(*mid)));
-        let sections: Vec<&TransportDescription> = [first, tag]
+        let sections: Vec<&TransportDescription> = [first, self.tag_of(order)]
             .into_iter()
             .flatten()
             .filter_map(|i| self.media.get(i))
