@@ -7,7 +7,7 @@
 //! (an eventfd) and an async driver (a `Notify`) use the same type.
 //!
 //! Between the two runs one tokio task a peer, which owns a
-//! [`guard`]: what arrives is parsed and reassembled there, under caps, and
+//! `guard`: what arrives is parsed and reassembled there, under caps, and
 //! webrtc-dtls sees only whole handshake messages in order.
 //!
 //! [`DtlsAction`]: transom_rtc_proto::port::DtlsAction
@@ -22,8 +22,11 @@ compile_error!(
 mod certificate;
 mod config;
 mod coprocessor;
+mod flights;
+mod guard;
 mod mailbox;
 mod session;
+mod transport;
 
 pub use certificate::{Certificate, CertificateError};
 pub use config::DtlsConfig;

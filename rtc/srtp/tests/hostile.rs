@@ -1,5 +1,7 @@
 //! What a peer, or somebody who forges its address, can send.
 
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // test code
+
 use std::time::{Duration, Instant};
 
 use transom_rtc_proto::id::Ssrc;

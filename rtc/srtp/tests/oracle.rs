@@ -1,5 +1,7 @@
 //! webrtc-srtp is the oracle of the in-place path, and the other way round.
 
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // test code
+
 use proptest::prelude::*;
 use transom_rtc_proto::port::{Srtp, SrtpFactory, SrtpKey, SrtpProfile};
 use transom_rtc_srtp::GuardedSrtp;

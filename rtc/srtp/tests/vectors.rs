@@ -1,6 +1,8 @@
 //! Whole packets under the master key of RFC 3711 appendix B.3, as libsrtp's
 //! `srtp_driver` has them, and under the master key that it uses for AES-GCM.
 
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // test code
+
 use transom_rtc_proto::port::{Srtp, SrtpFactory, SrtpKey, SrtpProfile};
 use transom_rtc_srtp::GuardedSrtp;
 
