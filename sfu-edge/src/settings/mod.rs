@@ -5,7 +5,7 @@ mod file;
 mod value;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use cli::Cli;
@@ -65,7 +65,7 @@ pub enum SettingsError {
 }
 
 /// Default of `http`.
-const DEFAULT_HTTP: &str = "127.0.0.1:7080";
+const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7080);
 /// Default of `udp_port`.
 const DEFAULT_UDP_PORT: u16 = 7082;
 /// Bridges of containers and virtual machines: nobody outside reaches them.
@@ -86,10 +86,9 @@ impl Settings {
         file: File,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, SettingsError> {
-        let default_http = || HttpAddr(SocketAddr::from(([127, 0, 0, 1], 7080)));
         let state_dir = cli.state_dir.clone().or(file.state_dir);
         let settings = Self {
-            http: cli.http.or(file.http).unwrap_or_else(default_http).0,
+            http: cli.http.or(file.http).map_or(DEFAULT_HTTP, |a| a.0),
             allow_plain_http: file.allow_plain_http,
             public_url: file.public_url,
             udp_port: cli.udp_port.or(file.udp_port).unwrap_or(DEFAULT_UDP_PORT),
@@ -223,7 +222,7 @@ mod tests {
         assert_eq!(s.udp_port, 9);
         assert_eq!(s.http, "[::1]:80".parse().unwrap());
         let s = settings(&[], "").unwrap();
-        assert_eq!(s.http, DEFAULT_HTTP.parse().unwrap());
+        assert_eq!(s.http, "127.0.0.1:7080".parse().unwrap());
         assert_eq!(s.state_dir, Path::new("/home/pi/.local/state/transom-sfu"));
         assert_eq!(s.interfaces, ["*"]);
         let s = settings(

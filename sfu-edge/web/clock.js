@@ -1,0 +1,62 @@
+// How far the server's clock is from ours: of the last few exchanges the one with the shortest
+// round trip tells best, and it is wrong by at most half of that.
+
+const KEPT = 8;
+
+export class ServerClock {
+  #samples = [];
+  #timer;
+  #started = false;
+
+  // Ours, in milliseconds of Unix time, with a resolution that Date does not have.
+  static now() {
+    return performance.timeOrigin + performance.now();
+  }
+
+  start() {
+    if (this.#started) return;
+    this.#started = true;
+    const burst = 5;
+    let asked = 0;
+    const ask = async () => {
+      await this.#sample();
+      asked += 1;
+      if (this.#started) this.#timer = setTimeout(ask, asked < burst ? 150 : 10_000);
+    };
+    ask();
+  }
+
+  stop() {
+    this.#started = false;
+    clearTimeout(this.#timer);
+  }
+
+  // Milliseconds to add to our clock to have the server's; undefined while unknown.
+  get offsetMs() {
+    return this.#best?.offset;
+  }
+
+  // The bound of the offset's error.
+  get errorMs() {
+    return this.#best && this.#best.roundTrip / 2;
+  }
+
+  get #best() {
+    return this.#samples.reduce((best, s) => (!best || s.roundTrip < best.roundTrip ? s : best), undefined);
+  }
+
+  async #sample() {
+    try {
+      const asked = ServerClock.now();
+      const response = await fetch('/api/time', { cache: 'no-store', signal: AbortSignal.timeout(3000) });
+      const heard = ServerClock.now();
+      const { unix_us: unixUs } = await response.json();
+      if (!Number.isFinite(unixUs)) return;
+      const roundTrip = heard - asked;
+      this.#samples.push({ roundTrip, offset: unixUs / 1000 - (asked + roundTrip / 2) });
+      if (this.#samples.length > KEPT) this.#samples.shift();
+    } catch {
+      // The server is away: what is known stays good for a while.
+    }
+  }
+}
