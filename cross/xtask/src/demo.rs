@@ -276,23 +276,16 @@ struct Doors {
 impl Doors {
     /// From the server's standard output: the link on one line, the agent's command on another.
     fn from_lines(lines: &[String]) -> Option<Self> {
-        let word = |mark: &str| {
-            lines
-                .iter()
-                .flat_map(|line| line.split_whitespace())
-                .find(|word| word.contains(mark))
-        };
-        let after = |option: &str| {
-            lines.iter().find_map(|line| {
-                line.split_whitespace()
-                    .skip_while(|word| *word != option)
-                    .nth(1)
-            })
-        };
+        let words = || lines.iter().flat_map(|line| line.split_whitespace());
         Some(Self {
-            link: word("/#token=")?.to_owned(),
-            whip: after("--whip")?.to_owned(),
-            publish_token: after("--token")?.to_owned(),
+            link: words().find(|word| word.contains("/#token="))?.to_owned(),
+            publish_token: words()
+                .find_map(|word| word.strip_prefix("TRANSOM_TOKEN="))?
+                .to_owned(),
+            whip: words()
+                .skip_while(|word| *word != "--whip")
+                .nth(1)?
+                .to_owned(),
         })
     }
 }
@@ -326,8 +319,9 @@ mod tests {
     #[test]
     fn the_doors_are_found_in_what_the_server_prints() {
         let lines = [
-            "Watch:   http://127.0.0.1:7080/#token=w4tch".to_owned(),
-            "Publish: transom-agent --whip http://127.0.0.1:7080/whip/door --token publ1sh --source test".to_owned(),
+            "Watch:    http://127.0.0.1:7080/#token=w4tch".to_owned(),
+            "Publish:  TRANSOM_TOKEN=publ1sh transom-agent --whip http://127.0.0.1:7080/whip/door"
+                .to_owned(),
         ];
         let doors = Doors::from_lines(&lines).expect("both lines are there");
         assert_eq!(doors.link, "http://127.0.0.1:7080/#token=w4tch");
