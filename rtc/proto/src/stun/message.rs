@@ -305,6 +305,23 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_ends_before_the_message_does() {
+        for len in [1, 5, 8, 0xffff_u16] {
+            let mut buf = std::vec![0, 1, 0, 8];
+            buf.extend(super::super::COOKIE);
+            buf.extend([0; 12]);
+            buf.extend([0x80, 0x22]);
+            buf.extend(len.to_be_bytes());
+            buf.extend([0; 4]);
+            let parsed = Message::parse(&buf).map(|m| m.software().map(str::len));
+            match len {
+                1 => assert_eq!(parsed, Ok(Some(1))),
+                _ => assert_eq!(parsed, Err(StunError::Attribute), "length {len}"),
+            }
+        }
+    }
+
+    #[test]
     fn no_more_attributes_than_sensible() {
         let mut buf = std::vec![0, 1, 0, 0];
         buf.extend(super::super::COOKIE);

@@ -153,6 +153,24 @@ fn a_better_pair_that_is_a_little_slower_is_waited_for() {
 }
 
 #[test]
+fn a_check_of_the_peer_validates_for_receiving() {
+    let mut link = Link::full_full(1);
+    link.loss = 1000;
+    link.pump();
+    let (_, path, request) = link.ends[A].sent[0].clone();
+    let back = Path {
+        local: path.remote,
+        remote: path.local,
+    };
+    let now = link.now;
+    let bob = &mut link.ends[B].agent;
+    assert!(!bob.is_validated(&back));
+    bob.handle_stun(now, back, &request).unwrap();
+    assert!(bob.is_validated(&back)); // the peer may send before our check is answered
+    assert_eq!(bob.selected(), None); // we may not
+}
+
+#[test]
 fn the_check_of_the_peer_hastens_ours() {
     let mut b = config(B, IceRole::Controlled, false, false);
     b.timers.rto = ms(50); // half as long as we take would do

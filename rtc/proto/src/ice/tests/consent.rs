@@ -1,5 +1,8 @@
+use std::vec::Vec;
+
 use super::link::*;
-use crate::ice::IceEvent;
+use crate::ice::{IceEvent, IceRole, Path};
+use crate::stun::{Class, IntegrityKey, MessageWriter, Method, TransactionId};
 use crate::time::Instant;
 
 const LOST: fn(&IceEvent) -> bool = |e| *e == IceEvent::ConsentLost;
@@ -96,4 +99,50 @@ fn nothing_is_done_after_the_end() {
         end.agent.handle_timeout(far);
         assert_eq!(end.agent.poll_event(), None);
     }
+}
+
+#[test]
+fn a_lite_end_goes_where_the_peer_still_is() {
+    let mut link = Link::full_lite(1);
+    link.run(ms(500));
+    let [first] = link.ends[B].nominated()[..] else {
+        panic!("not connected");
+    };
+    let second = Path {
+        remote: addr("10.9.9.9:1"),
+        ..first
+    };
+    // A check without nomination, then packets, by the second; the first is silent.
+    let mut plain = Vec::new();
+    let id = TransactionId([5; 12]);
+    let mut writer = MessageWriter::new(&mut plain, Class::Request, Method::BINDING, id);
+    writer.username("bobb:alice");
+    writer.finish(Some(&IntegrityKey::new(
+        credentials("bobb").pwd().as_bytes(),
+    )));
+    link.loss = 1000;
+    let now = link.now;
+    link.ends[B].agent.handle_stun(now, second, &plain).unwrap();
+    assert_eq!(link.ends[B].agent.selected(), Some(first));
+    for _ in 0..60 {
+        link.run(ms(1000));
+        let now = link.now;
+        link.ends[B].agent.note_authenticated(now, &second);
+    }
+    assert_eq!(link.ends[B].nominated(), [first, second]);
+    assert_eq!(link.ends[B].agent.selected(), Some(second));
+    assert!(!link.ends[B].agent.is_validated(&first));
+}
+
+#[test]
+fn expiry_is_exact_however_long_connecting_may_take() {
+    let mut b = config(B, IceRole::Controlled, true, false);
+    b.timers.connect_timeout = ms(300_000);
+    let mut link = Link::new(config(A, IceRole::Controlling, false, true), b, 1);
+    link.introduce(&["10.0.0.1:1"], &["192.0.2.1:2"]);
+    let start = link.now;
+    link.run(ms(100));
+    link.loss = 1000;
+    link.run(ms(60_000));
+    assert_eq!(link.ends[B].at(LOST), Some(start + ms(1) + ms(30_000)));
 }

@@ -17,6 +17,10 @@ fn key_of(name: &str) -> IntegrityKey {
 
 /// A nominating check of alice's for bobb.
 fn check(n: u64, key: &IntegrityKey) -> Vec<u8> {
+    plain_or_nominating(n, key, true)
+}
+
+fn plain_or_nominating(n: u64, key: &IntegrityKey, nominating: bool) -> Vec<u8> {
     let mut id = [0; 12];
     id[..8].copy_from_slice(&n.to_be_bytes());
     let mut buf = Vec::new();
@@ -25,7 +29,9 @@ fn check(n: u64, key: &IntegrityKey) -> Vec<u8> {
     writer.username("bobb:alice");
     writer.priority(1);
     writer.tie_breaker(TieBreaker::Controlling(1));
-    writer.use_candidate();
+    if nominating {
+        writer.use_candidate();
+    }
     writer.finish(Some(key));
     buf
 }
@@ -168,6 +174,14 @@ fn forged_responses_validate_nothing() {
         assert_eq!(alice.selected(), None);
         assert!(!alice.is_validated(&path));
     }
+    let mut odd = Vec::new();
+    let mut writer = MessageWriter::new(&mut odd, Class::Success, Method::BINDING, id);
+    writer.raw(AttributeKind(0x7abc), b"?");
+    writer.finish(Some(&bob));
+    assert_eq!(
+        alice.handle_stun(now, path, &odd),
+        Err(StunDrop::UnknownAttribute)
+    );
     // The true one still counts, and only once.
     let good = response(id, Some(&bob));
     alice.handle_stun(now, path, &good).unwrap();
@@ -244,6 +258,24 @@ fn a_peer_from_a_thousand_ports_stays_bounded() {
         let events = core::iter::from_fn(|| bob.poll_event()).count();
         assert!(events <= 16);
     }
+}
+
+#[test]
+fn the_nominated_path_is_never_pushed_out() {
+    let link = Link::full_lite(1);
+    let key = key_of("bobb");
+    let mut bob = lite(&link);
+    bob.handle_stun(link.now, path_from(1), &check(1, &key))
+        .unwrap();
+    drain(&mut bob, &link);
+    for n in 2..=100 {
+        let request = plain_or_nominating(n.into(), &key, false);
+        bob.handle_stun(link.now + ms(n.into()), path_from(n), &request)
+            .unwrap();
+        drain(&mut bob, &link);
+    }
+    assert_eq!(bob.selected(), Some(path_from(1)));
+    assert!(bob.is_validated(&path_from(1)));
 }
 
 #[test]

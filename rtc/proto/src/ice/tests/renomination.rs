@@ -185,3 +185,20 @@ fn what_was_valid_once_is_not_trusted_for_ever() {
         assert_eq!(selected.local, addr("10.9.9.9:1"));
     }
 }
+
+#[test]
+fn packets_by_the_selected_path_end_the_search_for_another() {
+    let mut link = two_ways(true, 1);
+    link.run(ms(10_000));
+    let first = link.ends[A].agent.selected().unwrap();
+    link.loss = 1000;
+    link.run(ms(8_000)); // the search is on
+    let searched = |(_, path, _): &&(_, Path, _)| path.local == addr("10.9.9.9:1");
+    assert!(link.ends[A].sent.iter().any(|sent| searched(&sent)));
+    let now = link.now;
+    link.ends[A].agent.note_authenticated(now, &first);
+    link.dead.push(addr("10.0.0.1:1")); // only the checks of the other pair get through
+    link.loss = 0;
+    link.run(ms(2_000));
+    assert_eq!(link.ends[A].agent.selected(), Some(first));
+}
