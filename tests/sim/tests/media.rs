@@ -124,10 +124,9 @@ fn losses_are_repaired() {
             // and, when nothing follows, after the last.
             let rest = &sent[1..sent.len() - 1];
             whole += got.iter().filter(|unit| rest.contains(unit)).count();
-            assert!(
-                got.iter().all(|unit| sent.contains(unit)),
-                "a unit came damaged"
-            );
+            // The first may lack the parameter sets that were lost before it.
+            let intact = |unit: &Vec<u8>| sent.contains(unit) || sent[0].ends_with(unit);
+            assert!(got.iter().all(intact), "a unit came damaged");
             all += rest.len();
             assert!(
                 pair.answerer.got.iter().any(|g| g.info.repaired),
