@@ -3,6 +3,9 @@
 
 mod nack;
 mod receive_stats;
+mod reorder;
+#[cfg(test)]
+mod repair;
 mod retransmit;
 pub mod rtx;
 mod seen;
@@ -12,6 +15,7 @@ mod twcc_sender;
 
 pub use nack::{Arrival, NackGenerator, NackPolicy};
 pub use receive_stats::ReceiveStats;
+pub use reorder::ReorderBuffer;
 pub use retransmit::{MediaInfo, RetransmitBuffer, Stored};
 pub use send_stats::SendStats;
 pub use twcc_receiver::TwccReceiver;
