@@ -1,4 +1,21 @@
-//! Drives a peer on tokio: sockets and the WHIP and WHEP client.
+//! Drives a peer on tokio, and finds it its other end.
+//!
+//! - [`client`]: the WHIP and WHEP client.
+//! - [`address`]: this machine's addresses, as candidates.
+//! - [`Socket`]: the one UDP socket of a peer.
+//! - [`driver`]: the task that carries datagrams, DTLS, timers and frames
+//!   between a [`Peer`](transom_rtc_proto::peer::Peer) and the world.
+//!
+//! In this order: a socket is bound, its port and the addresses make the
+//! candidates of the offer, the client trades the offer for an answer, and
+//! the driver takes the socket and what was negotiated.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod client;
+mod clock;
+pub mod driver;
+mod socket;
+
+pub use clock::Clock;
+pub use socket::Socket;

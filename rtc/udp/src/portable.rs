@@ -93,6 +93,7 @@ impl UdpSocket {
             len,
             segment_size: len,
         }));
+        self.tally.recv_calls.add(1);
         self.tally.received.add(datagrams);
         Ok(datagrams)
     }

@@ -102,6 +102,7 @@ pub(crate) fn send_batch(
                 };
                 cursor = last.end();
                 let taken = messages.iter().take(sent);
+                tally.send_calls.add(1);
                 tally.sent.add(taken.map(Message::datagrams).sum());
                 if let Some((message, errno)) = suspect.take() {
                     tally.gso_refused.add(1);

@@ -161,6 +161,8 @@ fn one_call_serves_many_peers_with_bursts_and_singles() {
     transmits[4].range = 1100..1107;
     transmits[4].segment_size = None;
     assert_eq!(a.send_batch(&mut transmits, &contents).unwrap(), 10);
+    let counters = a.counters();
+    assert_eq!((counters.sent, counters.send_calls), (73, 1));
     for (i, peer) in peers.iter().enumerate() {
         let expected = if i == 4 { 1 } else { 8 };
         let arrived = arrivals(peer, &mut batch(), expected);

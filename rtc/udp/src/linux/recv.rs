@@ -57,6 +57,7 @@ impl UdpSocket {
             let info = unsafe { Info::read(&header.msg_hdr) };
             self.message(header, name, info).unwrap_or(Message::NONE)
         }));
+        self.tally.recv_calls.add(1);
         self.tally.received.add(datagrams);
         Ok(datagrams)
     }
