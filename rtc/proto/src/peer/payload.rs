@@ -44,7 +44,10 @@ impl Packetizer {
             CodecKind::H264 => {
                 for payload in self.h264.packetize(h264::AnnexB::new(frame)) {
                     let len = payload.write(&mut self.scratch).unwrap_or(0);
-                    each(self.scratch.get(..len).unwrap_or_default(), payload.is_last());
+                    each(
+                        self.scratch.get(..len).unwrap_or_default(),
+                        payload.is_last(),
+                    );
                 }
             }
             // The marker begins a talkspurt (RFC 7587 section 4.2), and ours has no pauses.

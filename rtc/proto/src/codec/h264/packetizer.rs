@@ -211,32 +211,27 @@ where
 struct Fragments<'a> {
     header: u8,
     rest: &'a [u8],
-    /// Length of all but the first `longer` fragments, which have one byte more.
+    /// Length of all but the last, which may be shorter.
     len: usize,
-    longer: usize,
     started: bool,
 }
 
 impl<'a> Fragments<'a> {
-    /// As few fragments as fit, and as equal as whole bytes allow.
+    /// As few fragments as fit, all of one length but the last, which is what
+    /// a segmented send can carry; the rounding is all that it lacks.
     fn of(nal: &'a [u8], max_payload: usize) -> Option<Self> {
         let (header, body) = nal.split_first()?;
         let count = body.len().div_ceil(max_payload - 2).max(1);
         Some(Self {
             header: *header,
             rest: body,
-            len: body.len() / count,
-            longer: body.len() % count,
+            len: body.len().div_ceil(count),
             started: false,
         })
     }
 
     fn next<I>(&mut self) -> Option<Form<'a, I>> {
-        let mut len = self.len;
-        if self.longer > 0 {
-            self.longer -= 1;
-            len += 1;
-        }
+        let len = self.len.min(self.rest.len());
         let (body, rest) = self.rest.split_at_checked(len)?;
         if body.is_empty() {
             return None;
@@ -339,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_differ_by_a_byte_at_most() {
+    fn fragments_are_equal_but_for_the_last() {
         for len in 1180..5000 {
             let mut nal = std::vec![0xaa; len];
             nal[0] = 0x65;
@@ -349,11 +344,11 @@ mod tests {
                 continue;
             }
             assert_eq!(sent.len(), (len - 1).div_ceil(1178));
-            let shortest = sent.iter().map(|(p, _)| p.len()).min().unwrap();
-            assert!(
-                sent.iter()
-                    .all(|(p, _)| p.len() - shortest <= 1 && p.len() <= 1180)
-            );
+            let (last, rest) = sent.split_last().unwrap();
+            let size = rest[0].0.len();
+            assert!(size <= 1180 && rest.iter().all(|(p, _)| p.len() == size));
+            // Only the rounding is missing.
+            assert!((size - rest.len()..=size).contains(&last.0.len()));
             let body: usize = sent.iter().map(|(p, _)| p.len() - 2).sum();
             assert_eq!(body, len - 1);
             let flags: Vec<u8> = sent.iter().map(|(p, _)| p[1] & 0xc0).collect();

@@ -4,16 +4,12 @@ use super::nal::NalType;
 use super::{FU_A, FU_START, STAP_A, TYPE_MASK};
 
 /// Whether a decoder that has nothing yet can begin with this payload: it
-/// holds an SPS, or the first slice of an IDR picture.
+/// holds an SPS.
 ///
-/// Senders put SPS and PPS before each IDR picture, so a forwarder that opens
-/// at the first `true` opens at the SPS.
+/// An IDR slice alone is no beginning: without its parameter sets, which
+/// senders put before each IDR picture, nothing of it can be decoded.
 pub fn is_key_frame_start(payload: &[u8]) -> bool {
-    Nals::new(payload).any(|(kind, body)| match kind {
-        NalType::Sps => true,
-        NalType::Idr => begins_picture(body),
-        _ => false,
-    })
+    Nals::new(payload).any(|(kind, _)| kind == NalType::Sps)
 }
 
 /// Whether this payload is the first of an access unit, as far as it tells by
@@ -88,20 +84,20 @@ mod tests {
     #[test]
     fn key_frames_in_every_structure() {
         for (payload, key, unit) in [
-            (&[0x67, 0x42][..], true, true),                     // SPS alone
-            (&[0x68, 0xce], false, true),                        // PPS alone
-            (&[0x65, 0x88], true, true),                         // IDR, macroblock 0
-            (&[0x65, 0x08], false, false),                       // IDR, a later slice
-            (&[0x41, 0x9a], false, true),                        // P, macroblock 0
-            (&[0x41, 0x1a], false, false),                       // P, a later slice
-            (&[0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68], true, true), // STAP-A of SPS, PPS
-            (&[0x78, 0, 1, 0x68, 0, 2, 0x65, 0x88], true, true), // STAP-A of PPS, IDR
-            (&[0x78, 0, 1, 0x06], false, true),                  // STAP-A of SEI
-            (&[0x78, 0, 9, 0x67], false, false),                 // its length is wrong
-            (&[0x7c, 0x85, 0x88], true, true),                   // FU-A, first of an IDR
-            (&[0x7c, 0x05, 0x88], false, false),                 // FU-A, middle
-            (&[0x7c, 0x45, 0x88], false, false),                 // FU-A, last
-            (&[0x5c, 0x81, 0x9a], false, true),                  // FU-A, first of a P
+            (&[0x67, 0x42][..], true, true),                      // SPS alone
+            (&[0x68, 0xce], false, true),                         // PPS alone
+            (&[0x65, 0x88], false, true),                         // IDR, macroblock 0
+            (&[0x65, 0x08], false, false),                        // IDR, a later slice
+            (&[0x41, 0x9a], false, true),                         // P, macroblock 0
+            (&[0x41, 0x1a], false, false),                        // P, a later slice
+            (&[0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68], true, true),  // STAP-A of SPS, PPS
+            (&[0x78, 0, 1, 0x68, 0, 2, 0x65, 0x88], false, true), // STAP-A of PPS, IDR
+            (&[0x78, 0, 1, 0x06], false, true),                   // STAP-A of SEI
+            (&[0x78, 0, 9, 0x67], false, false),                  // its length is wrong
+            (&[0x7c, 0x85, 0x88], false, true),                   // FU-A, first of an IDR
+            (&[0x7c, 0x05, 0x88], false, false),                  // FU-A, middle
+            (&[0x7c, 0x45, 0x88], false, false),                  // FU-A, last
+            (&[0x5c, 0x81, 0x9a], false, true),                   // FU-A, first of a P
             (&[0x7c], false, false),
             (&[0x65], false, false),
             (&[], false, false),
