@@ -7,7 +7,7 @@
 //!   Everything that happens is taken in batches: all that is readable, all
 //!   frames that wait; then all that follows from it leaves in batches.
 //! - [`PeerHandle`] is how the application reaches the peer, from any thread.
-//! - [`Event`](transom_rtc_proto::peer::Event)s and received media come over
+//! - [`Event`]s and received media come over
 //!   bounded channels. An application that does not take them loses them, and
 //!   [`PeerStats`] says how many; the peer does not wait.
 
