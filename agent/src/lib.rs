@@ -2,11 +2,11 @@
 
 pub mod clock;
 pub mod encode;
-pub mod h264;
 pub mod output;
 pub mod picture;
 pub mod publish;
 pub mod queue;
 pub mod slot;
+pub mod sound;
 pub mod source;
 pub mod stop;

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use tokio::sync::watch;
+use transom_rtc_proto::codec::h264::{AnnexB, Sps};
 
 use crate::clock::MediaClock;
-use crate::h264;
 use crate::publish::{
     AUDIO_CLOCK_HZ, AudioFrame, FeedControl, VIDEO_CLOCK_HZ, VideoFormat, VideoFrame,
 };
@@ -92,11 +92,14 @@ impl VideoOutput {
 
     /// Tells the publisher the format when it is new.
     fn announce(&self, key_unit: &[u8]) {
-        let profile = h264::nals(key_unit).find_map(h264::profile_level_id);
-        let Some(profile_level_id) = profile else {
+        let Some(sps) = AnnexB::new(key_unit).find_map(|nal| Sps::parse(nal).ok()) else {
             return;
         };
-        let format = Some(VideoFormat { profile_level_id });
+        let format = Some(VideoFormat {
+            profile_level_id: sps.profile_level_id(),
+            width: sps.width,
+            height: sps.height,
+        });
         self.format.send_if_modified(|known| {
             let new = *known != format;
             *known = format;
@@ -157,7 +160,10 @@ impl AudioOutput {
 mod tests {
     use super::*;
 
-    const KEY: &[u8] = &[0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1f, 1, 0, 0, 0, 1, 0x65, 1];
+    /// An SPS of 640x480 and the beginning of an IDR slice.
+    const KEY: &[u8] = &[
+        0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1f, 0xf4, 0x05, 0x01, 0xe8, 0x80, 0, 0, 0, 1, 0x65, 0x88,
+    ];
     const DELTA: &[u8] = &[0, 0, 0, 1, 0x41, 1];
 
     fn output() -> (VideoOutput, VideoInput) {
@@ -181,7 +187,7 @@ mod tests {
         assert!(frames.try_recv().expect("the key frame").key);
         assert!(!frames.try_recv().expect("what follows it").key);
         let known = format.borrow().expect("the format");
-        assert_eq!(known.to_string(), "H264/42c01f");
+        assert_eq!(known.to_string(), "H264/42c01f 640x480");
     }
 
     #[test]

@@ -60,11 +60,16 @@ pub struct AudioFrame {
 pub struct VideoFormat {
     /// `profile-level-id` of RFC 6184, 24 bits, as the stream's SPS has it.
     pub profile_level_id: u32,
+    /// Pixels a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
 }
 
 impl fmt::Display for VideoFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "H264/{:06x}", self.profile_level_id)
+        let (profile, width, height) = (self.profile_level_id, self.width, self.height);
+        write!(f, "H264/{profile:06x} {width}x{height}")
     }
 }
 

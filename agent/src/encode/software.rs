@@ -155,13 +155,13 @@ fn to_f32(fps: u32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::h264;
     use crate::source::TestPicture;
     use crate::source::timecode::{self, TimeCode};
     use openh264::decoder::Decoder;
     use openh264::formats::YUVSource;
     use std::time::Instant;
     use transom_boards_hal::FrameSize;
+    use transom_rtc_proto::codec::h264::{AnnexB, NalType, Sps};
     use transom_rtc_proto::time::WallTime;
 
     const SIZE: FrameSize = FrameSize::new(640, 480);
@@ -247,21 +247,20 @@ mod tests {
         let units = run(&mut encoder(1_500_000), 0, 60);
         assert_eq!(units[0].0, Encoded::Key);
         for (index, (encoded, unit)) in units.iter().enumerate() {
-            let types: Vec<u8> = h264::nals(unit).map(h264::nal_type).collect();
+            let types: Vec<NalType> = AnnexB::new(unit).filter_map(NalType::of).collect();
             if index == 0 {
-                assert_eq!(types, [h264::SPS, h264::PPS, h264::IDR]);
+                assert_eq!(types, [NalType::Sps, NalType::Pps, NalType::Idr]);
             } else {
-                assert_eq!(
-                    (*encoded, types.as_slice()),
-                    (Encoded::Delta, &[h264::SLICE][..])
-                );
+                assert_eq!((*encoded, types), (Encoded::Delta, vec![NalType::Slice]));
             }
         }
-        let sps = h264::nals(&units[0].1).next().expect("an SPS");
-        let profile = h264::profile_level_id(sps).expect("its profile");
-        // Profile 66 with constraint_set1: constrained baseline.
-        assert_eq!(profile >> 16, 66);
-        assert_ne!(profile >> 8 & 0x40, 0, "{profile:06x}");
+        let sps = AnnexB::new(&units[0].1).find_map(|nal| Sps::parse(nal).ok());
+        let sps = sps.expect("an SPS");
+        println!("profile-level-id {:06x}", sps.profile_level_id());
+        assert_eq!((sps.profile_idc, sps.width, sps.height), (66, 640, 480));
+        // constraint_set1: constrained baseline.
+        assert_ne!(sps.constraint_flags & 0x40, 0);
+        assert!(!sps.may_reorder());
     }
 
     #[test]
@@ -277,7 +276,10 @@ mod tests {
         let picture = Picture::new(SIZE);
         let encoded = encoder.encode(&picture, Duration::from_secs(10), true, &mut out);
         assert_eq!(encoded, Ok(Encoded::Key));
-        assert_eq!(h264::nals(&out).next().map(h264::nal_type), Some(h264::SPS));
+        assert_eq!(
+            AnnexB::new(&out).next().and_then(NalType::of),
+            Some(NalType::Sps)
+        );
     }
 
     fn noise(state: &mut u32) -> u8 {

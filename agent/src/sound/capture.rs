@@ -1,0 +1,270 @@
+//! The sound threads: paced sources and the microphone, into Opus packets.
+
+use std::time::{Duration, Instant};
+
+use transom_boards_hal::{Microphone, MicrophoneError, SoundFormat};
+
+use super::{OpusEncoder, OpusError, PACKET_SAMPLES, PacedSound, Resampler, WavError};
+use crate::clock::Pace;
+use crate::output::AudioOutput;
+use crate::stop::Stop;
+
+const PACKET: Duration = Duration::from_millis(20);
+/// Longest wait for a card; a stop is seen in between.
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
+/// A card that gives nothing for this long is opened again.
+const SILENT: u32 = 20;
+/// The card's clock and the board's may part by this much (100 ms at 48 kHz)
+/// before the timestamps jump; overruns get there at once.
+const MAX_DRIFT: u32 = 4_800;
+
+/// Why sound ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SoundError {
+    /// The file failed.
+    #[error(transparent)]
+    File(#[from] WavError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Opus(#[from] OpusError),
+    /// The card failed.
+    #[error(transparent)]
+    Microphone(#[from] MicrophoneError),
+    /// The card's format cannot be used.
+    #[error("the sound card captures {} channels at {} Hz: choose another with --audio alsa:DEVICE", .0.channels, .0.rate)]
+    Format(SoundFormat),
+}
+
+/// Plays `source` into `output` in real time until told to stop.
+pub fn run_paced(
+    source: &mut dyn PacedSound,
+    encoder: &mut OpusEncoder,
+    output: &AudioOutput,
+    stop: &Stop,
+) -> Result<(), SoundError> {
+    let mut samples = vec![0; encoder.packet_samples()];
+    let mut pace = Pace::new(Instant::now());
+    let mut ready = PACKET;
+    // Like a card's, a packet is there when its last sample was heard.
+    while let Some(end) = pace.wait(ready, stop) {
+        ready += PACKET;
+        let at = end.checked_sub(PACKET).unwrap_or(end);
+        source.fill(output.clock().capture(at).wall, &mut samples)?;
+        if !output.is_paused() {
+            output.send(encoder.encode(&samples)?, at, output.timestamp(at));
+        }
+    }
+    Ok(())
+}
+
+/// Records from `microphone` into `output` until told to stop or it fails.
+pub fn record(
+    microphone: &mut dyn Microphone,
+    opus_bps: u32,
+    output: &AudioOutput,
+    stop: &Stop,
+) -> Result<(), SoundError> {
+    let format = microphone.format();
+    let mut resampler =
+        Resampler::new(format.rate, format.channels).ok_or(SoundError::Format(format))?;
+    let mut encoder = OpusEncoder::new(format.channels, opus_bps)?;
+    let mut timeline = Timeline::default();
+    let channels = usize::from(format.channels);
+    let mut block = vec![0; PACKET_SAMPLES * channels];
+    let mut pending = Vec::new();
+    let mut silent = 0;
+    while !stop.is_set() {
+        let (read, age) = match microphone.read(&mut block, READ_TIMEOUT) {
+            Ok(read) => read,
+            Err(MicrophoneError::Timeout) if silent < SILENT => {
+                silent += 1;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        silent = 0;
+        let now = Instant::now();
+        let before = duration_of(pending.len() / channels);
+        let mut at = now.checked_sub(age + before).unwrap_or(now);
+        resampler.process(block.get(..read).unwrap_or_default(), &mut pending);
+        let mut packets = pending.chunks_exact(encoder.packet_samples());
+        for samples in packets.by_ref() {
+            let timestamp = timeline.next(output.timestamp(at));
+            if !output.is_paused() {
+                output.send(encoder.encode(samples)?, at, timestamp);
+            }
+            at += PACKET;
+        }
+        let left = packets.remainder().len();
+        pending.drain(..pending.len() - left);
+    }
+    Ok(())
+}
+
+/// How long so many frames at 48 kHz last.
+fn duration_of(frames: usize) -> Duration {
+    Duration::from_micros(frames as u64 * 1_000 / 48)
+}
+
+/// The timestamps of a card: they count its samples, because a receiver plays
+/// by them; the sender reports say how they lie to the clock.
+#[derive(Debug, Default)]
+struct Timeline {
+    next: Option<u32>,
+}
+
+impl Timeline {
+    /// The timestamp of the next packet, captured when the clock said `clock`.
+    fn next(&mut self, clock: u32) -> u32 {
+        let timestamp = match self.next {
+            // Ahead by too much: sound was lost. Behind: it only drifts, and
+            // going back is not allowed.
+            Some(next) if clock.wrapping_sub(next).cast_signed() <= MAX_DRIFT.cast_signed() => next,
+            _ => clock,
+        };
+        self.next = Some(timestamp.wrapping_add(PACKET_SAMPLES as u32));
+        timestamp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::MediaClock;
+    use crate::publish::{AudioFrame, FeedControl};
+    use crate::queue::Receiver;
+    use crate::sound::Tone;
+    use std::thread;
+
+    fn output() -> (AudioOutput, Receiver<AudioFrame>) {
+        AudioOutput::new(MediaClock::new(Instant::now()), FeedControl::default())
+    }
+
+    fn drain(frames: &mut Receiver<AudioFrame>) -> Vec<AudioFrame> {
+        std::iter::from_fn(|| frames.try_recv()).collect()
+    }
+
+    #[test]
+    fn paced_sound_keeps_real_time_and_exact_timestamps() {
+        let (output, mut frames) = output();
+        let stop = Stop::default();
+        let ending = stop.clone();
+        let playing = thread::spawn(move || {
+            let mut encoder = OpusEncoder::new(1, 32_000)?;
+            run_paced(&mut Tone::default(), &mut encoder, &output, &ending)
+        });
+        let mut got = Vec::new();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(400) {
+            got.extend(drain(&mut frames));
+            thread::sleep(Duration::from_millis(5));
+        }
+        stop.set();
+        playing.join().expect("it ends").expect("without an error");
+        // 20 would be due; a loaded machine may be late.
+        assert!((10..=21).contains(&got.len()), "{}", got.len());
+        for pair in got.windows(2) {
+            assert_eq!(pair[1].timestamp.wrapping_sub(pair[0].timestamp), 960);
+            assert_eq!(pair[1].capture.at - pair[0].capture.at, PACKET);
+        }
+    }
+
+    /// A card that gives 10 ms of stereo at 44.1 kHz a read, loses 300 ms once
+    /// and then fails.
+    struct FakeCard {
+        reads: u32,
+    }
+
+    impl Microphone for FakeCard {
+        fn format(&self) -> SoundFormat {
+            SoundFormat {
+                rate: 44_100,
+                channels: 2,
+            }
+        }
+
+        fn read(
+            &mut self,
+            samples: &mut [i16],
+            _timeout: Duration,
+        ) -> Result<(usize, Duration), MicrophoneError> {
+            self.reads += 1;
+            if self.reads == 20 {
+                thread::sleep(Duration::from_millis(300));
+            }
+            if self.reads > 40 {
+                return Err(MicrophoneError::Gone {
+                    device: "fake".into(),
+                });
+            }
+            thread::sleep(Duration::from_millis(10));
+            samples[..882].fill(1);
+            Ok((882, Duration::from_millis(10)))
+        }
+    }
+
+    #[test]
+    fn a_card_is_resampled_stamped_and_its_end_reported() {
+        let (output, mut frames) = output();
+        let recording = thread::spawn(move || {
+            let mut card = FakeCard { reads: 0 };
+            record(&mut card, 48_000, &output, &Stop::default())
+        });
+        let mut got = Vec::new();
+        while !recording.is_finished() {
+            got.extend(drain(&mut frames));
+            thread::sleep(Duration::from_millis(5));
+        }
+        got.extend(drain(&mut frames));
+        let ended = recording.join().expect("it ends");
+        assert!(matches!(
+            ended,
+            Err(SoundError::Microphone(MicrophoneError::Gone { .. }))
+        ));
+        assert!((18..=20).contains(&got.len()), "{}", got.len());
+        let steps: Vec<u32> = got
+            .windows(2)
+            .map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp))
+            .collect();
+        // The loss shows; everything else counts samples.
+        assert!(steps.iter().any(|&step| step > 960 + MAX_DRIFT));
+        assert!(steps.iter().filter(|&&step| step == 960).count() >= 14);
+    }
+
+    #[test]
+    fn timestamps_count_samples_and_jump_only_forward() {
+        let mut timeline = Timeline::default();
+        assert_eq!(timeline.next(1_000), 1_000);
+        assert_eq!(timeline.next(2_100), 1_960);
+        assert_eq!(timeline.next(500), 2_920);
+        assert_eq!(timeline.next(50_000), 50_000);
+        let mut timeline = Timeline {
+            next: Some(u32::MAX - 10),
+        };
+        assert_eq!(timeline.next(100), u32::MAX - 10);
+        assert_eq!(timeline.next(1_000), 949);
+    }
+
+    #[test]
+    fn a_card_with_a_format_of_no_use_is_refused() {
+        struct Surround;
+        impl Microphone for Surround {
+            fn format(&self) -> SoundFormat {
+                SoundFormat {
+                    rate: 48_000,
+                    channels: 6,
+                }
+            }
+            fn read(
+                &mut self,
+                _: &mut [i16],
+                _: Duration,
+            ) -> Result<(usize, Duration), MicrophoneError> {
+                Err(MicrophoneError::Timeout)
+            }
+        }
+        let (output, _frames) = output();
+        let ended = record(&mut Surround, 48_000, &output, &Stop::default());
+        assert!(matches!(ended, Err(SoundError::Format(_))));
+    }
+}

@@ -1,0 +1,68 @@
+//! Plays a recording in real time, for ever.
+
+use std::time::{Duration, Instant};
+
+use super::{FileError, FileErrorReason, Recording};
+use crate::clock::Pace;
+use crate::output::VideoOutput;
+use crate::stop::Stop;
+
+/// A loop shorter than this is held for as long, or it would spin.
+const SHORTEST_LOOP: Duration = Duration::from_millis(33);
+
+/// Plays `recording` into `output`, from the beginning again after the end and
+/// after every pause, until told to stop. Time goes on across the seam.
+pub fn play(
+    recording: &mut Recording,
+    output: &mut VideoOutput,
+    stop: &Stop,
+) -> Result<(), FileError> {
+    if recording.has_long_gops() {
+        tracing::warn!(
+            file = %recording.path().display(),
+            seconds = recording.longest_gop.as_secs(),
+            "key frames are far apart: who joins late waits for the next one; \
+             encode the recording with `-g 60` to shorten that"
+        );
+    }
+    let mut pace = Pace::new(Instant::now());
+    // Media time of the recording's beginning in this round, and of its end.
+    let (mut begin, mut end) = (Duration::ZERO, Duration::ZERO);
+    let mut first_at = None;
+    let mut was_paused = false;
+    while !stop.is_set() {
+        let paused = output.control().is_paused();
+        let resumed = was_paused && !paused;
+        was_paused = paused;
+        let unit = if resumed {
+            None
+        } else {
+            recording.next_unit()?
+        };
+        let Some(unit) = unit else {
+            if first_at.is_none() && !resumed {
+                return Err(FileError {
+                    path: recording.path().to_owned(),
+                    reason: FileErrorReason::NoKeyFrame,
+                });
+            }
+            recording.rewind()?;
+            output.break_off();
+            begin = end.max(begin + SHORTEST_LOOP);
+            first_at = None;
+            continue;
+        };
+        let first = *first_at.get_or_insert(unit.at);
+        let due = begin + unit.at.saturating_sub(first);
+        end = due + unit.duration;
+        let Some(at) = pace.wait(due, stop) else {
+            break;
+        };
+        if unit.key {
+            // It answers whoever asked.
+            output.control().take_key_frame_request();
+        }
+        output.send(unit.data, at, unit.key);
+    }
+    Ok(())
+}
