@@ -1,0 +1,104 @@
+//! Publishes a feed by WHIP, for ever: opens a session, carries frames into
+//! it, and opens another when it ends.
+
+mod negotiate;
+mod session;
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use transom_rtc_proto::peer::CloseReason;
+use transom_rtc_tokio::address::AddressPolicy;
+use transom_rtc_tokio::client::{Backoff, BackoffConfig, ClientError, Endpoint};
+
+use crate::publish::MediaFeed;
+use crate::rate::{RateConfig, RateController};
+use session::Session;
+
+/// A session that lasted this long worked: the next failure is a new one.
+const WORKED: Duration = Duration::from_secs(10);
+
+/// How to publish.
+#[derive(Clone, Debug)]
+pub struct PublisherConfig {
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// Which of our addresses to offer.
+    pub addresses: AddressPolicy,
+    /// Bounds of the picture's bitrate.
+    pub rate: RateConfig,
+}
+
+/// Why a session did not begin, or ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The WHIP exchange failed.
+    #[error(transparent)]
+    Whip(#[from] ClientError),
+    /// The server's answer does not fit our offer.
+    #[error("the server's answer cannot be used: {0}")]
+    Answer(String),
+    /// A socket, or the list of our addresses.
+    #[error("{doing}: {source}")]
+    System {
+        /// What failed.
+        doing: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A certificate could not be made, or no random numbers be had.
+    #[error("cannot {0}")]
+    Crypto(&'static str),
+    /// The peer ended.
+    #[error("{0}")]
+    Peer(CloseReason),
+    /// The server does not know the session any more.
+    #[error("the server has forgotten the session")]
+    Forgotten,
+    /// The feed has ended: nothing is left to publish.
+    #[error("the source has ended")]
+    SourceEnded,
+}
+
+/// Publishes until `shutdown` is set or the source has ended.
+pub async fn run(config: PublisherConfig, mut feed: MediaFeed, mut shutdown: watch::Receiver<bool>) {
+    let mut backoff = Backoff::new(BackoffConfig::default(), jitter_seed());
+    let mut rate = RateController::new(config.rate, Instant::now());
+    while !*shutdown.borrow() {
+        let begun = Instant::now();
+        let error = match Session::open(&config, &feed).await {
+            Ok(session) => match session.run(&mut feed, &mut rate, &mut shutdown).await {
+                Ok(()) => break,
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        feed.control.pause();
+        if matches!(error, SessionError::SourceEnded) {
+            tracing::error!("{error}: nothing is left to publish");
+            break;
+        }
+        if begun.elapsed() >= WORKED {
+            backoff.reset();
+        }
+        let delay = match &error {
+            SessionError::Whip(error) => backoff.next_delay_after(error),
+            _ => backoff.next_delay(),
+        };
+        tracing::warn!("lost: {error}, retry in {:.1} s", delay.as_secs_f32());
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = shutdown.wait_for(|s| *s) => {}
+        }
+    }
+    feed.stop();
+}
+
+/// Jitter need not be unpredictable, only different from device to device.
+fn jitter_seed() -> u64 {
+    let mut seed = [0; 8];
+    // Without randomness there is no certificate either; then nothing matters here.
+    let _ = negotiate::fill_random(&mut seed);
+    u64::from_ne_bytes(seed)
+}

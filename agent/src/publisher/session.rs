@@ -1,0 +1,282 @@
+//! One WHIP session, from its offer to its end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use transom_rtc_dtls::{Certificate, DtlsConfig};
+use transom_rtc_proto::ice::IceRole;
+use transom_rtc_proto::id::MediaTime;
+use transom_rtc_proto::peer::{CloseReason, Event, PeerConfig, TrackId};
+use transom_rtc_srtp::GuardedSrtp;
+use transom_rtc_tokio::address::{AddressPolicy, host_candidates};
+use transom_rtc_tokio::client::{ClientError, Retry, Session as Whip};
+use transom_rtc_tokio::driver::{
+    Connection, Driver, DriverConfig, FrameRefused, OutgoingFrame, PeerHandle, connect,
+};
+use transom_rtc_tokio::{Clock, Socket};
+use transom_rtc_udp::SocketConfig;
+
+use super::negotiate::{Negotiation, Tracks, fill_random};
+use super::{PublisherConfig, SessionError};
+use crate::clock::Capture;
+use crate::publish::{FeedControl, MediaFeed};
+use crate::rate::RateController;
+
+/// The server gives a sign of life (feedback on what we send) many times a
+/// second. After this long without, it is asked whether the session stands.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Between two such questions.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the figures are logged.
+const FIGURES_EVERY: Duration = Duration::from_secs(10);
+
+/// A goodbye takes at most this long.
+const GOODBYE: Duration = Duration::from_millis(1500);
+
+/// A session that the server has accepted.
+pub(super) struct Session {
+    whip: Arc<Whip>,
+    handle: PeerHandle,
+    events: mpsc::Receiver<Event>,
+    driver: Driver,
+    tracks: Tracks,
+}
+
+impl Session {
+    /// Offers what the feed has and takes the answer.
+    pub(super) async fn open(config: &PublisherConfig, feed: &MediaFeed) -> Result<Self, SessionError> {
+        let system = |doing| move |source| SessionError::System { doing, source };
+        let socket = Socket::bind(0, &SocketConfig::default()).map_err(system("cannot open a UDP socket"))?;
+        let addresses = AddressPolicy {
+            loopback: config.addresses.loopback || is_loopback(config.endpoint.url().host()),
+            ipv6: config.addresses.ipv6 && socket.carries_ipv6(),
+            ..config.addresses.clone()
+        };
+        let candidates = host_candidates(&addresses, socket.port())
+            .map_err(system("cannot list the network interfaces"))?;
+        let certificate =
+            Certificate::generate().map_err(|_| SessionError::Crypto("make a DTLS certificate"))?;
+        let audio = feed.audio.as_ref().map(|a| a.format);
+        let video = *feed.video_format.borrow();
+        let negotiation = Negotiation::offer(video, audio, candidates.clone(), &certificate)?;
+
+        let opened = config.endpoint.open(&negotiation.offer).await?;
+        let whip = Arc::new(opened.session);
+        let negotiated = match negotiation.accept(&opened.answer) {
+            Ok(negotiated) => negotiated,
+            Err(error) => {
+                // Not left to time out on the server.
+                let _ = whip.close().await;
+                return Err(error);
+            }
+        };
+        let tracks = Tracks::of(&negotiated);
+        let codec = negotiated.tracks.iter().filter_map(|t| t.codec()).map(|c| c.codec.to_string());
+        let codec = codec.collect::<Vec<_>>().join("+");
+        tracing::info!("published session={} codec={codec}", whip.url());
+
+        let mut seed = [0; 32];
+        fill_random(&mut seed)?;
+        let Connection { handle, events, driver, .. } = connect(DriverConfig {
+            socket,
+            clock: Clock::new(),
+            peer: PeerConfig {
+                local_candidates: candidates,
+                ..PeerConfig::new(negotiated, IceRole::Controlling, Arc::new(GuardedSrtp))
+            },
+            dtls: DtlsConfig::new(certificate),
+            seed,
+        });
+        Ok(Self { whip, handle, events, driver, tracks })
+    }
+
+    /// Carries frames until the session ends (`Err`) or `shutdown` is set (`Ok`).
+    pub(super) async fn run(
+        self,
+        feed: &mut MediaFeed,
+        rate: &mut RateController,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<(), SessionError> {
+        let Self { whip, handle, events, driver, tracks } = self;
+        let mut driver = tokio::spawn(driver.run());
+        let heard = Heard(watch::Sender::new(Instant::now()));
+        let mut carrier = Carrier {
+            handle: handle.clone(),
+            events,
+            tracks,
+            heard: heard.clone(),
+            connected: false,
+        };
+        let ended = tokio::select! {
+            ended = carrier.carry(feed, rate) => ended,
+            reason = &mut driver => Err(driver_end(reason)),
+            lost = watch_over(&whip, &heard) => Err(lost),
+            _ = shutdown.wait_for(|s| *s) => Ok(()),
+        };
+        handle.close().await;
+        let _ = tokio::time::timeout(GOODBYE, async {
+            // That the server has forgotten it already is no failure.
+            let _ = whip.close().await;
+            if !driver.is_finished() {
+                let _ = (&mut driver).await;
+            }
+        })
+        .await;
+        driver.abort();
+        ended
+    }
+}
+
+/// Carries frames to the peer and what comes back to the feed.
+struct Carrier {
+    handle: PeerHandle,
+    events: mpsc::Receiver<Event>,
+    tracks: Tracks,
+    heard: Heard,
+    connected: bool,
+}
+
+impl Carrier {
+    /// Ends only with an error: the source's end.
+    async fn carry(&mut self, feed: &mut MediaFeed, rate: &mut RateController) -> Result<(), SessionError> {
+        let mut figures = interval(FIGURES_EVERY);
+        figures.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        figures.reset();
+        loop {
+            let audio = async {
+                match &mut feed.audio {
+                    Some(audio) => audio.packets.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => self.on_event(&event, feed, rate),
+                    // The driver has ended, and its result tells why.
+                    None => std::future::pending().await,
+                },
+                frame = feed.video.recv() => {
+                    let frame = frame.ok_or(SessionError::SourceEnded)?;
+                    self.send(self.tracks.video, frame.data, frame.timestamp, frame.capture, Some(&feed.control));
+                }
+                packet = audio => match packet {
+                    Some(frame) => self.send(self.tracks.audio, frame.packet, frame.timestamp, frame.capture, None),
+                    // Sound has ended for good; the picture goes on.
+                    None => feed.audio = None,
+                },
+                _ = figures.tick() => self.log_figures(feed, rate).await,
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: &Event, feed: &mut MediaFeed, rate: &mut RateController) {
+        self.heard.now();
+        match event {
+            Event::Connected => {
+                tracing::info!("connected");
+                self.connected = true;
+                feed.restart();
+                feed.control.set_bitrate(rate.bitrate_bps());
+            }
+            Event::KeyFrameRequested { .. } => feed.control.request_key_frame(),
+            Event::Feedback { fraction_lost, .. } => {
+                if let Some(bps) = rate.on_feedback(Instant::now(), *fraction_lost) {
+                    tracing::debug!(bps, fraction_lost, "bitrate");
+                    feed.control.set_bitrate(bps);
+                }
+            }
+            Event::PathSelected(path) => tracing::debug!(%path, "path selected"),
+            _ => {}
+        }
+    }
+
+    fn send(&self, track: Option<TrackId>, data: Vec<u8>, timestamp: u32, capture: Capture, picture: Option<&FeedControl>) {
+        let Some(track) = track.filter(|_| self.connected) else { return };
+        let sent = self.handle.send_frame(OutgoingFrame {
+            track,
+            data,
+            timestamp: MediaTime(timestamp),
+            captured: capture.at,
+            wall: capture.wall,
+        });
+        // The next picture refers to the one that was left out.
+        if let (Err(FrameRefused::Full), Some(control)) = (sent, picture) {
+            control.request_key_frame();
+        }
+    }
+
+    async fn log_figures(&self, feed: &MediaFeed, rate: &RateController) {
+        let Some(stats) = self.handle.stats().await else { return };
+        let of = |track: Option<TrackId>| {
+            let found = stats.sent.iter().find(|(id, _)| Some(*id) == track);
+            found.map(|(_, s)| *s).unwrap_or_default()
+        };
+        let (video, audio, captured) = (of(self.tracks.video), of(self.tracks.audio), feed.control.stats());
+        tracing::info!(
+            "stats frames={} late={} video_packets={} video_bytes={} audio_packets={} repairs={} \
+             lost_fraction={:.3} rtt_ms={} target_bps={} queue_full={}",
+            captured.frames,
+            captured.dropped_before_encoder,
+            video.packets,
+            video.bytes,
+            audio.packets,
+            video.repairs,
+            f64::from(video.fraction_lost) / 256.0,
+            stats.rtt.map_or_else(|| "-".into(), |rtt| format!("{:.1}", rtt.as_secs_f64() * 1e3)),
+            rate.bitrate_bps(),
+            stats.lost.frames_queue_full,
+        );
+    }
+}
+
+/// When the server was heard of last.
+#[derive(Clone, Debug)]
+struct Heard(watch::Sender<Instant>);
+
+impl Heard {
+    fn now(&self) {
+        self.0.send_replace(Instant::now());
+    }
+
+    fn silence(&self) -> Duration {
+        self.0.borrow().elapsed()
+    }
+}
+
+/// Asks the server, when it has gone silent, whether the session stands.
+/// Returns why it does not.
+async fn watch_over(whip: &Whip, heard: &Heard) -> SessionError {
+    let mut ticks = interval(SILENCE / 4);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if heard.silence() < SILENCE {
+            continue;
+        }
+        match whip.check().await {
+            Ok(()) => tokio::time::sleep(ASK_EVERY).await,
+            Err(ClientError::NotFound { .. }) => return SessionError::Forgotten,
+            Err(error) if error.retry() == Retry::Slowly => return error.into(),
+            // It may be starting again; ICE decides how long we wait.
+            Err(error) => tracing::debug!(%error, "the server does not answer"),
+        }
+    }
+}
+
+fn driver_end(ended: Result<std::io::Result<CloseReason>, tokio::task::JoinError>) -> SessionError {
+    match ended {
+        Ok(Ok(reason)) => SessionError::Peer(reason),
+        Ok(Err(source)) => SessionError::System { doing: "the UDP socket failed", source },
+        Err(_) => SessionError::Peer(CloseReason::Srtp),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
