@@ -1,6 +1,7 @@
 //! The agent: captures, encodes and publishes by WHIP.
 
 pub mod clock;
+pub mod convert;
 pub mod encode;
 pub mod output;
 pub mod picture;

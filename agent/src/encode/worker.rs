@@ -1,6 +1,5 @@
 //! The thread an encoder runs on.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{EncodeError, Encoded, EncoderConfig, H264Encoder, SoftwareEncoder};
@@ -18,10 +17,10 @@ const LOOK: Duration = Duration::from_millis(100);
 const MAX_FAILURES: u32 = 5;
 
 /// Takes pictures from a [`Slot`] and sends access units to a [`VideoOutput`].
-pub struct EncodeWorker<E> {
+pub struct EncodeWorker<'a, E> {
     encoder: E,
-    output: VideoOutput,
-    slot: Arc<Slot>,
+    output: &'a mut VideoOutput,
+    slot: &'a Slot,
     last_key: Option<Instant>,
     bitrate_bps: Option<u32>,
 }
@@ -32,8 +31,8 @@ pub struct EncodeWorker<E> {
 /// failing; the error comes back only when it cannot be built at all.
 pub fn encode_until(
     mut config: EncoderConfig,
-    slot: Arc<Slot>,
-    mut output: VideoOutput,
+    slot: &Slot,
+    output: &mut VideoOutput,
     stop: &Stop,
 ) -> Result<(), EncodeError> {
     loop {
@@ -41,8 +40,8 @@ pub fn encode_until(
             config.bitrate_bps = bps;
         }
         let encoder = SoftwareEncoder::new(&config)?;
-        let mut worker = EncodeWorker::new(encoder, Arc::clone(&slot), output);
-        match worker.run(config, stop) {
+        output.break_off();
+        match EncodeWorker::new(encoder, slot, output).run(config, stop) {
             Ended::Stopped => return Ok(()),
             Ended::Size(picture) => {
                 config.size = picture.size();
@@ -50,8 +49,6 @@ pub fn encode_until(
             }
             Ended::Failing => tracing::warn!("the H.264 encoder keeps failing: built anew"),
         }
-        output = worker.into_output();
-        output.break_off();
     }
 }
 
@@ -63,9 +60,9 @@ enum Ended {
     Failing,
 }
 
-impl<E: H264Encoder> EncodeWorker<E> {
+impl<'a, E: H264Encoder> EncodeWorker<'a, E> {
     /// A worker that has encoded nothing yet.
-    pub fn new(encoder: E, slot: Arc<Slot>, output: VideoOutput) -> Self {
+    pub fn new(encoder: E, slot: &'a Slot, output: &'a mut VideoOutput) -> Self {
         Self {
             encoder,
             output,
@@ -138,10 +135,6 @@ impl<E: H264Encoder> EncodeWorker<E> {
         self.last_key
             .is_none_or(|last| at.saturating_duration_since(last) >= KEY_FRAME_SPACING)
     }
-
-    fn into_output(self) -> VideoOutput {
-        self.output
-    }
 }
 
 #[cfg(test)]
@@ -180,12 +173,11 @@ mod tests {
         }
     }
 
-    fn worker() -> (EncodeWorker<FakeEncoder>, FeedControl, VideoInput) {
+    fn output() -> (VideoOutput, FeedControl, VideoInput) {
         let control = FeedControl::default();
         let clock = MediaClock::new(Instant::now());
         let (output, input) = VideoOutput::new(clock, control.clone());
-        let worker = EncodeWorker::new(FakeEncoder::default(), Arc::default(), output);
-        (worker, control, input)
+        (output, control, input)
     }
 
     fn keys(input: &mut VideoInput) -> Vec<bool> {
@@ -196,7 +188,9 @@ mod tests {
 
     #[test]
     fn requests_for_key_frames_are_coalesced_and_none_is_lost() {
-        let (mut worker, control, mut input) = worker();
+        let (mut output, control, mut input) = output();
+        let slot = Slot::default();
+        let mut worker = EncodeWorker::new(FakeEncoder::default(), &slot, &mut output);
         let picture = Picture::new(FrameSize::new(16, 16));
         let start = Instant::now();
         let mut got = Vec::new();
@@ -215,7 +209,9 @@ mod tests {
 
     #[test]
     fn the_bitrate_is_set_when_it_changes() {
-        let (mut worker, control, _input) = worker();
+        let (mut output, control, _input) = output();
+        let slot = Slot::default();
+        let mut worker = EncodeWorker::new(FakeEncoder::default(), &slot, &mut output);
         let picture = Picture::new(FrameSize::new(16, 16));
         for bps in [None, Some(500_000), None, Some(500_000), Some(700_000)] {
             if let Some(bps) = bps {
@@ -230,10 +226,8 @@ mod tests {
 
     #[test]
     fn a_new_size_gives_a_new_stream() {
-        let control = FeedControl::default();
-        let clock = MediaClock::new(Instant::now());
-        let (output, mut input) = VideoOutput::new(clock, control);
-        let slot = Arc::new(Slot::default());
+        let (mut output, _control, mut input) = output();
+        let slot = Slot::default();
         let stop = Stop::default();
         let config = EncoderConfig {
             size: FrameSize::new(320, 240),
@@ -241,28 +235,29 @@ mod tests {
             bitrate_bps: 500_000,
             max_bitrate_bps: 1_000_000,
         };
-        let encoding = {
-            let (slot, stop) = (Arc::clone(&slot), stop.clone());
-            thread::spawn(move || encode_until(config, slot, output, &stop))
-        };
-        let next_key = |width, height, input: &mut VideoInput| {
-            let deadline = Instant::now() + Duration::from_secs(20);
-            while Instant::now() < deadline {
-                slot.put(Picture::new(FrameSize::new(width, height)), Instant::now());
-                thread::sleep(Duration::from_millis(10));
-                if let Some(frame) = input.0.try_recv() {
-                    return frame.key;
-                }
+        thread::scope(|scope| {
+            let encoding = scope.spawn(|| encode_until(config, &slot, &mut output, &stop));
+            assert!(next_key(&slot, 320, 240, &mut input));
+            // What the first encoder still makes goes by.
+            thread::sleep(Duration::from_millis(100));
+            while input.0.try_recv().is_some() {}
+            assert!(next_key(&slot, 176, 144, &mut input));
+            slot.close();
+            assert_eq!(encoding.join().expect("the thread ends"), Ok(()));
+        });
+    }
+
+    /// Whether the next frame out is a key frame, given pictures of this size.
+    fn next_key(slot: &Slot, width: u32, height: u32, input: &mut VideoInput) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            let picture = Picture::new(FrameSize::new(width, height));
+            slot.put(picture, Instant::now());
+            thread::sleep(Duration::from_millis(10));
+            if let Some(frame) = input.0.try_recv() {
+                return frame.key;
             }
-            panic!("no frame");
-        };
-        assert!(next_key(320, 240, &mut input));
-        while input.0.try_recv().is_some() {}
-        thread::sleep(Duration::from_millis(50));
-        while input.0.try_recv().is_some() {}
-        assert!(next_key(176, 144, &mut input));
-        slot.close();
-        let ended = encoding.join().expect("the thread ends");
-        assert_eq!(ended, Ok(()));
+        }
+        panic!("no frame");
     }
 }

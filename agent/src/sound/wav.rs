@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use transom_rtc_proto::time::WallTime;
 
 use super::{PacedSound, Resampler};
+use crate::source::file::shell_quoted;
 
 /// Chunks before `data` are at most this many; recorders write a handful.
 const MAX_CHUNKS: usize = 64;
@@ -91,8 +92,8 @@ pub enum WavError {
 fn convert(path: &Path) -> String {
     format!(
         "ffmpeg -i {} -ac 1 -ar 48000 -c:a pcm_s16le {}",
-        path.display(),
-        path.with_extension("48k.wav").display()
+        shell_quoted(path),
+        shell_quoted(&path.with_extension("48k.wav"))
     )
 }
 

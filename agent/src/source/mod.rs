@@ -1,5 +1,6 @@
 //! Where pictures come from.
 
+pub mod access_unit;
 pub mod file;
 mod font;
 mod test_picture;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use transom_rtc_proto::codec::h264::{NalType, SliceHeader, Sps};
 
-use super::access_unit::{AccessUnit, Assembler};
 use super::{FileErrorReason, Reason};
+use crate::source::access_unit::{AccessUnit, Assembler};
 
 /// A unit beyond this is damage, or no H.264 at all.
 const MAX_UNIT: usize = 8 * 1024 * 1024;

@@ -7,7 +7,6 @@
 //! key frame. B-frames are refused, because WebRTC receivers show pictures in
 //! the order in which they come.
 
-mod access_unit;
 mod byte_stream;
 mod mp4;
 mod play;
@@ -20,9 +19,10 @@ use std::time::Duration;
 
 pub use play::play;
 
-use access_unit::AccessUnit;
 use byte_stream::ByteStream;
 use mp4::Mp4;
+
+use super::access_unit::{AccessUnit, UnitError};
 
 /// Access units looked at before the first is played: ten seconds.
 const PROBE_UNITS: usize = 300;
@@ -93,8 +93,8 @@ impl FileErrorReason {
         let convert = |options: &str| {
             format!(
                 "`ffmpeg -i {} {options} -an {}`",
-                path.display(),
-                path.with_extension("webrtc.mp4").display()
+                shell_quoted(path),
+                shell_quoted(&path.with_extension("webrtc.mp4"))
             )
         };
         let encode = || convert("-c:v libx264 -profile:v baseline -bf 0 -g 60 -pix_fmt yuv420p");
@@ -144,12 +144,34 @@ impl FileErrorReason {
     }
 }
 
+/// A path as a shell takes it.
+pub(crate) fn shell_quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    if path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
+}
+
 /// Errors inside of the containers, which do not know the path.
 type Reason<T> = Result<T, FileErrorReason>;
 
 impl From<io::Error> for FileErrorReason {
     fn from(error: io::Error) -> Self {
         Self::Read(error)
+    }
+}
+
+impl From<UnitError> for FileErrorReason {
+    fn from(error: UnitError) -> Self {
+        match error {
+            UnitError::BFrames => Self::BFrames,
+            UnitError::SliceHeader => Self::Damaged {
+                part: "a slice header",
+            },
+        }
     }
 }
 

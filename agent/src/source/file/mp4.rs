@@ -13,9 +13,9 @@ use mp4_atom::{
 };
 use transom_rtc_proto::codec::h264::Avcc as AvccUnits;
 
-use super::access_unit::{AccessUnit, Assembler};
 use super::samples::{Cursor, SampleTable, reorders};
 use super::{FileErrorReason, Reason};
+use crate::source::access_unit::{AccessUnit, Assembler};
 
 /// An index beyond this is no recording of a camera (a day of 60 pictures a
 /// second needs 20 MB).

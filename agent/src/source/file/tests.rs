@@ -116,6 +116,12 @@ fn b_frames_are_refused_with_the_mend() {
 }
 
 #[test]
+fn a_path_with_a_space_can_be_copied_into_a_shell() {
+    assert_eq!(shell_quoted(Path::new("/a/b-1.mp4")), "/a/b-1.mp4");
+    assert_eq!(shell_quoted(Path::new("it's it.mp4")), r"'it'\''s it.mp4'");
+}
+
+#[test]
 fn other_codecs_are_named() {
     for (name, expected) in [("hevc.mp4", "H.265 (HEVC)"), ("mpeg4.mp4", "MPEG-4 Visual")] {
         match failure(&fixture(name)) {

@@ -1,13 +1,22 @@
-//! Access units as WebRTC wants them.
+//! Access units as WebRTC wants them, out of recordings and cameras.
 
 use std::time::Duration;
 
 use transom_rtc_proto::codec::h264::{NalType, START_CODE, SliceHeader, SliceType};
 
-use super::{FileErrorReason, Reason};
-
 /// Parameter sets kept of one stream; more is no camera's stream.
 const MAX_SETS: usize = 32;
+
+/// Why units are no picture that WebRTC can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// A slice predicts from pictures that come later.
+    #[error("the stream has B-frames")]
+    BFrames,
+    /// A slice begins with nonsense.
+    #[error("a slice header is damaged")]
+    SliceHeader,
+}
 
 /// One picture of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +50,7 @@ impl Assembler {
     pub fn assemble<'a>(
         &mut self,
         nals: impl Iterator<Item = &'a [u8]>,
-    ) -> Reason<Option<(Vec<u8>, bool)>> {
+    ) -> Result<Option<(Vec<u8>, bool)>, UnitError> {
         let mut pictures = Vec::new();
         let (mut key, mut has_slice, mut own_sets) = (false, false, false);
         for nal in nals {
@@ -55,11 +64,9 @@ impl Assembler {
                     continue;
                 }
                 Some(NalType::Slice | NalType::PartitionA | NalType::Idr) => {
-                    let header = SliceHeader::parse(nal).ok_or(FileErrorReason::Damaged {
-                        part: "a slice header",
-                    })?;
+                    let header = SliceHeader::parse(nal).ok_or(UnitError::SliceHeader)?;
                     if header.slice_type == SliceType::B {
-                        return Err(FileErrorReason::BFrames);
+                        return Err(UnitError::BFrames);
                     }
                     has_slice = true;
                     key |= NalType::of(nal) == Some(NalType::Idr);
@@ -155,6 +162,6 @@ mod tests {
     #[test]
     fn b_slices_are_refused() {
         let refused = Assembler::default().assemble([P, B].into_iter());
-        assert!(matches!(refused, Err(FileErrorReason::BFrames)));
+        assert_eq!(refused, Err(UnitError::BFrames));
     }
 }
