@@ -11,7 +11,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use transom_rtc_proto::ice::{Candidate, IceCredentials, IceRole, Path};
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::peer::{Event, Peer, PeerConfig, Received, RtpInfo, SendMode};
-use transom_rtc_proto::port::DtlsRole;
+use transom_rtc_proto::port::{DtlsAction, DtlsEvent, DtlsRole, SrtpFactory};
 use transom_rtc_proto::sdp::{
     AnswerConfig, AnswerRole, Codec, CodecKind, Fingerprint, HashAlgorithm, LocalOffer, MediaKind,
     Msid, OfferConfig, OfferedTrack, ProfileLevelId, SendSsrc, SessionDescription, answer,
@@ -20,6 +20,18 @@ use transom_rtc_proto::time::Instant;
 
 use crate::fake::{FakeDtls, FakeSrtp};
 use crate::link::{Link, LinkConfig};
+
+/// A DTLS neighbour as the simulation drives it.
+pub trait Neighbour {
+    /// Carries out what the core asks.
+    fn handle_action(&mut self, now: Instant, action: DtlsAction);
+    /// What there is to tell the core.
+    fn poll_event(&mut self) -> Option<DtlsEvent>;
+    /// When `handle_timeout` wants to be called.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// Does what is due.
+    fn handle_timeout(&mut self, now: Instant);
+}
 
 /// How a pair is made.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +56,10 @@ pub struct Got {
 }
 
 /// One end.
-pub struct End {
+pub struct End<D> {
     /// The peer.
     pub peer: Peer,
-    dtls: FakeDtls,
+    dtls: D,
     addr: SocketAddr,
     /// Events, as they came.
     pub events: Vec<(Instant, Event)>,
@@ -60,27 +72,47 @@ pub struct End {
 }
 
 /// The offerer (it sends) and the answerer (it receives).
-pub struct Pair {
+pub struct Pair<D = FakeDtls> {
     /// Simulated time.
     pub now: Instant,
     /// The agent.
-    pub offerer: End,
+    pub offerer: End<D>,
     /// The SFU.
-    pub answerer: End,
+    pub answerer: End<D>,
     up: Link,
     down: Link,
 }
 
 impl Pair {
-    /// Negotiates and makes both peers; nothing has been sent yet.
+    /// Negotiates and makes both peers, with stand-ins for DTLS and SRTP;
+    /// nothing has been sent yet.
     pub fn new(config: PairConfig) -> Self {
+        let certificates = [b"offerer".to_vec(), b"answerer".to_vec()];
+        let neighbours = certificates.clone().map(FakeDtls::new);
+        Self::with(
+            config,
+            &certificates,
+            neighbours,
+            &(Arc::new(FakeSrtp) as _),
+        )
+    }
+}
+
+impl<D: Neighbour> Pair<D> {
+    /// Negotiates and makes both peers, the offerer's certificate (DER) and
+    /// neighbour first.
+    pub fn with(
+        config: PairConfig,
+        certificates: &[Vec<u8>; 2],
+        neighbours: [D; 2],
+        srtp: &Arc<dyn SrtpFactory>,
+    ) -> Self {
         let now = Instant::from_millis(1000);
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let addrs = [
             SocketAddr::from(([192, 0, 2, 1], 5000)),
             SocketAddr::from(([192, 0, 2, 2], 7082)),
         ];
-        let certificates = [b"offerer".to_vec(), b"answerer".to_vec()];
         let (description, local) = offer(&mut rng, addrs[0], &certificates[0]);
         let answer_config = answer_config(&mut rng, addrs[1], &certificates[1], config.lite);
         // Through text, as over HTTP.
@@ -93,23 +125,15 @@ impl Pair {
             ice_lite: lite,
             local_candidates: vec![Candidate::host(addr, 65_535)],
             send_mode: SendMode::Frames,
-            ..PeerConfig::new(session, role, Arc::new(FakeSrtp))
+            ..PeerConfig::new(session, role, Arc::clone(srtp))
         };
         let a = peer_config(offered, IceRole::Controlling, false, addrs[0]);
         let b = peer_config(answered, IceRole::Controlled, config.lite, addrs[1]);
-        let [a_cert, b_cert] = certificates;
+        let [a_dtls, b_dtls] = neighbours;
         Self {
             now,
-            offerer: End::new(
-                Peer::new(now, a, seed(&mut rng)),
-                FakeDtls::new(a_cert),
-                addrs[0],
-            ),
-            answerer: End::new(
-                Peer::new(now, b, seed(&mut rng)),
-                FakeDtls::new(b_cert),
-                addrs[1],
-            ),
+            offerer: End::new(Peer::new(now, a, seed(&mut rng)), a_dtls, addrs[0]),
+            answerer: End::new(Peer::new(now, b, seed(&mut rng)), b_dtls, addrs[1]),
             up: Link::new(config.link, rng.next_u64()),
             down: Link::new(config.link, rng.next_u64()),
         }
@@ -147,6 +171,17 @@ impl Pair {
 
     /// Goes to the next thing that happens, at latest to `end`; `false` there.
     fn step(&mut self, end: Instant) -> bool {
+        let next = self.next_event().unwrap_or(end);
+        if next >= end {
+            self.now = end;
+            return false;
+        }
+        self.advance_to(next);
+        true
+    }
+
+    /// When something happens next, if nothing else happens before.
+    pub fn next_event(&self) -> Option<Instant> {
         let arrivals = self
             .up
             .next_arrival()
@@ -157,11 +192,11 @@ impl Pair {
             .next_timeout()
             .into_iter()
             .chain(self.answerer.next_timeout());
-        let next = arrivals.chain(timeouts).min().unwrap_or(end);
-        if next >= end {
-            self.now = end;
-            return false;
-        }
+        arrivals.chain(timeouts).min()
+    }
+
+    /// Does all that is due at `next`, and sends what follows from it.
+    pub fn advance_to(&mut self, next: Instant) {
         self.now = self.now.max(next);
         while let Some(datagram) = self.up.receive(self.now) {
             self.answerer.receive(self.now, self.offerer.addr, datagram);
@@ -172,17 +207,17 @@ impl Pair {
         self.offerer.timeout(self.now);
         self.answerer.timeout(self.now);
         self.drain();
-        true
     }
 
-    fn drain(&mut self) {
+    /// Puts on the links what both ends have to say.
+    pub fn drain(&mut self) {
         self.offerer.drain(self.now, &mut self.up);
         self.answerer.drain(self.now, &mut self.down);
     }
 }
 
-impl End {
-    fn new(peer: Peer, dtls: FakeDtls, addr: SocketAddr) -> Self {
+impl<D: Neighbour> End<D> {
+    fn new(peer: Peer, dtls: D, addr: SocketAddr) -> Self {
         let (events, got) = (Vec::new(), Vec::new());
         Self {
             peer,

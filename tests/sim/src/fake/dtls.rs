@@ -4,6 +4,8 @@ use std::time::Duration;
 use transom_rtc_proto::port::{DtlsAction, DtlsEvent, DtlsRole, SrtpProfile};
 use transom_rtc_proto::time::Instant;
 
+use crate::pair::Neighbour;
+
 /// A handshake of two flights, with retransmission, in the shape of DTLS:
 /// the client says hello, the server answers, the client's answer to that is
 /// its finish. Records begin with 22 so that they are demultiplexed as DTLS is.
@@ -34,19 +36,8 @@ const SERVER_HELLO: u8 = 2;
 const FINISHED: u8 = 3;
 const RETRANSMIT: Duration = Duration::from_millis(100);
 
-impl FakeDtls {
-    /// A neighbour that shows `certificate`.
-    pub fn new(certificate: Vec<u8>) -> Self {
-        Self {
-            certificate,
-            state: State::Idle,
-            retransmit_at: None,
-            events: VecDeque::new(),
-        }
-    }
-
-    /// Carries out what the core asks.
-    pub fn handle_action(&mut self, now: Instant, action: DtlsAction) {
+impl Neighbour for FakeDtls {
+    fn handle_action(&mut self, now: Instant, action: DtlsAction) {
         match action {
             DtlsAction::Start(DtlsRole::Client) => {
                 self.state = State::Hello;
@@ -62,20 +53,29 @@ impl FakeDtls {
         }
     }
 
-    /// What there is to tell the core.
-    pub fn poll_event(&mut self) -> Option<DtlsEvent> {
+    fn poll_event(&mut self) -> Option<DtlsEvent> {
         self.events.pop_front()
     }
 
-    /// When `handle_timeout` wants to be called.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    fn poll_timeout(&self) -> Option<Instant> {
         self.retransmit_at
     }
 
-    /// Retransmits the last flight.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    fn handle_timeout(&mut self, now: Instant) {
         if self.retransmit_at.is_some_and(|at| at <= now) {
             self.send_flight(now);
+        }
+    }
+}
+
+impl FakeDtls {
+    /// A neighbour that shows `certificate`.
+    pub fn new(certificate: Vec<u8>) -> Self {
+        Self {
+            certificate,
+            state: State::Idle,
+            retransmit_at: None,
+            events: VecDeque::new(),
         }
     }
 
