@@ -19,6 +19,11 @@ pub(super) const MAX_REPAIR_AGE: Duration = Duration::from_secs(2);
 const REPAIR_BURST: u32 = 300;
 const REPAIR_EVERY: Duration = Duration::from_millis(2);
 
+/// Key frames that a subscriber may ask for at once, and how fast the
+/// allowance returns: each is paid for by everybody who watches.
+const KEY_FRAME_BURST: u32 = 4;
+const KEY_FRAME_EVERY: Duration = Duration::from_secs(1);
+
 /// What a subscriber gets of a published track.
 #[derive(Debug)]
 pub(super) struct Subscription {
@@ -32,6 +37,7 @@ pub(super) struct Subscription {
     /// The newest frame sent, in the subscriber's time.
     last: Option<(Instant, MediaTime)>,
     repairs: Allowance,
+    key_frames: Allowance,
     /// Packets left out because the socket or this subscriber was too slow.
     pub(super) dropped: u64,
 }
@@ -53,6 +59,7 @@ impl Subscription {
             live: None,
             last: None,
             repairs: Allowance::new(REPAIR_BURST, REPAIR_EVERY),
+            key_frames: Allowance::new(KEY_FRAME_BURST, KEY_FRAME_EVERY),
             dropped: 0,
         }
     }
@@ -68,9 +75,9 @@ impl Subscription {
             .is_some_and(|live| live.generation == published.generation)
     }
 
-    /// Forwards nothing until the next key frame.
-    pub(super) fn pause(&mut self) {
-        self.live = None;
+    /// Whether this subscriber's request for a key frame is passed on.
+    pub(super) fn may_request_key_frame(&mut self, now: Instant) -> bool {
+        self.key_frames.take(now)
     }
 
     /// The packet as this subscriber gets it; `None` where it gets nothing of it.

@@ -10,7 +10,7 @@ use transom_rtc_dtls::{Dtls, DtlsConfig};
 use transom_rtc_proto::ice::{IceRole, Path};
 use transom_rtc_proto::id::{MediaTime, SeqNo};
 use transom_rtc_proto::peer::{
-    ClockReference, CloseReason, Event, Peer, PeerConfig, Received, SendMode, TrackId,
+    ClockReference, CloseReason, DropReason, Event, Peer, PeerConfig, Received, SendMode, TrackId,
 };
 use transom_rtc_proto::port::DtlsAction;
 use transom_rtc_proto::sdp::{Direction, MediaKind, Session};
@@ -213,7 +213,9 @@ impl World {
                 }
                 self.mark(key);
             }
-            Ok(Received::Dropped(_)) => self.mark(key),
+            // A refused check may still have an answer, such as a role conflict.
+            Ok(Received::Dropped(DropReason::Stun)) => self.mark(key),
+            Ok(Received::Dropped(_)) => {}
             Err(_) => self.on_panic(key),
         }
     }
@@ -387,14 +389,14 @@ impl World {
         let Some(slot) = self.peers.get_mut(key) else {
             return;
         };
-        let Some(kind) = slot
-            .subscriptions()
-            .iter()
-            .find(|s| s.track == track)
-            .map(|s| s.kind)
-        else {
+        let mut subscriptions = slot.subscriptions().iter_mut();
+        let Some(subscription) = subscriptions.find(|s| s.track == track) else {
             return;
         };
+        if !subscription.may_request_key_frame(now) {
+            return;
+        }
+        let kind = subscription.kind;
         let Some(stream) = self.streams.get(&slot.stream) else {
             return;
         };

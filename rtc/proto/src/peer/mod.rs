@@ -71,6 +71,8 @@ pub struct Peer {
     timers: TimerTable,
     events: VecDeque<Event>,
     handshake_timeout: Duration,
+    /// Both ends take RTCP of reduced size, on every track.
+    rtcp_rsize: bool,
     closed: Option<CloseReason>,
     /// A plain RTCP compound under construction.
     rtcp: Vec<u8>,
@@ -91,6 +93,7 @@ impl Peer {
         }
         let send = SendSide::new(session, config.send_mode, config.mtu, &seed);
         let receive = ReceiveSide::new(session, send.rtcp_ssrc());
+        let rtcp_rsize = session.tracks.iter().all(|t| t.rtcp_rsize);
         let mut peer = Self {
             secure: Secure::new(session, config.srtp),
             ice,
@@ -99,6 +102,7 @@ impl Peer {
             timers: TimerTable::default(),
             events: VecDeque::new(),
             handshake_timeout: config.handshake_timeout,
+            rtcp_rsize,
             closed: None,
             rtcp: Vec::new(),
         };
@@ -532,7 +536,14 @@ impl Peer {
         }
         let rtt = self.rtt();
         self.rtcp.clear();
-        report::compose(now, rtt, &mut self.send, &mut self.receive, &mut self.rtcp);
+        report::compose(
+            now,
+            rtt,
+            self.rtcp_rsize,
+            &mut self.send,
+            &mut self.receive,
+            &mut self.rtcp,
+        );
         self.set_feedback_timers();
         let srtp = self.secure.srtp()?;
         if self.rtcp.is_empty() {

@@ -14,9 +14,13 @@ use crate::time::Instant;
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Composes into `out`, which stays empty where nothing is due.
+///
+/// A compound begins with a report and our name (RFC 3550 section 6.1). Where
+/// both ends agreed on reduced size (RFC 5506), feedback may go without.
 pub(super) fn compose(
     now: Instant,
     rtt: Option<Duration>,
+    reduced_size: bool,
     send: &mut SendSide,
     receive: &mut ReceiveSide,
     out: &mut Vec<u8>,
@@ -25,32 +29,29 @@ pub(super) fn compose(
     receive.take_report_blocks(now, &mut blocks);
     let reports = send.take_reports(now);
     let goodbye = send.take_goodbye();
-    let mut any = false;
-    for info in &reports {
-        SenderReport::emit(out, info, if any { &[] } else { &blocks });
-        any = true;
-    }
-    if !any && !blocks.is_empty() {
-        ReceiverReport::emit(out, send.rtcp_ssrc(), &blocks);
-        any = true;
-    }
-    receive.compose_feedback(now, rtt, out);
-    if out.is_empty() && goodbye.is_none() {
-        return;
-    }
-    if any {
+    let due = !reports.is_empty() || !blocks.is_empty() || goodbye.is_some();
+
+    if due || !reduced_size {
+        match reports.split_first() {
+            Some((first, rest)) => {
+                SenderReport::emit(out, first, &blocks);
+                rest.iter()
+                    .for_each(|info| SenderReport::emit(out, info, &[]));
+            }
+            None => ReceiverReport::emit(out, send.rtcp_ssrc(), &blocks),
+        }
+        Sdes::emit(out, send.rtcp_ssrc(), send.cname());
         // One clock, so one name, for all our sources.
-        for info in &reports {
+        for info in reports.iter().filter(|i| i.ssrc != send.rtcp_ssrc()) {
             Sdes::emit(out, info.ssrc, send.cname());
         }
-        if reports.is_empty() {
-            Sdes::emit(out, send.rtcp_ssrc(), send.cname());
-        }
+    }
+    let head = out.len();
+    receive.compose_feedback(now, rtt, out);
+    if !due && out.len() == head {
+        out.clear();
     }
     if let Some(sources) = goodbye {
-        if out.is_empty() {
-            ReceiverReport::emit(out, send.rtcp_ssrc(), &[]);
-        }
         Bye::emit(out, &sources);
     }
 }
