@@ -38,6 +38,11 @@ fn sdp() {
 }
 
 #[test]
+fn h264() {
+    replay("h264", targets::h264);
+}
+
+#[test]
 fn srtp() {
     replay("srtp", targets::srtp);
 }

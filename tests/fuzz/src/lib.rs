@@ -4,10 +4,12 @@
 //! Each tells whether the input was taken, so that the replay can see that a corpus reaches past the
 //! first check. Each panics where a property does not hold.
 
+mod h264;
 mod net;
 mod sdp;
 mod srtp;
 
+pub use h264::h264;
 pub use net::{rtcp, rtp, stun};
 pub use sdp::sdp;
 pub use srtp::srtp;
