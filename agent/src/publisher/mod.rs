@@ -1,6 +1,7 @@
 //! Publishes a feed by WHIP, for ever: opens a session, carries frames into
 //! it, and opens another when it ends.
 
+mod loss;
 mod negotiate;
 mod session;
 
@@ -64,7 +65,7 @@ pub enum SessionError {
 /// Publishes until `shutdown` is set or the source has ended.
 pub async fn run(config: PublisherConfig, mut feed: MediaFeed, mut shutdown: watch::Receiver<bool>) {
     let mut backoff = Backoff::new(BackoffConfig::default(), jitter_seed());
-    let mut rate = RateController::new(config.rate, Instant::now());
+    let mut rate = RateController::new(config.rate);
     while !*shutdown.borrow() {
         let begun = Instant::now();
         let error = match Session::open(&config, &feed).await {

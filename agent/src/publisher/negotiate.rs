@@ -13,7 +13,7 @@ use transom_rtc_proto::sdp::{
 };
 
 use super::SessionError;
-use crate::publish::{AudioFormat, VideoFormat};
+use crate::publish::{VideoFormat};
 
 /// Fills `bytes` from the system's random source.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), SessionError> {
@@ -41,7 +41,7 @@ pub(super) struct Tracks {
 impl Negotiation {
     pub(super) fn offer(
         video: Option<VideoFormat>,
-        audio: Option<AudioFormat>,
+        audio: bool,
         candidates: Vec<Candidate>,
         certificate: &Certificate,
     ) -> Result<Self, SessionError> {
@@ -56,10 +56,10 @@ impl Negotiation {
             msid: Msid { stream: "transom".into(), track: track.into() },
         };
         let mut tracks = Vec::new();
-        if let Some(format) = audio {
+        if audio {
             tracks.push(OfferedTrack {
                 kind: MediaKind::Audio,
-                codecs: vec![Codec::Opus { stereo: format.channels > 1, fec: true }],
+                codecs: vec![Codec::Opus { stereo: false, fec: true }],
                 send: Some(source("audio")),
             });
         }

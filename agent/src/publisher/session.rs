@@ -19,6 +19,7 @@ use transom_rtc_tokio::driver::{
 use transom_rtc_tokio::{Clock, Socket};
 use transom_rtc_udp::SocketConfig;
 
+use super::loss::LossWindow;
 use super::negotiate::{Negotiation, Tracks, fill_random};
 use super::{PublisherConfig, SessionError};
 use crate::clock::Capture;
@@ -35,6 +36,9 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often the figures are logged.
 const FIGURES_EVERY: Duration = Duration::from_secs(10);
 
+/// Round trip assumed until a report tells it.
+const DEFAULT_RTT: Duration = Duration::from_millis(100);
+
 /// A goodbye takes at most this long.
 const GOODBYE: Duration = Duration::from_millis(1500);
 
@@ -45,6 +49,7 @@ pub(super) struct Session {
     events: mpsc::Receiver<Event>,
     driver: Driver,
     tracks: Tracks,
+    clock: Clock,
 }
 
 impl Session {
@@ -61,7 +66,7 @@ impl Session {
             .map_err(system("cannot list the network interfaces"))?;
         let certificate =
             Certificate::generate().map_err(|_| SessionError::Crypto("make a DTLS certificate"))?;
-        let audio = feed.audio.as_ref().map(|a| a.format);
+        let audio = feed.audio.is_some();
         let video = *feed.video_format.borrow();
         let negotiation = Negotiation::offer(video, audio, candidates.clone(), &certificate)?;
 
@@ -78,13 +83,14 @@ impl Session {
         let tracks = Tracks::of(&negotiated);
         let codec = negotiated.tracks.iter().filter_map(|t| t.codec()).map(|c| c.codec.to_string());
         let codec = codec.collect::<Vec<_>>().join("+");
-        tracing::info!("published session={} codec={codec}", whip.url());
+        tracing::info!("published session={} codec={codec}", tag(&whip));
 
         let mut seed = [0; 32];
         fill_random(&mut seed)?;
+        let clock = Clock::new();
         let Connection { handle, events, driver, .. } = connect(DriverConfig {
             socket,
-            clock: Clock::new(),
+            clock,
             peer: PeerConfig {
                 local_candidates: candidates,
                 ..PeerConfig::new(negotiated, IceRole::Controlling, Arc::new(GuardedSrtp))
@@ -92,7 +98,7 @@ impl Session {
             dtls: DtlsConfig::new(certificate),
             seed,
         });
-        Ok(Self { whip, handle, events, driver, tracks })
+        Ok(Self { whip, handle, events, driver, tracks, clock })
     }
 
     /// Carries frames until the session ends (`Err`) or `shutdown` is set (`Ok`).
@@ -102,7 +108,7 @@ impl Session {
         rate: &mut RateController,
         shutdown: &mut watch::Receiver<bool>,
     ) -> Result<(), SessionError> {
-        let Self { whip, handle, events, driver, tracks } = self;
+        let Self { whip, handle, events, driver, tracks, clock } = self;
         let mut driver = tokio::spawn(driver.run());
         let heard = Heard(watch::Sender::new(Instant::now()));
         let mut carrier = Carrier {
@@ -111,7 +117,11 @@ impl Session {
             tracks,
             heard: heard.clone(),
             connected: false,
+            clock,
+            loss: LossWindow::default(),
+            rtt: DEFAULT_RTT,
         };
+        rate.restart();
         let ended = tokio::select! {
             ended = carrier.carry(feed, rate) => ended,
             reason = &mut driver => Err(driver_end(reason)),
@@ -139,6 +149,9 @@ struct Carrier {
     tracks: Tracks,
     heard: Heard,
     connected: bool,
+    clock: Clock,
+    loss: LossWindow,
+    rtt: Duration,
 }
 
 impl Carrier {
@@ -150,7 +163,7 @@ impl Carrier {
         loop {
             let audio = async {
                 match &mut feed.audio {
-                    Some(audio) => audio.packets.recv().await,
+                    Some(packets) => packets.recv().await,
                     None => std::future::pending().await,
                 }
             };
@@ -184,9 +197,12 @@ impl Carrier {
                 feed.control.set_bitrate(rate.bitrate_bps());
             }
             Event::KeyFrameRequested { .. } => feed.control.request_key_frame(),
-            Event::Feedback { fraction_lost, .. } => {
-                if let Some(bps) = rate.on_feedback(Instant::now(), *fraction_lost) {
-                    tracing::debug!(bps, fraction_lost, "bitrate");
+            Event::Feedback { fraction_lost, packets, rtt, .. } => {
+                self.rtt = rtt.unwrap_or(self.rtt);
+                let now = self.clock.now();
+                if let Some(loss) = self.loss.on_report(now, f64::from(*fraction_lost), *packets) {
+                    let bps = rate.on_report(now, loss, self.rtt);
+                    tracing::trace!(bps, loss, "bitrate");
                     feed.control.set_bitrate(bps);
                 }
             }
@@ -274,6 +290,14 @@ fn driver_end(ended: Result<std::io::Result<CloseReason>, tokio::task::JoinError
         Ok(Err(source)) => SessionError::System { doing: "the UDP socket failed", source },
         Err(_) => SessionError::Peer(CloseReason::Srtp),
     }
+}
+
+/// What of the session's address may be shown: whoever knows all of it can end
+/// the session.
+fn tag(whip: &Whip) -> String {
+    let target = whip.url().target();
+    let last = target.rsplit('/').next().unwrap_or_default();
+    last.chars().take(8).collect()
 }
 
 fn is_loopback(host: &str) -> bool {
