@@ -43,6 +43,11 @@ fn h264() {
 }
 
 #[test]
+fn dtls() {
+    replay("dtls", targets::dtls);
+}
+
+#[test]
 fn srtp() {
     replay("srtp", targets::srtp);
 }

@@ -4,11 +4,13 @@
 //! Each tells whether the input was taken, so that the replay can see that a corpus reaches past the
 //! first check. Each panics where a property does not hold.
 
+mod dtls;
 mod h264;
 mod net;
 mod sdp;
 mod srtp;
 
+pub use dtls::dtls;
 pub use h264::h264;
 pub use net::{rtcp, rtp, stun};
 pub use sdp::sdp;
