@@ -1,12 +1,19 @@
 //! The agent: captures, encodes and publishes by WHIP.
 
+pub mod backoff;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod convert;
 pub mod encode;
+pub mod feed;
+pub mod logging;
 pub mod output;
 pub mod picture;
 pub mod publish;
 pub mod queue;
+pub mod rate;
+pub mod signal;
 pub mod slot;
 pub mod sound;
 pub mod source;

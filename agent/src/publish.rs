@@ -73,13 +73,6 @@ impl fmt::Display for VideoFormat {
     }
 }
 
-/// What the offer must say of the sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AudioFormat {
-    /// Channels that are sent; Opus is offered with two in any case.
-    pub channels: u16,
-}
-
 /// Everything the publisher needs. Dropping it ends the capture threads within
 /// some 100 ms.
 #[derive(Debug)]
@@ -93,22 +86,14 @@ pub struct MediaFeed {
     /// ours, 42c01f, is the one to offer.
     pub video_format: watch::Receiver<Option<VideoFormat>>,
     /// Sound, where there is any. At most ten packets wait (200 ms); the
-    /// oldest goes first.
-    pub audio: Option<AudioFeed>,
+    /// oldest goes first. `None` from `recv` as for pictures. Packets are mono
+    /// or stereo, which an Opus receiver sees from each packet itself.
+    pub audio: Option<Receiver<AudioFrame>>,
     /// Key frames, bitrate, pause.
     pub control: FeedControl,
     /// The clock of all stamps.
     pub clock: MediaClock,
     pub(crate) stop: Stop,
-}
-
-/// The sound of a feed.
-#[derive(Debug)]
-pub struct AudioFeed {
-    /// Opus packets.
-    pub packets: Receiver<AudioFrame>,
-    /// Their format.
-    pub format: AudioFormat,
 }
 
 impl MediaFeed {
@@ -117,9 +102,29 @@ impl MediaFeed {
     pub fn restart(&mut self) {
         self.video.clear();
         if let Some(audio) = &mut self.audio {
-            audio.packets.clear();
+            audio.clear();
         }
         self.control.resume();
+    }
+
+    /// Takes frames and throws them away until `end`, as a publisher without a
+    /// session does; returns what `end` gave.
+    pub async fn drain_until<T>(&mut self, end: impl Future<Output = T>) -> T {
+        tokio::pin!(end);
+        loop {
+            let audio = async {
+                match &mut self.audio {
+                    Some(audio) => audio.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ended = &mut end => return ended,
+                Some(_) = self.video.recv() => {}
+                Some(_) = audio => {}
+                else => return end.await,
+            }
+        }
     }
 
     /// Ends the capture threads; what waits can still be taken.

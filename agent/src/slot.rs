@@ -81,6 +81,11 @@ impl Slot {
         self.lock().dropped
     }
 
+    /// Whether one side has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// No more pictures come, or none is wanted any more.
     pub fn close(&self) {
         self.lock().closed = true;

@@ -57,7 +57,8 @@ pub fn run_paced(
     Ok(())
 }
 
-/// Records from `microphone` into `output` until told to stop or it fails.
+/// Records from `microphone` into `output`, in mono, until told to stop or it
+/// fails.
 pub fn record(
     microphone: &mut dyn Microphone,
     opus_bps: u32,
@@ -65,13 +66,14 @@ pub fn record(
     stop: &Stop,
 ) -> Result<(), SoundError> {
     let format = microphone.format();
-    let mut resampler =
-        Resampler::new(format.rate, format.channels).ok_or(SoundError::Format(format))?;
-    let mut encoder = OpusEncoder::new(format.channels, opus_bps)?;
+    let mut resampler = Resampler::new(format.rate, 1)
+        .filter(|_| format.channels > 0)
+        .ok_or(SoundError::Format(format))?;
+    let mut encoder = OpusEncoder::new(1, opus_bps)?;
     let mut timeline = Timeline::default();
     let channels = usize::from(format.channels);
     let mut block = vec![0; PACKET_SAMPLES * channels];
-    let mut pending = Vec::new();
+    let (mut mono, mut pending) = (Vec::new(), Vec::new());
     let mut silent = 0;
     while !stop.is_set() {
         let (read, age) = match microphone.read(&mut block, READ_TIMEOUT) {
@@ -84,9 +86,12 @@ pub fn record(
         };
         silent = 0;
         let now = Instant::now();
-        let before = duration_of(pending.len() / channels);
+        let before = duration_of(pending.len());
         let mut at = now.checked_sub(age + before).unwrap_or(now);
-        resampler.process(block.get(..read).unwrap_or_default(), &mut pending);
+        let recorded = block.get(..read).unwrap_or_default();
+        mono.clear();
+        mono.extend(recorded.chunks_exact(channels).map(mean));
+        resampler.process(&mono, &mut pending);
         let mut packets = pending.chunks_exact(encoder.packet_samples());
         for samples in packets.by_ref() {
             let timestamp = timeline.next(output.timestamp(at));
@@ -99,6 +104,13 @@ pub fn record(
         pending.drain(..pending.len() - left);
     }
     Ok(())
+}
+
+/// All channels of one moment as one.
+fn mean(frame: &[i16]) -> i16 {
+    let sum: i64 = frame.iter().map(|&sample| i64::from(sample)).sum();
+    let count = i64::try_from(frame.len()).unwrap_or(1).max(1);
+    i16::try_from(sum / count).unwrap_or(0)
 }
 
 /// How long so many frames at 48 kHz last.
@@ -198,7 +210,9 @@ mod tests {
                 });
             }
             thread::sleep(Duration::from_millis(10));
-            samples[..882].fill(1);
+            samples[..882]
+                .chunks_mut(2)
+                .for_each(|frame| frame.copy_from_slice(&[3000, -3000]));
             Ok((882, Duration::from_millis(10)))
         }
     }
@@ -232,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn channels_are_mixed_without_overflow() {
+        assert_eq!(mean(&[i16::MAX, i16::MAX]), i16::MAX);
+        assert_eq!(mean(&[100, -300]), -100);
+        assert_eq!(mean(&[]), 0);
+    }
+
+    #[test]
     fn timestamps_count_samples_and_jump_only_forward() {
         let mut timeline = Timeline::default();
         assert_eq!(timeline.next(1_000), 1_000);
@@ -247,12 +268,12 @@ mod tests {
 
     #[test]
     fn a_card_with_a_format_of_no_use_is_refused() {
-        struct Surround;
-        impl Microphone for Surround {
+        struct Telegraph;
+        impl Microphone for Telegraph {
             fn format(&self) -> SoundFormat {
                 SoundFormat {
-                    rate: 48_000,
-                    channels: 6,
+                    rate: 10,
+                    channels: 1,
                 }
             }
             fn read(
@@ -264,7 +285,7 @@ mod tests {
             }
         }
         let (output, _frames) = output();
-        let ended = record(&mut Surround, 48_000, &output, &Stop::default());
+        let ended = record(&mut Telegraph, 48_000, &output, &Stop::default());
         assert!(matches!(ended, Err(SoundError::Format(_))));
     }
 }

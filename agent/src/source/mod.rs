@@ -1,8 +1,10 @@
 //! Where pictures come from.
 
 pub mod access_unit;
+pub mod camera;
 pub mod file;
 mod font;
+pub mod generated;
 mod test_picture;
 pub mod timecode;
 

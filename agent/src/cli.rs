@@ -1,0 +1,144 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::config::{Bitrate, Size, Token, WhipUrl};
+use crate::feed::{AudioSource, VideoSource};
+
+const EXAMPLES: &str = "\
+Examples:
+  transom-agent --whip http://127.0.0.1:7080/whip/front --token TOKEN
+      publish a made picture and sound, to see that everything works
+  transom-agent --whip URL --source v4l2:/dev/video0 --audio alsa:default
+      publish a camera and its microphone; either may come and go
+  transom-agent --whip URL --source file:clip.mp4 --audio none
+      publish a recording (H.264 without B-frames), looped
+  transom-agent --config transom-agent.toml --check-config
+      check a file and see what would be done
+
+The file holds the same settings:
+  whip = \"http://127.0.0.1:7080/whip/front\"
+  token = \"TOKEN\"
+  log = \"info\"
+  [video]
+  source = \"test\"          # or \"file:PATH\", \"v4l2:/dev/video0\"
+  size = \"640x480\"
+  fps = 30
+  bitrate = \"1500k\"
+  min_bitrate = \"150k\"
+  [audio]
+  source = \"test\"          # or \"file:PATH.wav\", \"alsa:default\", \"none\"
+  bitrate = \"32k\"";
+
+/// Captures camera and microphone and publishes them by WHIP.
+///
+/// Flags win over the environment, the environment over the file, the file
+/// over the defaults. A device that is absent is waited for; a server that is
+/// away is tried again for ever.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "transom-agent", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The TOML file [default: transom-agent.toml here, then in /etc/transom]
+    #[arg(long, value_name = "FILE", env = "TRANSOM_AGENT_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Where to publish, such as http://HOST:7080/whip/NAME
+    #[arg(long, value_name = "URL", env = "TRANSOM_AGENT_WHIP")]
+    pub whip: Option<WhipUrl>,
+
+    /// The token for publishing; better in the environment or the file, since
+    /// flags are seen in the list of processes
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "TRANSOM_TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<Token>,
+
+    /// Where pictures come from: test, file:PATH or v4l2:/dev/videoN [default: test]
+    #[arg(long, value_name = "SOURCE", env = "TRANSOM_AGENT_SOURCE")]
+    pub source: Option<VideoSource>,
+
+    /// Where sound comes from: test, file:PATH.wav, alsa:DEVICE or none [default: test]
+    #[arg(long, value_name = "SOUND", env = "TRANSOM_AGENT_AUDIO")]
+    pub audio: Option<AudioSource>,
+
+    /// The size of pictures made here; a wish to a camera [default: 640x480]
+    #[arg(long, value_name = "WxH", env = "TRANSOM_AGENT_SIZE")]
+    pub size: Option<Size>,
+
+    /// Pictures a second, likewise [default: 30]
+    #[arg(long, value_name = "N", env = "TRANSOM_AGENT_FPS")]
+    pub fps: Option<u32>,
+
+    /// Bits a second of the picture at most; less where packets are lost [default: 1500k]
+    #[arg(long, value_name = "RATE", env = "TRANSOM_AGENT_BITRATE")]
+    pub bitrate: Option<Bitrate>,
+
+    /// Bits a second of the picture at least [default: 150k]
+    #[arg(long, value_name = "RATE", env = "TRANSOM_AGENT_MIN_BITRATE")]
+    pub min_bitrate: Option<Bitrate>,
+
+    /// Bits a second of the sound [default: 32k]
+    #[arg(long, value_name = "RATE", env = "TRANSOM_AGENT_AUDIO_BITRATE")]
+    pub audio_bitrate: Option<Bitrate>,
+
+    /// error, warn, info, debug, trace, or a filter [default: info]
+    #[arg(long, value_name = "LEVEL", env = "TRANSOM_AGENT_LOG")]
+    pub log: Option<String>,
+
+    /// Print the effective configuration, each value with its origin, and end
+    #[arg(long)]
+    pub check_config: bool,
+}
+
+/// An error of the command line in one line: what is wrong and the tip.
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let told: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let told = told.join("; ");
+    let told = told.strip_prefix("error: ").unwrap_or(&told);
+    format!("{told} (--help shows all flags)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_teaches_and_shows_no_secret() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("Examples:") && help.contains("v4l2:/dev/video0"));
+        assert!(help.contains("TRANSOM_TOKEN"));
+    }
+
+    #[test]
+    fn slips_are_told_in_one_line_with_the_mend() {
+        let told = |args: &[&str]| {
+            let args = ["transom-agent"].iter().chain(args);
+            let line = one_line(&Cli::try_parse_from(args).expect_err("a slip"));
+            assert!(!line.contains('\n'), "{line}");
+            println!("{line}");
+            line
+        };
+        assert!(told(&["--size", "big"]).contains("640x480"));
+        assert!(told(&["--sorce", "test"]).contains("--source"));
+        assert!(told(&["--source", "camera"]).contains("v4l2:/dev/videoN"));
+        assert!(told(&["--fps", "many"]).contains("--fps"));
+        assert!(told(&["--whip"]).contains("--whip"));
+    }
+}

@@ -1,0 +1,142 @@
+//! The file `transom-agent.toml`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::value::{Bitrate, Size, Token, WhipUrl};
+use crate::feed::{AudioSource, VideoSource};
+
+/// What a file may say; everything is optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) whip: Option<WhipUrl>,
+    pub(super) token: Option<Token>,
+    pub(super) log: Option<String>,
+    #[serde(default)]
+    pub(super) video: Video,
+    #[serde(default)]
+    pub(super) audio: Audio,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Video {
+    pub(super) source: Option<VideoSource>,
+    pub(super) size: Option<Size>,
+    pub(super) fps: Option<u32>,
+    pub(super) bitrate: Option<Bitrate>,
+    pub(super) min_bitrate: Option<Bitrate>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audio {
+    pub(super) source: Option<AudioSource>,
+    pub(super) bitrate: Option<Bitrate>,
+}
+
+/// Why the file cannot be used. Each text is one line and names the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("{}: {source}: check the path given with --config", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is no TOML, or says what the agent does not know.
+    #[error("{}:{line}: {message}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Counted from one.
+        line: usize,
+        /// What is wrong, in one line.
+        message: String,
+    },
+}
+
+impl File {
+    pub(super) fn read(path: &Path) -> Result<Self, FileError> {
+        let text = std::fs::read_to_string(path).map_err(|source| FileError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text).map_err(|(line, message)| FileError::Content {
+            path: path.to_owned(),
+            line,
+            message,
+        })
+    }
+
+    /// The line and the text of an error.
+    fn parse(text: &str) -> Result<Self, (usize, String)> {
+        toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            (line, error.message().replace('\n', ", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> (usize, String) {
+        File::parse(text).expect_err("an error")
+    }
+
+    #[test]
+    fn a_whole_file() {
+        let file = File::parse(
+            r#"
+            whip = "http://127.0.0.1:7080/whip/front"
+            token = "abc"
+            log = "debug"
+            [video]
+            source = "file:clip.mp4"
+            size = "320x240"
+            fps = 15
+            bitrate = 500000
+            min_bitrate = "100k"
+            [audio]
+            source = "none"
+            bitrate = "24k"
+            "#,
+        )
+        .expect("a file");
+        assert_eq!(file.video.fps, Some(15));
+        assert_eq!(file.video.bitrate, Some(Bitrate::from_bps(500_000)));
+        assert_eq!(file.audio.source, Some(AudioSource::None));
+        assert!(File::parse("").expect("an empty file").whip.is_none());
+    }
+
+    #[test]
+    fn errors_name_the_line_and_the_mend() {
+        let (line, text) = error("log = \"info\"\n[video]\nsize = \"big\"\n");
+        assert_eq!(line, 3);
+        assert!(text.contains("640x480"), "{text}");
+        let (line, text) = error("\n[video]\nsice = \"640x480\"\n");
+        assert_eq!(line, 3);
+        assert!(text.contains("sice") && text.contains("size"), "{text}");
+        let (line, text) = error("whip = \"http://a/b\"\nlog = info\n");
+        assert_eq!(line, 2);
+        assert!(!text.contains('\n'), "{text}");
+        let (line, _) = error("[video]\nfps = \"thirty\"\n");
+        assert_eq!(line, 2);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let error = File::read(Path::new("/nonexistent/agent.toml")).expect_err("an error");
+        let text = error.to_string();
+        assert!(text.starts_with("/nonexistent/agent.toml: "), "{text}");
+    }
+}

@@ -1,0 +1,360 @@
+//! What the agent is to do: flags over environment over file over defaults.
+
+mod file;
+mod value;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use file::FileError;
+pub use value::{Bitrate, Size, Token, ValueError, WhipUrl};
+
+use crate::cli::Cli;
+use crate::feed::{AudioSource, FeedConfig, VideoSource};
+use crate::logging::{self, FilterError};
+use crate::rate::RateConfig;
+use file::File;
+use transom_boards_hal::FrameSize;
+
+/// Looked for, in this order, where no `--config` is given.
+const PLACES: [&str; 2] = ["transom-agent.toml", "/etc/transom/transom-agent.toml"];
+
+/// The effective configuration, each value with where it comes from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file that was read, where there is one.
+    pub file: Option<PathBuf>,
+    /// Where to publish.
+    pub whip: Setting<WhipUrl>,
+    /// The secret to publish with; none is sent where it is absent.
+    pub token: Option<Setting<Token>>,
+    /// What to log.
+    pub log: Setting<String>,
+    /// Where pictures come from.
+    pub source: Setting<VideoSource>,
+    /// The size of pictures.
+    pub size: Setting<Size>,
+    /// Pictures a second.
+    pub fps: Setting<u32>,
+    /// What the picture may use at most.
+    pub bitrate: Setting<Bitrate>,
+    /// What the picture uses at least, however much is lost.
+    pub min_bitrate: Setting<Bitrate>,
+    /// Where sound comes from.
+    pub audio: Setting<AudioSource>,
+    /// What the sound uses.
+    pub audio_bitrate: Setting<Bitrate>,
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a value comes from; the first wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag or a variable of the environment.
+    CommandLine,
+    /// The file.
+    File,
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CommandLine => "flag or environment",
+            Self::File => "file",
+            Self::Default => "default",
+        })
+    }
+}
+
+/// Why there is no configuration. Each text is one line and names the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Nobody said where to publish.
+    #[error(
+        "no WHIP address: give --whip http://HOST:7080/whip/NAME or write whip = \"...\" into transom-agent.toml"
+    )]
+    NoWhip,
+    /// The log filter cannot be read.
+    #[error(transparent)]
+    Log(#[from] FilterError),
+    /// A rate of pictures that makes no sense.
+    #[error("fps {0}: choose 1 to 120")]
+    Fps(u32),
+    /// A bitrate that makes no sense.
+    #[error("bitrate {0}: choose 50k to 50M")]
+    Bitrate(Bitrate),
+    /// The least is more than the most.
+    #[error("min_bitrate {min} is above bitrate {max}: lower it, or raise the bitrate")]
+    Bounds {
+        /// The least.
+        min: Bitrate,
+        /// The most.
+        max: Bitrate,
+    },
+    /// A bitrate Opus does not have.
+    #[error("audio bitrate {0}: choose 6k to 510k")]
+    AudioBitrate(Bitrate),
+}
+
+impl Config {
+    /// Reads the file, if there is one, and puts the flags over it.
+    pub fn load(cli: Cli) -> Result<Self, ConfigError> {
+        let path = match &cli.config {
+            Some(path) => Some(path.clone()),
+            None => PLACES.iter().map(PathBuf::from).find(|path| path.exists()),
+        };
+        let file = path
+            .as_deref()
+            .map_or_else(|| Ok(File::default()), File::read)?;
+        Self::layer(cli, file, path.as_deref())
+    }
+
+    fn layer(cli: Cli, file: File, path: Option<&Path>) -> Result<Self, ConfigError> {
+        let bitrate = pick(
+            cli.bitrate,
+            file.video.bitrate,
+            Bitrate::from_bps(1_500_000),
+        );
+        let default_min = Bitrate::from_bps(150_000.min(bitrate.value.bps()));
+        let config = Self {
+            file: path.map(Path::to_owned),
+            whip: choose(cli.whip, file.whip).ok_or(ConfigError::NoWhip)?,
+            token: choose(cli.token, file.token),
+            log: pick(cli.log, file.log, "info".to_owned()),
+            source: pick(cli.source, file.video.source, VideoSource::Test),
+            size: pick(cli.size, file.video.size, Size(FrameSize::new(640, 480))),
+            fps: pick(cli.fps, file.video.fps, 30),
+            bitrate,
+            min_bitrate: pick(cli.min_bitrate, file.video.min_bitrate, default_min),
+            audio: pick(cli.audio, file.audio.source, AudioSource::Test),
+            audio_bitrate: pick(
+                cli.audio_bitrate,
+                file.audio.bitrate,
+                Bitrate::from_bps(32_000),
+            ),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        logging::check(&self.log.value)?;
+        if !(1..=120).contains(&self.fps.value) {
+            return Err(ConfigError::Fps(self.fps.value));
+        }
+        let (min, max) = (self.min_bitrate.value, self.bitrate.value);
+        for bitrate in [min, max] {
+            if !(50_000..=50_000_000).contains(&bitrate.bps()) {
+                return Err(ConfigError::Bitrate(bitrate));
+            }
+        }
+        if min.bps() > max.bps() {
+            return Err(ConfigError::Bounds { min, max });
+        }
+        if !(6_000..=510_000).contains(&self.audio_bitrate.value.bps()) {
+            return Err(ConfigError::AudioBitrate(self.audio_bitrate.value));
+        }
+        Ok(())
+    }
+
+    /// What to capture.
+    pub fn feed(&self) -> FeedConfig {
+        FeedConfig {
+            video: self.source.value.clone(),
+            size: self.size.value.0,
+            fps: self.fps.value,
+            video_bps: self.bitrate.value.bps(),
+            max_video_bps: self.bitrate.value.bps(),
+            audio: self.audio.value.clone(),
+            audio_bps: self.audio_bitrate.value.bps(),
+        }
+    }
+
+    /// The bounds of the rate controller.
+    pub fn rate(&self) -> RateConfig {
+        RateConfig {
+            min_bps: self.min_bitrate.value.bps(),
+            max_bps: self.bitrate.value.bps(),
+            start_bps: self.bitrate.value.bps(),
+        }
+    }
+
+    /// The effective configuration for a human, as `--check-config` prints it.
+    pub fn explain(&self) -> String {
+        let file = match &self.file {
+            Some(path) => format!("the file {}", path.display()),
+            None => format!("no file (looked for {})", PLACES.join(" and ")),
+        };
+        let mut text = format!("The configuration is good. Read: {file}, flags, environment.\n\n");
+        let mut line = |name: &str, value: &dyn fmt::Display, origin: Origin, what: &str| {
+            text.push_str(&format!("{name:<20} = {value:<24} # {what} [{origin}]\n"));
+        };
+        let whip = &self.whip;
+        line("whip", &whip.value, whip.origin, "where to publish");
+        match &self.token {
+            Some(token) => line(
+                "token",
+                &token.value,
+                token.origin,
+                "sent as a Bearer token",
+            ),
+            None => line("token", &"absent", Origin::Default, "no token is sent"),
+        }
+        let audio = &self.audio;
+        let source = &self.source;
+        line(
+            "video.source",
+            &source.value,
+            source.origin,
+            meaning(&source.value),
+        );
+        line(
+            "video.size",
+            &self.size.value,
+            self.size.origin,
+            "of made pictures; a wish to a camera",
+        );
+        line(
+            "video.fps",
+            &self.fps.value,
+            self.fps.origin,
+            "pictures a second, likewise",
+        );
+        line(
+            "video.bitrate",
+            &self.bitrate.value,
+            self.bitrate.origin,
+            "at most, bits a second",
+        );
+        line(
+            "video.min_bitrate",
+            &self.min_bitrate.value,
+            self.min_bitrate.origin,
+            "at least, however much is lost",
+        );
+        line(
+            "audio.source",
+            &audio.value,
+            audio.origin,
+            "test, a WAV file, a card or none",
+        );
+        line(
+            "audio.bitrate",
+            &self.audio_bitrate.value,
+            self.audio_bitrate.origin,
+            "of Opus, bits a second",
+        );
+        line("log", &self.log.value, self.log.origin, "to stderr");
+        text
+    }
+}
+
+fn meaning(source: &VideoSource) -> &'static str {
+    match source {
+        VideoSource::Test => "a moving picture with a clock, made here",
+        VideoSource::File(_) => "a recording, passed through and looped",
+        VideoSource::V4l2(_) => "a camera, waited for where it is absent",
+    }
+}
+
+fn choose<T>(flag: Option<T>, file: Option<T>) -> Option<Setting<T>> {
+    let set = |origin| move |value| Setting { value, origin };
+    flag.map(set(Origin::CommandLine))
+        .or_else(|| file.map(set(Origin::File)))
+}
+
+fn pick<T>(flag: Option<T>, file: Option<T>, default: T) -> Setting<T> {
+    choose(flag, file).unwrap_or(Setting {
+        value: default,
+        origin: Origin::Default,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn cli(args: &[&str]) -> Cli {
+        let args = ["transom-agent"].iter().chain(args);
+        Cli::try_parse_from(args).expect("good flags")
+    }
+
+    fn file(text: &str) -> File {
+        toml::from_str(text).expect("a good file")
+    }
+
+    const WHIP: [&str; 2] = ["--whip", "http://127.0.0.1:7080/whip/front"];
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let file = file("[video]\nfps = 15\nsize = \"320x240\"\n");
+        let flags = cli(&[WHIP[0], WHIP[1], "--fps", "25"]);
+        let config = Config::layer(flags, file, None).expect("a configuration");
+        assert_eq!(
+            (config.fps.value, config.fps.origin),
+            (25, Origin::CommandLine)
+        );
+        assert_eq!(config.size.origin, Origin::File);
+        assert_eq!(config.source.origin, Origin::Default);
+        assert_eq!(config.feed().size, FrameSize::new(320, 240));
+        assert_eq!(config.rate().min_bps, 150_000);
+    }
+
+    #[test]
+    fn a_low_bitrate_lowers_the_least() {
+        let flags = cli(&[WHIP[0], WHIP[1], "--bitrate", "100k"]);
+        let config = Config::layer(flags, File::default(), None).expect("a configuration");
+        assert_eq!(config.min_bitrate.value, Bitrate::from_bps(100_000));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_in_one_line() {
+        let refused = |args: &[&str]| {
+            let args: Vec<_> = WHIP.iter().chain(args).copied().collect();
+            let error = Config::layer(cli(&args), File::default(), None).expect_err("refused");
+            let text = error.to_string();
+            assert!(!text.contains('\n') && text.contains(": "), "{text}");
+            error
+        };
+        assert!(matches!(refused(&["--fps", "0"]), ConfigError::Fps(0)));
+        assert!(matches!(
+            refused(&["--bitrate", "1"]),
+            ConfigError::Bitrate(_)
+        ));
+        assert!(matches!(
+            refused(&["--bitrate", "100k", "--min-bitrate", "200k"]),
+            ConfigError::Bounds { .. }
+        ));
+        assert!(matches!(
+            refused(&["--audio-bitrate", "1M"]),
+            ConfigError::AudioBitrate(_)
+        ));
+        assert!(matches!(refused(&["--log", "loud"]), ConfigError::Log(_)));
+        let none = Config::layer(cli(&[]), File::default(), None);
+        assert!(matches!(none, Err(ConfigError::NoWhip)));
+    }
+
+    #[test]
+    fn the_explanation_hides_the_token_and_names_the_origins() {
+        let flags = cli(&[WHIP[0], WHIP[1], "--token", "geheim"]);
+        let config = Config::layer(flags, File::default(), None).expect("a configuration");
+        let text = config.explain();
+        assert!(!text.contains("geheim") && !format!("{config:?}").contains("geheim"));
+        assert!(text.contains("set (6 characters)"));
+        assert!(text.contains("[default]") && text.contains("[flag or environment]"));
+    }
+}

@@ -1,0 +1,366 @@
+//! Values as they are written in flags, variables and the file.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use transom_boards_hal::FrameSize;
+
+use crate::feed::{AudioSource, VideoSource};
+
+/// A value that cannot be read. The text names the mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(String);
+
+/// Bits a second, as `1500k`, `1.5M` or `1500000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Bitrate(u32);
+
+impl Bitrate {
+    /// So many bits a second.
+    pub const fn from_bps(bps: u32) -> Self {
+        Self(bps)
+    }
+
+    /// Bits a second.
+    pub const fn bps(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for Bitrate {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let error = || ValueError(format!("`{text}` is no bitrate: write it as 1500k or 1.5M"));
+        let trimmed = text.trim();
+        let (number, unit) = match trimmed.char_indices().next_back() {
+            Some((at, 'k' | 'K')) => (trimmed.get(..at), 1e3),
+            Some((at, 'M')) => (trimmed.get(..at), 1e6),
+            _ => (Some(trimmed), 1.0),
+        };
+        let number = number.ok_or_else(error)?;
+        if !number.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(error());
+        }
+        let bps = number.parse::<f64>().map_err(|_| error())? * unit;
+        if !(1.0..=1e9).contains(&bps) {
+            return Err(error());
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked just above"
+        )]
+        Ok(Self(bps.round() as u32))
+    }
+}
+
+impl fmt::Display for Bitrate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_multiple_of(1000) {
+            write!(f, "{}k", self.0 / 1000)
+        } else {
+            write!(f, "{}", self.0)
+        }
+    }
+}
+
+/// Pixels, as `640x480`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Size(pub FrameSize);
+
+impl FromStr for Size {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let sides = text.trim().split_once(['x', 'X']).and_then(|(w, h)| {
+            let width = w.parse::<u32>().ok()?;
+            Some((width, h.parse::<u32>().ok()?))
+        });
+        let even = |side: u32| side.is_multiple_of(2) && (16..=3840).contains(&side);
+        match sides {
+            Some((width, height)) if even(width) && even(height) => {
+                Ok(Self(FrameSize::new(width, height)))
+            }
+            Some(_) => Err(ValueError(format!(
+                "size {text}: both sides must be even and lie within 16 and 3840, as in 640x480"
+            ))),
+            None => Err(ValueError(format!(
+                "`{text}` is no size: write WIDTHxHEIGHT, as in 640x480"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for VideoSource {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match split(text) {
+            ("test", None) => Ok(Self::Test),
+            ("file", Some(path)) => Ok(Self::File(PathBuf::from(path))),
+            ("v4l2", Some(device)) => Ok(Self::V4l2(device.to_owned())),
+            _ => Err(ValueError(format!(
+                "`{text}` is no source: give test, file:PATH or v4l2:/dev/videoN"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for VideoSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Test => f.write_str("test"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::V4l2(device) => write!(f, "v4l2:{device}"),
+        }
+    }
+}
+
+impl FromStr for AudioSource {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match split(text) {
+            ("none", None) => Ok(Self::None),
+            ("test", None) => Ok(Self::Test),
+            ("file", Some(path)) => Ok(Self::File(PathBuf::from(path))),
+            ("alsa", Some(device)) if !device.contains('\0') => Ok(Self::Alsa(device.to_owned())),
+            _ => Err(ValueError(format!(
+                "`{text}` is no sound: give test, file:PATH.wav, alsa:DEVICE or none"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for AudioSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Test => f.write_str("test"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Alsa(device) => write!(f, "alsa:{device}"),
+        }
+    }
+}
+
+/// The kind and what follows the first colon, unless that is nothing.
+fn split(text: &str) -> (&str, Option<&str>) {
+    match text.split_once(':') {
+        Some((kind, rest)) if !rest.is_empty() => (kind, Some(rest)),
+        // `test:` is a slip, and so is `file`.
+        Some(_) => ("", None),
+        None => (text, None),
+    }
+}
+
+/// Where to publish: an `http` or `https` address.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct WhipUrl(String);
+
+impl WhipUrl {
+    /// The address as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for WhipUrl {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let rest = text
+            .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"));
+        let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        let clean = text.chars().all(|c| c.is_ascii_graphic());
+        match host {
+            Some(host) if !host.is_empty() && clean => Ok(Self(text.to_owned())),
+            _ => Err(ValueError(format!(
+                "`{text}` is no WHIP address: write it as http://HOST:7080/whip/NAME"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for WhipUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A secret; never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Token(String);
+
+impl Token {
+    /// The secret itself, for the `Authorization` header.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Token {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let text = text.trim();
+        if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
+            // Not shown: it may be a secret with a slip in it.
+            return Err(ValueError(
+                "the token is empty or has characters a token cannot have: copy it anew from what transom-sfu printed".to_owned(),
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "set ({} characters)", self.0.len())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({self})")
+    }
+}
+
+/// What the file holds: text, or a plain number.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected text in quotes or a number")]
+enum Written {
+    Number(u64),
+    Text(String),
+}
+
+macro_rules! from_written {
+    ($($kind:ty),*) => {$(
+        impl TryFrom<Written> for $kind {
+            type Error = ValueError;
+
+            fn try_from(written: Written) -> Result<Self, ValueError> {
+                match written {
+                    Written::Number(number) => number.to_string().parse(),
+                    Written::Text(text) => text.parse(),
+                }
+            }
+        }
+    )*};
+}
+
+from_written!(Bitrate, Size, VideoSource, AudioSource, WhipUrl, Token);
+
+impl<'de> Deserialize<'de> for VideoSource {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Written::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for AudioSource {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Written::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bitrates() {
+        for (text, bps) in [
+            ("1500k", 1_500_000),
+            ("1.5M", 1_500_000),
+            ("1500000", 1_500_000),
+            (" 64K ", 64_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Bitrate(bps)), "{text}");
+        }
+        for text in [
+            "", "k", "-5k", "1500kb", "nan", "inf", "1e99", "0", "fast", "ü",
+        ] {
+            assert!(text.parse::<Bitrate>().is_err(), "{text}");
+        }
+        assert_eq!(Bitrate(1_500_000).to_string(), "1500k");
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!("640x480".parse(), Ok(Size(FrameSize::new(640, 480))));
+        for text in [
+            "640", "640*480", "x", "0x0", "641x480", "99999x2", "640x-480",
+        ] {
+            let error = text.parse::<Size>().expect_err(text).to_string();
+            assert!(error.contains("640x480"), "{error}");
+        }
+    }
+
+    #[test]
+    fn sources_are_printed_as_they_are_written() {
+        for text in ["test", "file:/a b/c:d.mp4", "v4l2:/dev/video0"] {
+            assert_eq!(text.parse::<VideoSource>().expect(text).to_string(), text);
+        }
+        for text in ["none", "test", "file:a.wav", "alsa:plughw:CARD=Cam,DEV=0"] {
+            assert_eq!(text.parse::<AudioSource>().expect(text).to_string(), text);
+        }
+        for text in [
+            "",
+            "tset",
+            "file",
+            "file:",
+            "v4l2:",
+            "test:1",
+            "/dev/video0",
+        ] {
+            assert!(text.parse::<VideoSource>().is_err(), "{text}");
+        }
+        assert!("alsa:".parse::<AudioSource>().is_err());
+    }
+
+    #[test]
+    fn addresses() {
+        for text in [
+            "http://127.0.0.1:7080/whip/front",
+            "https://[::1]/whip/a?b=c",
+        ] {
+            assert!(text.parse::<WhipUrl>().is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "127.0.0.1:7080",
+            "ftp://a/b",
+            "http://",
+            "http:///x",
+            "http://a b/",
+        ] {
+            assert!(text.parse::<WhipUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let token: Token = " geheim123 ".parse().expect("a token");
+        assert_eq!(token.secret(), "geheim123");
+        assert_eq!(
+            format!("{token} {token:?}"),
+            "set (9 characters) Token(set (9 characters))"
+        );
+        let error = "gehe im".parse::<Token>().expect_err("a space");
+        assert!(!error.to_string().contains("gehe"));
+    }
+}

@@ -1,0 +1,98 @@
+//! The `test` source: draws in real time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::TestPicture;
+use crate::clock::Pace;
+use crate::encode::{EncodeError, EncoderConfig, encode_until};
+use crate::output::VideoOutput;
+use crate::picture::Picture;
+use crate::slot::Slot;
+use crate::stop::Stop;
+
+/// Draws and encodes until told to stop.
+pub fn run(
+    config: EncoderConfig,
+    output: &mut VideoOutput,
+    stop: &Stop,
+) -> Result<(), EncodeError> {
+    let slot = Slot::default();
+    let (clock, control) = (*output.clock(), output.control().clone());
+    thread::scope(|scope| {
+        let encoding = scope.spawn(|| {
+            let ended = encode_until(config, &slot, output, stop);
+            // Whatever the end: the drawing thread must not draw for nobody.
+            slot.close();
+            ended
+        });
+        let source = TestPicture::new(config.size);
+        let mut pace = Pace::new(Instant::now());
+        let mut frame = 0_u64;
+        while !slot.is_closed() {
+            let due = Duration::from_nanos(frame * 1_000_000_000 / u64::from(config.fps.max(1)));
+            let Some(_) = pace.wait(due, stop) else {
+                break;
+            };
+            frame += 1;
+            if control.is_paused() {
+                continue;
+            }
+            let mut picture = slot.spare().unwrap_or_else(|| Picture::new(config.size));
+            // The moment of drawing, not the deadline: a late picture must not
+            // look younger than it is.
+            let at = Instant::now();
+            source.draw(&mut picture, clock.capture(at).wall);
+            slot.put(picture, at);
+        }
+        slot.close();
+        encoding.join().unwrap_or(Err(EncodeError::Failed))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::MediaClock;
+    use crate::publish::FeedControl;
+    use crate::source::timecode;
+    use openh264::decoder::Decoder;
+    use openh264::formats::YUVSource;
+    use transom_boards_hal::FrameSize;
+
+    #[test]
+    fn the_time_code_is_the_time_of_capture() {
+        let control = FeedControl::default();
+        let (mut output, (mut frames, _format)) =
+            VideoOutput::new(MediaClock::new(Instant::now()), control);
+        let stop = Stop::default();
+        let ending = stop.clone();
+        let size = FrameSize::new(320, 240);
+        let config = EncoderConfig {
+            size,
+            fps: 30,
+            bitrate_bps: 500_000,
+            max_bitrate_bps: 1_000_000,
+        };
+        let drawing = thread::spawn(move || run(config, &mut output, &ending));
+        let mut decoder = Decoder::new().expect("a decoder");
+        let (began, mut read) = (Instant::now(), 0);
+        while began.elapsed() < Duration::from_secs(1) {
+            let Some(frame) = frames.try_recv() else {
+                thread::sleep(Duration::from_millis(5));
+                continue;
+            };
+            let picture = decoder.decode(&frame.data).expect("it decodes");
+            let picture = picture.expect("a picture");
+            let code = timecode::decode(picture.y(), picture.strides().0, size);
+            let apart = code.expect("a time code").age_us(frame.capture.wall);
+            // The code has steps of 100 us; the stamp is computed anew.
+            assert!(apart.abs() < 5_000, "{apart} us apart");
+            read += 1;
+        }
+        stop.set();
+        drawing.join().expect("it ends").expect("without an error");
+        // 30 are due; a loaded machine may drop some.
+        assert!((15..=31).contains(&read), "{read}");
+    }
+}
