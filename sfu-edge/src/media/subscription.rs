@@ -208,3 +208,132 @@ impl Allowance {
         granted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use transom_rtc_proto::id::{ExtSeq, Pt, Ssrc};
+    use transom_rtc_proto::peer::RtpInfo;
+    use transom_rtc_proto::sdp::{Codec, ProfileLevelId};
+
+    const H264: Codec = Codec::H264 {
+        profile_level_id: ProfileLevelId::CONSTRAINED_BASELINE_31,
+        packetization_mode: 1,
+    };
+
+    fn ms(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    fn track() -> PublishedTrack {
+        PublishedTrack::new(MediaKind::Video, H264, TrackId(0), 0)
+    }
+
+    fn subscription() -> Subscription {
+        Subscription::new(MediaKind::Video, TrackId(1), 90_000, 100)
+    }
+
+    fn push(
+        track: &mut PublishedTrack,
+        now: Instant,
+        seq: u64,
+        timestamp: u32,
+        key_frame: bool,
+        payload: &[u8],
+    ) {
+        let info = RtpInfo {
+            track: TrackId(0),
+            ssrc: Ssrc(1),
+            pt: Pt::from_low_bits(96),
+            seq: ExtSeq(seq),
+            timestamp: MediaTime(timestamp),
+            marker: true,
+            payload: 0..payload.len(),
+            key_frame,
+            repaired: false,
+        };
+        track.on_packet(now, &info, payload);
+    }
+
+    /// Number and timestamp of what the subscriber gets of `seq`.
+    fn forward(
+        s: &mut Subscription,
+        track: &PublishedTrack,
+        now: Instant,
+        seq: u64,
+    ) -> Option<(u16, u32)> {
+        let packet = track.buffer().get(ExtSeq(seq)).expect("is held");
+        s.outgoing(now, track, &packet)
+            .map(|o| (o.seq.0, o.timestamp.0))
+    }
+
+    #[test]
+    fn a_late_joiner_begins_with_a_key_frame() {
+        let (mut track, mut s) = (track(), subscription());
+        push(&mut track, ms(0), 70_000, 3000, false, b"delta");
+        push(&mut track, ms(33), 70_001, 6000, true, b"key");
+        push(&mut track, ms(66), 70_002, 9000, false, b"delta");
+        assert!(s.awaits_key_frame(&track));
+        assert_eq!(forward(&mut s, &track, ms(0), 70_000), None);
+        assert_eq!(forward(&mut s, &track, ms(33), 70_001), Some((100, 6000)));
+        assert_eq!(forward(&mut s, &track, ms(66), 70_002), Some((101, 9000)));
+        assert!(!s.awaits_key_frame(&track));
+    }
+
+    #[test]
+    fn the_next_publisher_goes_on_where_the_last_one_stopped() {
+        let (mut track, mut s) = (track(), subscription());
+        push(&mut track, ms(0), 70_000, 3000, true, b"key");
+        assert_eq!(forward(&mut s, &track, ms(0), 70_000), Some((100, 3000)));
+        track.replace(H264, TrackId(0));
+        assert!(s.awaits_key_frame(&track));
+        // Another clock, another numbering, two seconds later.
+        push(&mut track, ms(2000), 9, 4_000_000_000, false, b"delta");
+        push(&mut track, ms(2000), 10, 4_000_003_000, true, b"key");
+        assert_eq!(forward(&mut s, &track, ms(2000), 9), None);
+        assert_eq!(
+            forward(&mut s, &track, ms(2000), 10),
+            Some((101, 3000 + 180_000))
+        );
+    }
+
+    #[test]
+    fn probes_leave_no_gap() {
+        let (mut track, mut s) = (track(), subscription());
+        push(&mut track, ms(0), 70_000, 3000, true, b"key");
+        push(&mut track, ms(1), 70_001, 3000, false, b"");
+        push(&mut track, ms(2), 70_002, 6000, false, b"delta");
+        assert_eq!(forward(&mut s, &track, ms(0), 70_000), Some((100, 3000)));
+        assert_eq!(forward(&mut s, &track, ms(1), 70_001), None);
+        assert_eq!(forward(&mut s, &track, ms(2), 70_002), Some((101, 6000)));
+    }
+
+    #[test]
+    fn repairs_are_of_what_was_sent_and_bounded() {
+        let (mut track, mut s) = (track(), subscription());
+        push(&mut track, ms(0), 70_000, 3000, true, b"key");
+        push(&mut track, ms(0), 70_001, 3000, false, b"rest");
+        for seq in [70_000, 70_001] {
+            forward(&mut s, &track, ms(0), seq);
+        }
+        let repair = s.repair(ms(10), &track, SeqNo(101)).expect("is held");
+        assert_eq!((repair.seq, repair.payload), (SeqNo(101), &b"rest"[..]));
+        assert!(s.repair(ms(10), &track, SeqNo(102)).is_none(), "never sent");
+        assert!(s.repair(ms(5000), &track, SeqNo(101)).is_none(), "too old");
+        let granted = (0..10_000)
+            .filter(|_| s.repair(ms(10), &track, SeqNo(100)).is_some())
+            .count();
+        assert!(granted <= REPAIR_BURST as usize, "{granted}");
+    }
+
+    #[test]
+    fn key_frame_requests_have_an_allowance_that_returns() {
+        let mut s = subscription();
+        let granted = (0..100)
+            .filter(|_| s.may_request_key_frame(ms(5000)))
+            .count();
+        assert_eq!(granted, KEY_FRAME_BURST as usize);
+        assert!(s.may_request_key_frame(ms(6000)));
+        assert!(!s.may_request_key_frame(ms(6000)));
+    }
+}
