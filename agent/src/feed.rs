@@ -260,7 +260,8 @@ mod tests {
         let mut feed = MediaFeed::start(&config()).expect("it starts");
         let first = feed.video.recv().await.expect("a picture");
         assert!(first.key);
-        assert!(feed.video_format.borrow().is_some());
+        let format = feed.wait_for_format(Duration::from_secs(5)).await;
+        assert_eq!(format.map(|format| format.width), Some(320));
         let packets = feed.audio.as_mut().expect("sound");
         let sound = packets.recv().await.expect("a packet");
         // Both stamps count from the same origin: the difference of the
@@ -313,7 +314,8 @@ mod tests {
         let sound = feed.audio.as_mut().expect("sound").recv();
         let sound = timeout(Duration::from_secs(5), sound).await;
         assert!(sound.expect("in time").is_some());
-        assert!(feed.video_format.borrow().is_none());
+        let format = feed.wait_for_format(Duration::from_millis(50)).await;
+        assert_eq!(format, None);
         let mut feed = MediaFeed::start(&FeedConfig {
             audio: AudioSource::Alsa("plughw:CARD=TransomNoSuchCard,DEV=0".into()),
             ..config()

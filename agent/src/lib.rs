@@ -11,6 +11,7 @@ pub mod logging;
 pub mod output;
 pub mod picture;
 pub mod publish;
+pub mod publisher;
 pub mod queue;
 pub mod rate;
 pub mod signal;

@@ -1,14 +1,22 @@
 //! `transom-agent`: captures, encodes and publishes by WHIP.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-
+use tokio::sync::watch;
 use transom_agent::cli::{Cli, one_line};
 use transom_agent::config::Config;
 use transom_agent::publish::MediaFeed;
+use transom_agent::publisher::{self, PublisherConfig};
 use transom_agent::{logging, signal};
+use transom_rtc_tokio::address::AddressPolicy;
+use transom_rtc_tokio::client::{Endpoint, EndpointConfig};
+
+/// The offer names the picture's profile; a camera that is absent is not
+/// waited for longer than this.
+const FORMAT_WAIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -51,11 +59,27 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        let shutdown = signal::shutdown()?;
-        let mut feed = MediaFeed::start(&config.feed())?;
-        let reason = feed.drain_until(shutdown).await;
-        tracing::info!("ending: {reason}");
-        Ok(())
-    })
+    runtime.block_on(publish(&config))
+}
+
+/// Captures and publishes until a signal comes or the source ends.
+async fn publish(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    let token = config.token.as_ref().map(|token| token.value.secret());
+    let endpoint = Endpoint::new(EndpointConfig::new(config.whip.value.as_str(), token))?;
+    let (ending, shutdown) = watch::channel(false);
+    let signalled = signal::shutdown()?;
+    tokio::spawn(async move {
+        tracing::info!("ending: {}", signalled.await);
+        ending.send_replace(true);
+        // Held to the end: who waits on it must not see it closed.
+        std::future::pending::<()>().await;
+    });
+    let mut feed = MediaFeed::start(&config.feed())?;
+    feed.wait_for_format(FORMAT_WAIT).await;
+    let publisher = PublisherConfig {
+        endpoint,
+        addresses: AddressPolicy::default(),
+        rate: config.rate(),
+    };
+    Ok(publisher::run(publisher, feed, shutdown).await?)
 }

@@ -7,8 +7,10 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::clock::{Capture, MediaClock};
 use crate::queue::Receiver;
@@ -105,6 +107,16 @@ impl MediaFeed {
             audio.clear();
         }
         self.control.resume();
+    }
+
+    /// Waits until the format of the pictures is known, at most for `limit`: a
+    /// camera that is absent must not keep the sound from being published.
+    pub async fn wait_for_format(&mut self, limit: Duration) -> Option<VideoFormat> {
+        let known = self.video_format.wait_for(Option::is_some);
+        match timeout(limit, known).await {
+            Ok(Ok(format)) => *format,
+            Ok(Err(_)) | Err(_) => None,
+        }
     }
 
     /// Takes frames and throws them away until `end`, as a publisher without a

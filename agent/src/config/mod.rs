@@ -200,7 +200,9 @@ impl Config {
         };
         let mut text = format!("The configuration is good. Read: {file}, flags, environment.\n\n");
         let mut line = |name: &str, value: &dyn fmt::Display, origin: Origin, what: &str| {
-            text.push_str(&format!("{name:<20} = {value:<24} # {what} [{origin}]\n"));
+            // Not every value pads itself.
+            let value = value.to_string();
+            text.push_str(&format!("{name:<17} = {value:<24} # {what} [{origin}]\n"));
         };
         let whip = &self.whip;
         line("whip", &whip.value, whip.origin, "where to publish");

@@ -23,7 +23,12 @@ pub(super) struct LossWindow {
 impl LossWindow {
     /// Takes a report: the fraction lost, and of how many packets where it
     /// tells. Returns the loss of a window that is complete.
-    pub(super) fn on_report(&mut self, now: Instant, fraction: f64, packets: Option<u32>) -> Option<f64> {
+    pub(super) fn on_report(
+        &mut self,
+        now: Instant,
+        fraction: f64,
+        packets: Option<u32>,
+    ) -> Option<f64> {
         let Some(packets) = packets else {
             return (!self.has_transport_feedback).then_some(fraction);
         };
@@ -35,7 +40,10 @@ impl LossWindow {
             return None;
         }
         let loss = self.lost / f64::from(self.packets);
-        *self = Self { has_transport_feedback: true, ..Self::default() };
+        *self = Self {
+            has_transport_feedback: true,
+            ..Self::default()
+        };
         Some(loss)
     }
 }
@@ -53,13 +61,20 @@ mod tests {
         }
         let loss = window.on_report(Instant::from_millis(500), 0.0, Some(20));
         assert_eq!(loss, Some(0.25));
-        assert_eq!(window.on_report(Instant::from_millis(510), 0.0, Some(100)), None, "a new window");
+        assert_eq!(
+            window.on_report(Instant::from_millis(510), 0.0, Some(100)),
+            None,
+            "a new window"
+        );
     }
 
     #[test]
     fn receiver_reports_serve_where_nothing_better_comes() {
         let mut window = LossWindow::default();
-        assert_eq!(window.on_report(Instant::from_millis(0), 0.1, None), Some(0.1));
+        assert_eq!(
+            window.on_report(Instant::from_millis(0), 0.1, None),
+            Some(0.1)
+        );
         window.on_report(Instant::from_millis(1), 0.0, Some(1));
         assert_eq!(window.on_report(Instant::from_millis(2), 0.1, None), None);
     }

@@ -62,24 +62,29 @@ pub enum SessionError {
     SourceEnded,
 }
 
-/// Publishes until `shutdown` is set or the source has ended.
-pub async fn run(config: PublisherConfig, mut feed: MediaFeed, mut shutdown: watch::Receiver<bool>) {
+/// Publishes until `shutdown` is set (`Ok`) or the source has ended.
+///
+/// # Errors
+/// Only [`SessionError::SourceEnded`]: everything else is tried again.
+pub async fn run(
+    config: PublisherConfig,
+    mut feed: MediaFeed,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(), SessionError> {
     let mut backoff = Backoff::new(BackoffConfig::default(), jitter_seed());
     let mut rate = RateController::new(config.rate);
-    while !*shutdown.borrow() {
+    loop {
         let begun = Instant::now();
-        let error = match Session::open(&config, &feed).await {
-            Ok(session) => match session.run(&mut feed, &mut rate, &mut shutdown).await {
-                Ok(()) => break,
+        let error = match open(&config, &mut feed, &mut shutdown).await {
+            Some(Ok(session)) => match session.run(&mut feed, &mut rate, &mut shutdown).await {
+                Ok(()) => return Ok(()),
+                Err(error @ SessionError::SourceEnded) => return Err(error),
                 Err(error) => error,
             },
-            Err(error) => error,
+            Some(Err(error)) => error,
+            None => return Ok(()),
         };
         feed.control.pause();
-        if matches!(error, SessionError::SourceEnded) {
-            tracing::error!("{error}: nothing is left to publish");
-            break;
-        }
         if begun.elapsed() >= WORKED {
             backoff.reset();
         }
@@ -88,12 +93,51 @@ pub async fn run(config: PublisherConfig, mut feed: MediaFeed, mut shutdown: wat
             _ => backoff.next_delay(),
         };
         tracing::warn!("lost: {error}, retry in {:.1} s", delay.as_secs_f32());
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            _ = shutdown.wait_for(|s| *s) => {}
+        let over = async {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => false,
+                _ = shutdown.wait_for(|s| *s) => true,
+            }
+        };
+        if drain_until(&mut feed, over).await {
+            return Ok(());
         }
     }
-    feed.stop();
+}
+
+/// Opens a session, while frames are thrown away; `None` at shutdown.
+async fn open(
+    config: &PublisherConfig,
+    feed: &mut MediaFeed,
+    shutdown: &mut watch::Receiver<bool>,
+) -> Option<Result<Session, SessionError>> {
+    let media = session::Media::of(feed);
+    let opened = async {
+        tokio::select! {
+            opened = Session::open(config, media) => Some(opened),
+            _ = shutdown.wait_for(|s| *s) => None,
+        }
+    };
+    drain_until(feed, opened).await
+}
+
+/// Throws frames away until `end`: a session begins with what is new.
+async fn drain_until<T>(feed: &mut MediaFeed, end: impl Future<Output = T>) -> T {
+    tokio::pin!(end);
+    loop {
+        let audio = async {
+            match &mut feed.audio {
+                Some(packets) => packets.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = &mut end => return ended,
+            Some(_) = feed.video.recv() => {}
+            Some(_) = audio => {}
+            else => return end.await,
+        }
+    }
 }
 
 /// Jitter need not be unpredictable, only different from device to device.

@@ -13,7 +13,7 @@ use transom_rtc_proto::sdp::{
 };
 
 use super::SessionError;
-use crate::publish::{VideoFormat};
+use super::session::Media;
 
 /// Fills `bytes` from the system's random source.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), SessionError> {
@@ -40,8 +40,7 @@ pub(super) struct Tracks {
 
 impl Negotiation {
     pub(super) fn offer(
-        video: Option<VideoFormat>,
-        audio: bool,
+        media: Media,
         candidates: Vec<Candidate>,
         certificate: &Certificate,
     ) -> Result<Self, SessionError> {
@@ -53,17 +52,25 @@ impl Negotiation {
             ssrc: Ssrc(rng.next_u32()),
             rtx: Some(Ssrc(rng.next_u32())),
             cname: cname.clone(),
-            msid: Msid { stream: "transom".into(), track: track.into() },
+            msid: Msid {
+                stream: "transom".into(),
+                track: track.into(),
+            },
         };
         let mut tracks = Vec::new();
-        if audio {
+        if media.audio {
             tracks.push(OfferedTrack {
                 kind: MediaKind::Audio,
-                codecs: vec![Codec::Opus { stereo: false, fec: true }],
+                codecs: vec![Codec::Opus {
+                    stereo: false,
+                    fec: true,
+                }],
                 send: Some(source("audio")),
             });
         }
-        let told = video.and_then(|v| ProfileLevelId::from_bits(v.profile_level_id));
+        let told = media
+            .video
+            .and_then(|v| ProfileLevelId::from_bits(v.profile_level_id));
         tracks.push(OfferedTrack {
             kind: MediaKind::Video,
             codecs: vec![Codec::H264 {
@@ -83,7 +90,10 @@ impl Negotiation {
             playout_delay: false,
             data_channel: false,
         });
-        Ok(Self { offer: description.to_string(), local })
+        Ok(Self {
+            offer: description.to_string(),
+            local,
+        })
     }
 
     /// What the server's answer makes of the offer.
@@ -97,10 +107,15 @@ impl Negotiation {
 impl Tracks {
     pub(super) fn of(negotiated: &Negotiated) -> Self {
         let of_kind = |kind| {
-            let sent = |t: &transom_rtc_proto::sdp::Track| t.kind == kind && t.direction == Direction::Send;
+            let sent = |t: &transom_rtc_proto::sdp::Track| {
+                t.kind == kind && t.direction == Direction::Send
+            };
             let at = negotiated.tracks.iter().position(sent)?;
             u8::try_from(at).ok().map(TrackId)
         };
-        Self { video: of_kind(MediaKind::Video), audio: of_kind(MediaKind::Audio) }
+        Self {
+            video: of_kind(MediaKind::Video),
+            audio: of_kind(MediaKind::Audio),
+        }
     }
 }

@@ -23,7 +23,7 @@ use super::loss::LossWindow;
 use super::negotiate::{Negotiation, Tracks, fill_random};
 use super::{PublisherConfig, SessionError};
 use crate::clock::Capture;
-use crate::publish::{FeedControl, MediaFeed};
+use crate::publish::{FeedControl, MediaFeed, VideoFormat};
 use crate::rate::RateController;
 
 /// The server gives a sign of life (feedback on what we send) many times a
@@ -42,6 +42,24 @@ const DEFAULT_RTT: Duration = Duration::from_millis(100);
 /// A goodbye takes at most this long.
 const GOODBYE: Duration = Duration::from_millis(1500);
 
+/// What a feed has to offer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Media {
+    /// The picture's format, where it is known.
+    pub(super) video: Option<VideoFormat>,
+    /// Whether there is sound.
+    pub(super) audio: bool,
+}
+
+impl Media {
+    pub(super) fn of(feed: &MediaFeed) -> Self {
+        Self {
+            video: *feed.video_format.borrow(),
+            audio: feed.audio.is_some(),
+        }
+    }
+}
+
 /// A session that the server has accepted.
 pub(super) struct Session {
     whip: Arc<Whip>,
@@ -54,9 +72,10 @@ pub(super) struct Session {
 
 impl Session {
     /// Offers what the feed has and takes the answer.
-    pub(super) async fn open(config: &PublisherConfig, feed: &MediaFeed) -> Result<Self, SessionError> {
+    pub(super) async fn open(config: &PublisherConfig, media: Media) -> Result<Self, SessionError> {
         let system = |doing| move |source| SessionError::System { doing, source };
-        let socket = Socket::bind(0, &SocketConfig::default()).map_err(system("cannot open a UDP socket"))?;
+        let socket = Socket::bind(0, &SocketConfig::default())
+            .map_err(system("cannot open a UDP socket"))?;
         let addresses = AddressPolicy {
             loopback: config.addresses.loopback || is_loopback(config.endpoint.url().host()),
             ipv6: config.addresses.ipv6 && socket.carries_ipv6(),
@@ -66,9 +85,7 @@ impl Session {
             .map_err(system("cannot list the network interfaces"))?;
         let certificate =
             Certificate::generate().map_err(|_| SessionError::Crypto("make a DTLS certificate"))?;
-        let audio = feed.audio.is_some();
-        let video = *feed.video_format.borrow();
-        let negotiation = Negotiation::offer(video, audio, candidates.clone(), &certificate)?;
+        let negotiation = Negotiation::offer(media, candidates.clone(), &certificate)?;
 
         let opened = config.endpoint.open(&negotiation.offer).await?;
         let whip = Arc::new(opened.session);
@@ -81,14 +98,23 @@ impl Session {
             }
         };
         let tracks = Tracks::of(&negotiated);
-        let codec = negotiated.tracks.iter().filter_map(|t| t.codec()).map(|c| c.codec.to_string());
+        let codec = negotiated
+            .tracks
+            .iter()
+            .filter_map(|t| t.codec())
+            .map(|c| c.codec.to_string());
         let codec = codec.collect::<Vec<_>>().join("+");
         tracing::info!("published session={} codec={codec}", tag(&whip));
 
         let mut seed = [0; 32];
         fill_random(&mut seed)?;
         let clock = Clock::new();
-        let Connection { handle, events, driver, .. } = connect(DriverConfig {
+        let Connection {
+            handle,
+            events,
+            driver,
+            ..
+        } = connect(DriverConfig {
             socket,
             clock,
             peer: PeerConfig {
@@ -98,7 +124,14 @@ impl Session {
             dtls: DtlsConfig::new(certificate),
             seed,
         });
-        Ok(Self { whip, handle, events, driver, tracks, clock })
+        Ok(Self {
+            whip,
+            handle,
+            events,
+            driver,
+            tracks,
+            clock,
+        })
     }
 
     /// Carries frames until the session ends (`Err`) or `shutdown` is set (`Ok`).
@@ -108,7 +141,14 @@ impl Session {
         rate: &mut RateController,
         shutdown: &mut watch::Receiver<bool>,
     ) -> Result<(), SessionError> {
-        let Self { whip, handle, events, driver, tracks, clock } = self;
+        let Self {
+            whip,
+            handle,
+            events,
+            driver,
+            tracks,
+            clock,
+        } = self;
         let mut driver = tokio::spawn(driver.run());
         let heard = Heard(watch::Sender::new(Instant::now()));
         let mut carrier = Carrier {
@@ -156,7 +196,11 @@ struct Carrier {
 
 impl Carrier {
     /// Ends only with an error: the source's end.
-    async fn carry(&mut self, feed: &mut MediaFeed, rate: &mut RateController) -> Result<(), SessionError> {
+    async fn carry(
+        &mut self,
+        feed: &mut MediaFeed,
+        rate: &mut RateController,
+    ) -> Result<(), SessionError> {
         let mut figures = interval(FIGURES_EVERY);
         figures.set_missed_tick_behavior(MissedTickBehavior::Delay);
         figures.reset();
@@ -197,10 +241,18 @@ impl Carrier {
                 feed.control.set_bitrate(rate.bitrate_bps());
             }
             Event::KeyFrameRequested { .. } => feed.control.request_key_frame(),
-            Event::Feedback { fraction_lost, packets, rtt, .. } => {
+            Event::Feedback {
+                fraction_lost,
+                packets,
+                rtt,
+                ..
+            } => {
                 self.rtt = rtt.unwrap_or(self.rtt);
                 let now = self.clock.now();
-                if let Some(loss) = self.loss.on_report(now, f64::from(*fraction_lost), *packets) {
+                if let Some(loss) = self
+                    .loss
+                    .on_report(now, f64::from(*fraction_lost), *packets)
+                {
                     let bps = rate.on_report(now, loss, self.rtt);
                     tracing::trace!(bps, loss, "bitrate");
                     feed.control.set_bitrate(bps);
@@ -211,8 +263,17 @@ impl Carrier {
         }
     }
 
-    fn send(&self, track: Option<TrackId>, data: Vec<u8>, timestamp: u32, capture: Capture, picture: Option<&FeedControl>) {
-        let Some(track) = track.filter(|_| self.connected) else { return };
+    fn send(
+        &self,
+        track: Option<TrackId>,
+        data: Vec<u8>,
+        timestamp: u32,
+        capture: Capture,
+        picture: Option<&FeedControl>,
+    ) {
+        let Some(track) = track.filter(|_| self.connected) else {
+            return;
+        };
         let sent = self.handle.send_frame(OutgoingFrame {
             track,
             data,
@@ -227,12 +288,18 @@ impl Carrier {
     }
 
     async fn log_figures(&self, feed: &MediaFeed, rate: &RateController) {
-        let Some(stats) = self.handle.stats().await else { return };
+        let Some(stats) = self.handle.stats().await else {
+            return;
+        };
         let of = |track: Option<TrackId>| {
             let found = stats.sent.iter().find(|(id, _)| Some(*id) == track);
             found.map(|(_, s)| *s).unwrap_or_default()
         };
-        let (video, audio, captured) = (of(self.tracks.video), of(self.tracks.audio), feed.control.stats());
+        let (video, audio, captured) = (
+            of(self.tracks.video),
+            of(self.tracks.audio),
+            feed.control.stats(),
+        );
         tracing::info!(
             "stats frames={} late={} video_packets={} video_bytes={} audio_packets={} repairs={} \
              lost_fraction={:.3} rtt_ms={} target_bps={} queue_full={}",
@@ -243,7 +310,10 @@ impl Carrier {
             audio.packets,
             video.repairs,
             f64::from(video.fraction_lost) / 256.0,
-            stats.rtt.map_or_else(|| "-".into(), |rtt| format!("{:.1}", rtt.as_secs_f64() * 1e3)),
+            stats.rtt.map_or_else(
+                || "-".into(),
+                |rtt| format!("{:.1}", rtt.as_secs_f64() * 1e3)
+            ),
             rate.bitrate_bps(),
             stats.lost.frames_queue_full,
         );
@@ -287,7 +357,10 @@ async fn watch_over(whip: &Whip, heard: &Heard) -> SessionError {
 fn driver_end(ended: Result<std::io::Result<CloseReason>, tokio::task::JoinError>) -> SessionError {
     match ended {
         Ok(Ok(reason)) => SessionError::Peer(reason),
-        Ok(Err(source)) => SessionError::System { doing: "the UDP socket failed", source },
+        Ok(Err(source)) => SessionError::System {
+            doing: "the UDP socket failed",
+            source,
+        },
         Err(_) => SessionError::Peer(CloseReason::Srtp),
     }
 }
@@ -301,6 +374,9 @@ fn tag(whip: &Whip) -> String {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let ip = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
