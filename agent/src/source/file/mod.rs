@@ -21,6 +21,7 @@ pub use play::play;
 
 use byte_stream::ByteStream;
 use mp4::Mp4;
+use transom_rtc_proto::codec::h264::{AnnexB, Sps};
 
 use super::access_unit::{AccessUnit, UnitError};
 
@@ -79,6 +80,11 @@ pub enum FileErrorReason {
     },
     /// It has B-frames.
     BFrames,
+    /// Its profile is one that browsers do not take by WebRTC.
+    Profile {
+        /// `profile_idc` of its SPS (100 is High).
+        profile_idc: u8,
+    },
     /// It holds no picture that could begin a stream.
     NoKeyFrame,
     /// Its bytes contradict themselves.
@@ -128,6 +134,11 @@ impl FileErrorReason {
             }
             Self::BFrames => format!(
                 "it has B-frames, which WebRTC receivers cannot reorder: encode it without by {}",
+                encode()
+            ),
+            Self::Profile { profile_idc } => format!(
+                "its H.264 profile ({profile_idc}{}) is neither baseline nor main, which is all that browsers take by WebRTC: encode it by {}",
+                if *profile_idc == 100 { ", High" } else { "" },
                 encode()
             ),
             Self::NoKeyFrame => format!(
@@ -239,6 +250,7 @@ impl Recording {
             };
             seen = unit.at;
             if unit.key {
+                check_profile(&unit.data)?;
                 if let Some(last) = last_key {
                     longest = longest.max(unit.at.saturating_sub(last));
                 }
@@ -272,6 +284,18 @@ impl Container {
             Self::Mp4(mp4) => mp4.next_unit(),
             Self::ByteStream(stream) => stream.next_unit(),
         }
+    }
+}
+
+/// Refuses what no browser decodes by WebRTC: all but baseline and main.
+fn check_profile(key_unit: &[u8]) -> Reason<()> {
+    const BASELINE: u8 = 66;
+    const MAIN: u8 = 77;
+    let sps = AnnexB::new(key_unit).find_map(|nal| Sps::parse(nal).ok());
+    match sps.map(|sps| sps.profile_idc) {
+        Some(BASELINE | MAIN) => Ok(()),
+        Some(profile_idc) => Err(FileErrorReason::Profile { profile_idc }),
+        None => Err(FileErrorReason::Damaged { part: "the SPS" }),
     }
 }
 

@@ -134,6 +134,10 @@ fn other_codecs_are_named() {
 #[test]
 fn other_files_are_refused() {
     assert!(matches!(
+        failure(&fixture("high.mp4")),
+        FileErrorReason::Profile { profile_idc: 100 }
+    ));
+    assert!(matches!(
         failure(&fixture("fragmented.mp4")),
         FileErrorReason::Fragmented
     ));
