@@ -14,6 +14,7 @@ export async function play(browser, sfu, stream, seconds) {
 }
 
 // Joins `count` times, each with a new connection; the sorted milliseconds to the first picture.
+// Visitors come one by one: key frames for a crowd are coalesced, and that is measured elsewhere.
 export async function firstFrames(browser, sfu, stream, count) {
   const page = await openPage(browser, sfu.url);
   const times = [];
@@ -21,6 +22,7 @@ export async function firstFrames(browser, sfu, stream, count) {
     const { viewer, firstFrameMs } = await view(page, sfu, stream);
     times.push(firstFrameMs);
     await page.evaluate((v) => bench.leave(v), viewer);
+    await page.waitForTimeout(700 + 61 * n);
   }
   await page.context().close();
   return times.sort((a, b) => a - b);
