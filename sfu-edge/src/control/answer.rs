@@ -71,20 +71,23 @@ impl Answerer {
         role: AnswerRole,
     ) -> Result<Prepared, NegotiationError> {
         let config = AnswerConfig {
-            role,
             ice: IceCredentials::generate(&mut self.random.0),
             // We are reachable at the candidates we give or not at all: checks
             // of our own would find nothing more (RFC 8445 section 2.5).
             ice_lite: true,
             candidates: self.candidates,
             fingerprint: self.fingerprint,
-            // RFC 8842 section 5.3 recommends active: the handshake begins
-            // with the first valid check, not a round trip later.
-            dtls_role: DtlsRole::Client,
+            // RFC 8842 section 5.3 recommends active, which saves a round trip
+            // once a session. The server chooses the SRTP profile, though, and
+            // browsers would choose the one that costs us four times as much
+            // for every packet.
+            dtls_role: DtlsRole::Server,
             session_id: self.random.0.next_u64() >> 2,
-            transport_cc: true,
+            // A publisher adapts by it; what we send is not ours to adapt.
+            transport_cc: matches!(role, AnswerRole::Publish { .. }),
             playout_delay: true,
             data_channel: false,
+            role,
         };
         let (answer, negotiated) = sdp::answer(offer, &config)?;
         Ok(Prepared {

@@ -6,6 +6,7 @@
 //! waits for company.
 
 pub mod api;
+mod catch_up;
 mod clock;
 mod demux;
 mod egress;

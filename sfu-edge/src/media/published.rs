@@ -1,6 +1,7 @@
 //! A track as its publisher sends it, with the packets that may be asked for again.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use transom_rtc_proto::id::{ExtSeq, MediaTime};
 use transom_rtc_proto::peer::{ClockReference, RtpInfo, TrackId};
@@ -93,6 +94,19 @@ impl PublishedTrack {
         if self.buffer.push(now, info.seq, media, payload) {
             self.fresh.push(info.seq);
         }
+    }
+
+    /// Where a late joiner may begin: the latest key frame, if it is held and
+    /// no older than `max_age`.
+    pub(super) fn key_frame_to_begin_with(
+        &self,
+        now: Instant,
+        max_age: Duration,
+    ) -> Option<ExtSeq> {
+        let first = self.buffer.latest_key_frame()?;
+        self.buffer
+            .get_fresh(now, first, max_age)
+            .map(|packet| packet.seq)
     }
 
     /// The packets kept.

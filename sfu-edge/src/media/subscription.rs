@@ -1,8 +1,9 @@
 //! One track as one subscriber sees it.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use transom_rtc_proto::id::{MediaTime, SeqNo};
+use transom_rtc_proto::id::{ExtSeq, MediaTime, SeqNo};
 use transom_rtc_proto::peer::{ClockReference, Outgoing, TrackId};
 use transom_rtc_proto::sdp::MediaKind;
 use transom_rtc_proto::stream::Stored;
@@ -24,6 +25,17 @@ const REPAIR_EVERY: Duration = Duration::from_millis(2);
 const KEY_FRAME_BURST: u32 = 4;
 const KEY_FRAME_EVERY: Duration = Duration::from_secs(1);
 
+/// A late joiner begins with the latest key frame where it is at most this
+/// old, and so need not wait for the next: cameras make one every few seconds,
+/// and recordings none on request.
+const MAX_CATCH_UP_AGE: Duration = Duration::from_secs(5);
+
+/// Packets of the past sent at once; the rest follows at [`CATCH_UP_EVERY`].
+const CATCH_UP_BURST: usize = 48;
+
+/// Between two bursts of the past.
+pub(super) const CATCH_UP_EVERY: Duration = Duration::from_millis(2);
+
 /// What a subscriber gets of a published track.
 #[derive(Debug)]
 pub(super) struct Subscription {
@@ -34,12 +46,32 @@ pub(super) struct Subscription {
     clock_rate: u32,
     /// What is forwarded: the generation, and what is added to its timestamps.
     live: Option<Live>,
+    /// The next packet of the past to be sent, while there is any.
+    past: Option<ExtSeq>,
     /// The newest frame sent, in the subscriber's time.
     last: Option<(Instant, MediaTime)>,
     repairs: Allowance,
     key_frames: Allowance,
     /// Packets left out because the socket or this subscriber was too slow.
     pub(super) dropped: u64,
+}
+
+/// Numbers of packets to be sent, in order.
+#[derive(Debug)]
+pub(super) enum Batch<'a> {
+    Past(Range<u64>),
+    Fresh(std::slice::Iter<'a, ExtSeq>),
+}
+
+impl Iterator for Batch<'_> {
+    type Item = ExtSeq;
+
+    fn next(&mut self) -> Option<ExtSeq> {
+        match self {
+            Self::Past(numbers) => numbers.next().map(ExtSeq),
+            Self::Fresh(numbers) => numbers.next().copied(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +89,7 @@ impl Subscription {
             seq: SeqMap::new(first),
             clock_rate,
             live: None,
+            past: None,
             last: None,
             repairs: Allowance::new(REPAIR_BURST, REPAIR_EVERY),
             key_frames: Allowance::new(KEY_FRAME_BURST, KEY_FRAME_EVERY),
@@ -78,6 +111,29 @@ impl Subscription {
     /// Whether this subscriber's request for a key frame is passed on.
     pub(super) fn may_request_key_frame(&mut self, now: Instant) -> bool {
         self.key_frames.take(now)
+    }
+
+    /// Which packets this subscriber is to get now: those of the past, a burst
+    /// at a time, until it has caught up; then what is fresh.
+    pub(super) fn next_batch<'a>(
+        &mut self,
+        now: Instant,
+        published: &'a PublishedTrack,
+    ) -> Batch<'a> {
+        if !self.is_live(published) {
+            self.past = published.key_frame_to_begin_with(now, MAX_CATCH_UP_AGE);
+        }
+        let (Some(first), Some(newest)) = (self.past, published.buffer().newest()) else {
+            return Batch::Fresh(published.fresh().iter());
+        };
+        let end = ExtSeq((newest.0 + 1).min(first.0 + CATCH_UP_BURST as u64));
+        self.past = (end <= newest).then_some(end);
+        Batch::Past(first.0..end.0)
+    }
+
+    /// Whether more of the past is to be sent.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.past.is_some()
     }
 
     /// The packet as this subscriber gets it; `None` where it gets nothing of it.
@@ -212,7 +268,7 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use transom_rtc_proto::id::{ExtSeq, Pt, Ssrc};
+    use transom_rtc_proto::id::{Pt, Ssrc};
     use transom_rtc_proto::peer::RtpInfo;
     use transom_rtc_proto::sdp::{Codec, ProfileLevelId};
 
@@ -278,6 +334,52 @@ mod tests {
         assert_eq!(forward(&mut s, &track, ms(33), 70_001), Some((100, 6000)));
         assert_eq!(forward(&mut s, &track, ms(66), 70_002), Some((101, 9000)));
         assert!(!s.awaits_key_frame(&track));
+    }
+
+    #[test]
+    fn the_past_comes_in_bursts_up_to_the_present() {
+        let (mut track, mut s) = (track(), subscription());
+        push(&mut track, ms(0), 70_000, 0, true, b"key");
+        for n in 1..100 {
+            push(
+                &mut track,
+                ms(n),
+                70_000 + n,
+                n as u32 * 10,
+                false,
+                b"delta",
+            );
+        }
+        let mut got = Vec::new();
+        loop {
+            let batch: Vec<_> = s.next_batch(ms(100), &track).collect();
+            assert!(batch.len() <= CATCH_UP_BURST);
+            got.extend(
+                batch
+                    .into_iter()
+                    .filter_map(|seq| forward(&mut s, &track, ms(100), seq.0)),
+            );
+            if !s.is_catching_up() {
+                break;
+            }
+        }
+        assert_eq!(got.len(), 100);
+        assert!(got.windows(2).all(|w| w[1].0 == w[0].0 + 1));
+        track.clear_fresh();
+        push(&mut track, ms(101), 70_100, 1000, false, b"delta");
+        let fresh: Vec<_> = s.next_batch(ms(101), &track).collect();
+        assert_eq!(fresh, [ExtSeq(70_100)], "then what is fresh");
+    }
+
+    #[test]
+    fn an_old_key_frame_is_no_beginning() {
+        let (mut track, mut s) = (track(), subscription());
+        push(&mut track, ms(0), 70_000, 0, true, b"key");
+        track.clear_fresh();
+        push(&mut track, ms(6000), 70_001, 10, false, b"delta");
+        let batch: Vec<_> = s.next_batch(ms(6000), &track).collect();
+        assert_eq!(batch, [ExtSeq(70_001)]);
+        assert!(s.awaits_key_frame(&track));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use transom_rtc_proto::time::Instant;
 use transom_rtc_srtp::GuardedSrtp;
 
 use super::api::{GoneReason, MediaEvent, PeerSetup, SessionId, SessionState, StreamKey};
+use super::catch_up::CatchUp;
 use super::demux::Demux;
 use super::egress::Egress;
 use super::farewells::Farewells;
@@ -43,6 +44,8 @@ pub(super) struct World {
     dirty: Vec<u32>,
     /// Streams to be fanned out.
     fresh: Vec<StreamKey>,
+    /// Subscribers that are sent the past.
+    catch_up: CatchUp,
     /// Peers that have ended and still have a goodbye on its way.
     farewells: Farewells,
     /// For the control plane.
@@ -68,6 +71,7 @@ impl World {
             egress: Egress::default(),
             dirty: Vec::new(),
             fresh: Vec::new(),
+            catch_up: CatchUp::default(),
             farewells: Farewells::default(),
             events: Vec::new(),
             runtime,
@@ -233,6 +237,7 @@ impl World {
 
     /// Fires the timers that are due.
     pub(super) fn handle_timeouts(&mut self, now: Instant) {
+        self.send_the_past(now);
         while let Some(key) = self.timers.pop_due(now) {
             if let Some(slot) = self.peers.get_mut(key) {
                 slot.peer.handle_timeout(now);
@@ -244,7 +249,24 @@ impl World {
 
     pub(super) fn next_timeout(&mut self) -> Option<Instant> {
         let farewell = self.farewells.next_timeout();
-        self.timers.next().into_iter().chain(farewell).min()
+        let others = farewell.into_iter().chain(self.catch_up.next_timeout());
+        others.chain(self.timers.next()).min()
+    }
+
+    /// The next burst for those who catch up.
+    fn send_the_past(&mut self, now: Instant) {
+        while let Some(key) = self.catch_up.pop_due(now) {
+            let Some(stream) = self
+                .peers
+                .get(key)
+                .and_then(|s| self.streams.get(&s.stream))
+            else {
+                continue;
+            };
+            let outcome = forward(now, stream, &mut self.peers, key, &mut self.egress);
+            self.catch_up.note(now, key, outcome.catching_up);
+            self.timers.set(key, outcome.next_timeout);
+        }
     }
 
     // --- Output ---
@@ -259,20 +281,11 @@ impl World {
             };
             stream.has_fresh = false;
             for subscriber in &stream.subscribers {
-                let Some(slot) = self.peers.get_mut(*subscriber) else {
-                    continue;
-                };
-                let waits = forward(now, stream, slot, &mut self.egress);
-                if waits
-                    && let Some(publisher) = stream.publisher
-                    && let Some(slot) = self.peers.get_mut(publisher)
-                {
-                    request_key_frames(now, stream, slot);
-                }
-                if let Some(slot) = self.peers.get_mut(*subscriber)
-                    && let Some((at, _)) = slot.peer.poll_timeout()
-                {
-                    self.timers.set(*subscriber, Some(at));
+                let outcome = forward(now, stream, &mut self.peers, *subscriber, &mut self.egress);
+                self.catch_up.note(now, *subscriber, outcome.catching_up);
+                self.timers.set(*subscriber, outcome.next_timeout);
+                if outcome.awaits_key_frame {
+                    request_key_frames(now, stream, &mut self.peers);
                 }
                 if self.egress.is_full() {
                     flush(&mut self.egress);
@@ -374,13 +387,16 @@ impl World {
         let Some(stream) = self.streams.get_mut(&stream) else {
             return;
         };
-        // A late joiner, and a publisher that is waited for, begin with a key frame.
-        if let Some(publisher) = stream.publisher
-            && (publisher != key || !stream.subscribers.is_empty())
-            && let Some(slot) = self.peers.get_mut(publisher)
-        {
-            request_key_frames(now, stream, slot);
-            mark(&mut self.peers, &mut self.dirty, publisher);
+        // A late joiner asks for a key frame, and so does who waits for the publisher.
+        if stream.publisher != Some(key) || !stream.subscribers.is_empty() {
+            request_key_frames(now, stream, &mut self.peers);
+            if let Some(publisher) = stream.publisher {
+                mark(&mut self.peers, &mut self.dirty, publisher);
+            }
+        }
+        // Until that comes, the latest one serves.
+        if stream.publisher != Some(key) {
+            self.catch_up.begin(now, key);
         }
     }
 
@@ -543,53 +559,73 @@ pub(super) fn pump(now: Instant, peer: &mut Peer, dtls: &Dtls, egress: &mut Egre
     }
 }
 
-/// Forwards a stream's fresh packets to one subscriber; whether it waits for a key frame.
-fn forward(now: Instant, stream: &Stream, slot: &mut PeerSlot, egress: &mut Egress) -> bool {
-    if !slot.peer.is_connected() {
-        return false;
-    }
-    let Some(path) = slot.peer.path() else {
-        return false;
-    };
-    let Role::Subscriber(subscriptions) = &mut slot.role else {
-        return false;
-    };
-    let mut waits = false;
-    for subscription in subscriptions {
-        let Some(published) = stream.track(subscription.kind) else {
-            continue;
-        };
-        let waited = !subscription.is_live(published);
-        for seq in published.fresh() {
-            let Some(packet) = published.buffer().get(*seq) else {
-                continue;
-            };
-            let Some(packet) = subscription.outgoing(now, published, &packet) else {
-                continue;
-            };
-            let start = egress.buf().len();
-            match slot
-                .peer
-                .forward(now, subscription.track, &packet, egress.buf())
-            {
-                Ok(_) => egress.commit(path, start, None),
-                Err(_) => subscription.dropped += 1,
-            }
-        }
-        if waited && let Some((track, clock)) = subscription.clock(published) {
-            slot.peer.set_clock(track, clock);
-        }
-        waits |= !published.fresh().is_empty() && subscription.awaits_key_frame(published);
-    }
-    waits
+/// What came of forwarding to one subscriber.
+#[derive(Clone, Copy, Debug, Default)]
+struct Forwarded {
+    /// Nothing of the picture can be shown before a key frame comes.
+    awaits_key_frame: bool,
+    /// More of the past is to be sent.
+    catching_up: bool,
+    /// When the peer wants to be called.
+    next_timeout: Option<Instant>,
 }
 
-fn request_key_frames(now: Instant, stream: &Stream, publisher: &mut PeerSlot) {
+/// Forwards to one subscriber what it is to get of its stream now.
+fn forward(
+    now: Instant,
+    stream: &Stream,
+    peers: &mut Peers,
+    key: u32,
+    egress: &mut Egress,
+) -> Forwarded {
+    let mut outcome = Forwarded::default();
+    let Some(slot) = peers.get_mut(key) else {
+        return outcome;
+    };
+    if let (true, Some(path)) = (slot.peer.is_connected(), slot.peer.path())
+        && let Role::Subscriber(subscriptions) = &mut slot.role
+    {
+        for subscription in subscriptions {
+            let Some(published) = stream.track(subscription.kind) else {
+                continue;
+            };
+            let waited = !subscription.is_live(published);
+            for seq in subscription.next_batch(now, published) {
+                let packet = published.buffer().get(seq);
+                let Some(packet) = packet.and_then(|p| subscription.outgoing(now, published, &p))
+                else {
+                    continue;
+                };
+                let start = egress.buf().len();
+                match slot
+                    .peer
+                    .forward(now, subscription.track, &packet, egress.buf())
+                {
+                    Ok(_) => egress.commit(path, start, None),
+                    Err(_) => subscription.dropped += 1,
+                }
+            }
+            if waited && let Some((track, clock)) = subscription.clock(published) {
+                slot.peer.set_clock(track, clock);
+            }
+            outcome.catching_up |= subscription.is_catching_up();
+            outcome.awaits_key_frame |= subscription.awaits_key_frame(published);
+        }
+    }
+    outcome.next_timeout = slot.peer.poll_timeout().map(|(at, _)| at);
+    outcome
+}
+
+/// Asks the publisher of a stream for a key frame; whoever asks in quick
+/// succession shares one.
+fn request_key_frames(now: Instant, stream: &Stream, peers: &mut Peers) {
+    let Some(publisher) = stream.publisher.and_then(|key| peers.get_mut(key)) else {
+        return;
+    };
     if !publisher.peer.is_connected() {
         return;
     }
-    let pictures = stream.tracks.iter().filter(|t| t.kind == MediaKind::Video);
-    for track in pictures {
+    for track in stream.tracks.iter().filter(|t| t.kind == MediaKind::Video) {
         publisher.peer.request_key_frame(now, track.id);
     }
 }

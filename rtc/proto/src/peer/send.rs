@@ -28,6 +28,14 @@ const FIRST_REPORT: Duration = Duration::from_millis(100);
 /// Room for the fixed header and the extensions we write.
 const MAX_HEADER: usize = 12 + 4 + 32;
 
+/// "Show it at once": least and greatest playout delay of zero, which is what
+/// a door and a wheel want. A receiver keeps it until told otherwise.
+const NO_PLAYOUT_DELAY: [u8; 3] = [0; 3];
+
+/// Packets at the beginning of a track that carry it, so that it arrives
+/// whatever is lost.
+const PLAYOUT_DELAY_PACKETS: u64 = 64;
+
 /// Sequence numbers taken from one NACK: no honest one names more than a frame or two.
 const MAX_NACKED: usize = 512;
 
@@ -151,6 +159,8 @@ struct Sealer {
     repair_seq: SeqNo,
     extensions: Extensions,
     mid: Mid,
+    /// Packets sealed so far.
+    sealed: u64,
 }
 
 /// Header fields that vary, and the payload.
@@ -325,7 +335,7 @@ impl SendSide {
             .iter_mut()
             .find(|t| t.id == id)
             .ok_or(SendError::NoSuchTrack)?;
-        let sealer = &track.sealer;
+        let sealer = &mut track.sealer;
         let plain = Plain {
             pt: sealer.pt,
             ssrc: sealer.ssrc,
@@ -488,6 +498,7 @@ impl SendTrack {
                 repair_seq: random_seq(rng),
                 extensions,
                 mid: track.mid,
+                sealed: 0,
             },
             tally: Tally {
                 stats: SendStats::new(send.ssrc, codec.codec.clock_rate()),
@@ -541,10 +552,19 @@ impl Sealer {
             .mid
             .map_or(0, |_| 1 + self.mid.as_bytes().len());
         let transport = self.extensions.transport_cc.map_or(0, |_| 3);
-        match mid + transport {
+        let playout = self
+            .playout_delay()
+            .map_or(0, |_| 1 + NO_PLAYOUT_DELAY.len());
+        match mid + transport + playout {
             0 => 12,
             elements => 12 + 4 + elements.next_multiple_of(4),
         }
+    }
+
+    /// The id to tell the playout delay under, in the packets that tell it.
+    fn playout_delay(&self) -> Option<u8> {
+        let id = self.extensions.playout_delay?;
+        (self.sealed < PLAYOUT_DELAY_PACKETS).then_some(id)
     }
 
     fn transport_seq(
@@ -615,7 +635,7 @@ impl Sealer {
     /// Appends header and payload to `buf` and seals them there. Does not
     /// allocate where `buf` has grown to its usual size.
     fn seal(
-        &self,
+        &mut self,
         plain: &Plain<'_>,
         srtp: &mut dyn Srtp,
         buf: &mut Vec<u8>,
@@ -628,7 +648,7 @@ impl Sealer {
             ssrc: plain.ssrc,
         };
         let transport_seq = plain.transport_seq.map(|seq| seq.0.to_be_bytes());
-        let mut elements: [(u8, &[u8]); 2] = [(0, &[]); 2];
+        let mut elements: [(u8, &[u8]); 3] = [(0, &[]); 3];
         let mut count = 0;
         if let Some(id) = self.extensions.mid {
             elements[count] = (id, self.mid.as_bytes());
@@ -638,6 +658,11 @@ impl Sealer {
             elements[count] = (id, seq);
             count += 1;
         }
+        if let Some(id) = self.playout_delay() {
+            elements[count] = (id, &NO_PLAYOUT_DELAY);
+            count += 1;
+        }
+        self.sealed += 1;
 
         let mut header = [0; MAX_HEADER];
         let header_len =
