@@ -164,7 +164,7 @@ impl Session {
         rate.restart();
         let ended = tokio::select! {
             ended = carrier.carry(feed, rate) => ended,
-            reason = &mut driver => Err(driver_end(reason)),
+            reason = &mut driver => Err(explain(&whip, driver_end(reason)).await),
             lost = watch_over(&whip, &heard) => Err(lost),
             _ = shutdown.wait_for(|s| *s) => Ok(()),
         };
@@ -351,6 +351,18 @@ async fn watch_over(whip: &Whip, heard: &Heard) -> SessionError {
             // It may be starting again; ICE decides how long we wait.
             Err(error) => tracing::debug!(%error, "the server does not answer"),
         }
+    }
+}
+
+/// A goodbye does not say why. That another publisher has the stream decides
+/// how soon we may knock again, so the server is asked.
+async fn explain(whip: &Whip, error: SessionError) -> SessionError {
+    if !matches!(error, SessionError::Peer(_)) {
+        return error;
+    }
+    match tokio::time::timeout(GOODBYE, whip.check()).await {
+        Ok(Err(told @ ClientError::TakenOver)) => told.into(),
+        _ => error,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The real programs as processes, and a bare HTTP client to talk to the server with. What they do
-//! with good input the browser tests show; here they get bad input.
+//! The real programs as processes: a bare HTTP client that sends them bad input, and a player of our
+//! own that watches what they do with media, over a path that loses some.
 //!
 //! The tests run built programs: `cargo xtask test --only e2e` builds them and says where they are.
 //! By hand, `cargo build -p transom-sfu -p transom-agent` comes first.
@@ -15,13 +15,17 @@
 mod agent;
 mod http;
 mod offer;
+mod player;
 mod program;
+mod proxy;
 mod sfu;
 mod state_dir;
 
 pub use agent::{agent, agent_to};
 pub use http::{Request, Response, exchange};
 pub use offer::Offer;
+pub use player::{Packet, Player, Watched};
 pub use program::{Ended, Program, binary};
+pub use proxy::LossyProxy;
 pub use sfu::{Sfu, sfu};
 pub use state_dir::StateDir;
