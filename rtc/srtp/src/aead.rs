@@ -18,8 +18,8 @@ pub(crate) struct RtpAead {
 impl RtpAead {
     pub(crate) fn new(master: &SrtpKey) -> Result<Self, SrtpError> {
         Self::from_session(
-            &derive(master, Label::RtpEncryption),
-            derive(master, Label::RtpSalt),
+            &derive(master, Label::Encryption),
+            derive(master, Label::Salt),
         )
     }
 

@@ -4,14 +4,14 @@ use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};
 use transom_rtc_proto::port::SrtpKey;
 
-/// What a derived key is for (RFC 3711 section 4.3.1).
+/// What a derived key of RTP is for (RFC 3711 section 4.3.1). RTCP's are webrtc-srtp's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Label {
-    RtpEncryption = 0,
+    Encryption = 0,
     #[cfg(test)]
-    RtpAuthentication = 1,
-    RtpSalt = 2,
+    Authentication = 1,
+    Salt = 2,
 }
 
 /// The first `N` bytes of the key stream that AES-CM makes of `label`, with a
@@ -56,15 +56,15 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            derive::<16>(&master, Label::RtpEncryption),
+            derive::<16>(&master, Label::Encryption),
             hex("C61E7A93744F39EE10734AFE3FF7A087")
         );
         assert_eq!(
-            derive::<14>(&master, Label::RtpSalt),
+            derive::<14>(&master, Label::Salt),
             hex("30CBBC08863D8C85D49DB34A9AE1")
         );
         assert_eq!(
-            derive::<94>(&master, Label::RtpAuthentication),
+            derive::<94>(&master, Label::Authentication),
             hex(concat!(
                 "CEBE321F6FF7716B6FD4AB49AF256A15",
                 "6D38BAA48F0A0ACF3C34E2359E6CDBCE",

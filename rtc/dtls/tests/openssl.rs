@@ -1,0 +1,162 @@
+//! Handshakes with somebody else's DTLS: OpenSSL's, over loopback UDP. The
+//! keying material that both export must be the same.
+#![allow(clippy::unwrap_used, missing_docs)] // test code
+
+#[allow(dead_code, unreachable_pub)] // shared by the test binaries
+mod support;
+
+use std::io::Read;
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{End, config};
+use transom_rtc_dtls::Certificate;
+use transom_rtc_proto::port::{DtlsAction, DtlsRole, SrtpProfile};
+
+struct Openssl {
+    child: Child,
+    _pem: Pem,
+}
+
+/// A certificate with its key in a file, gone when dropped.
+struct Pem(std::path::PathBuf);
+
+impl Pem {
+    fn write(certificate: &Certificate, name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("transom-{name}-{}.pem", std::process::id()));
+        std::fs::write(&path, certificate.to_pem()).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Pem {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Openssl {
+    fn run(certificate: &Certificate, name: &str, profile: SrtpProfile, args: &[&str]) -> Self {
+        let pem = Pem::write(certificate, name);
+        let file = pem.0.to_str().unwrap();
+        let use_srtp = match profile {
+            SrtpProfile::Aes128CmSha1_80 => "SRTP_AES128_CM_SHA1_80",
+            SrtpProfile::AeadAes128Gcm => "SRTP_AEAD_AES_128_GCM",
+        };
+        let export_len = profile.keying_material_len().to_string();
+        let child = Command::new("openssl")
+            .args(args)
+            .args([
+                "-dtls1_2",
+                "-cert",
+                file,
+                "-key",
+                file,
+                "-use_srtp",
+                use_srtp,
+            ])
+            .args(["-keymatexport", "EXTRACTOR-dtls_srtp"])
+            .args(["-keymatexportlen", &export_len])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, _pem: pem }
+    }
+
+    /// Ends it and returns the keying material that it printed.
+    fn keying_material(mut self) -> String {
+        let _ = self.child.kill();
+        let mut printed = String::new();
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut printed)
+            .unwrap();
+        self.child.wait().unwrap();
+        let label = "Keying material: ";
+        let line = printed.lines().find_map(|l| l.trim().strip_prefix(label));
+        line.unwrap_or_else(|| panic!("no keying material in {printed}"))
+            .to_owned()
+    }
+}
+
+/// Carries datagrams between `end` and the socket for as long as `until` says.
+async fn relay(end: &mut End, socket: &UdpSocket, peer: &mut Option<SocketAddr>, until: Duration) {
+    let until = Instant::now() + until;
+    let mut buf = [0; 2048];
+    while Instant::now() < until {
+        while let Ok((len, from)) = socket.recv_from(&mut buf) {
+            *peer = Some(from);
+            end.dtls
+                .handle_action(DtlsAction::Datagram(buf[..len].to_vec()));
+        }
+        for datagram in end.datagrams() {
+            if let Some(peer) = peer {
+                let _ = socket.send_to(&datagram, *peer);
+            }
+        }
+        end.woken(Duration::from_millis(2)).await;
+        if end.connected().is_some() || end.failed().is_some() {
+            for datagram in end.datagrams() {
+                let _ = socket.send_to(&datagram, peer.unwrap());
+            }
+            return;
+        }
+    }
+}
+
+fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02X}")).collect()
+}
+
+#[tokio::test]
+#[ignore = "runs openssl(1)"]
+async fn openssl_as_client() {
+    for profile in [SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmSha1_80] {
+        let socket = socket();
+        let mut server = End::start(config(), DtlsRole::Server);
+        let theirs = Certificate::generate().unwrap();
+        let at = socket.local_addr().unwrap().to_string();
+        let client = Openssl::run(&theirs, "client", profile, &["s_client", "-connect", &at]);
+        relay(&mut server, &socket, &mut None, Duration::from_secs(10)).await;
+        let (chosen, keys, shown) = server.connected().expect("connected");
+        assert_eq!((chosen, shown), (profile, theirs.der()));
+        tokio::time::sleep(Duration::from_millis(200)).await; // for it to print
+        assert_eq!(client.keying_material(), hex(keys));
+    }
+}
+
+#[tokio::test]
+#[ignore = "runs openssl(1)"]
+async fn openssl_as_server() {
+    for profile in [SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmSha1_80] {
+        let socket = socket();
+        let theirs = Certificate::generate().unwrap();
+        let port = UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let accept = format!("127.0.0.1:{port}");
+        let args = ["s_server", "-accept", &accept, "-Verify", "1"];
+        let server = Openssl::run(&theirs, "server", profile, &args);
+        tokio::time::sleep(Duration::from_millis(300)).await; // for it to listen
+        let mut client = End::start(config(), DtlsRole::Client);
+        let mut peer = Some(accept.parse().unwrap());
+        relay(&mut client, &socket, &mut peer, Duration::from_secs(10)).await;
+        let (chosen, keys, shown) = client.connected().expect("connected");
+        assert_eq!((chosen, shown), (profile, theirs.der()));
+        tokio::time::sleep(Duration::from_millis(200)).await; // for it to print
+        assert_eq!(server.keying_material(), hex(keys));
+    }
+}
