@@ -147,7 +147,7 @@ function deny(detail) {
   leave();
   clearTimeout(listTimer);
   showServer('bad', 'not allowed');
-  ask('This token does not open the page', `The server says: ${detail}.`);
+  ask('This token does not open the page', `The server says: ${detail.replaceAll('`', '')}.`);
 }
 
 function ask(title, text) {

@@ -6,6 +6,7 @@ const KEPT = 8;
 export class ServerClock {
   #samples = [];
   #timer;
+  #asked = 0;
   #started = false;
 
   // Ours, in milliseconds of Unix time, with a resolution that Date does not have.
@@ -47,16 +48,28 @@ export class ServerClock {
 
   async #sample() {
     try {
+      this.#asked += 1;
+      const url = new URL(`/api/time?n=${this.#asked}`, location.href).href;
       const asked = ServerClock.now();
-      const response = await fetch('/api/time', { cache: 'no-store', signal: AbortSignal.timeout(3000) });
+      const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(3000) });
       const heard = ServerClock.now();
       const { unix_us: unixUs } = await response.json();
       if (!Number.isFinite(unixUs)) return;
-      const roundTrip = heard - asked;
-      this.#samples.push({ roundTrip, offset: unixUs / 1000 - (asked + roundTrip / 2) });
+      const [sent, received] = onTheWire(url) ?? [asked, heard];
+      const offset = unixUs / 1000 - (sent + received) / 2;
+      this.#samples.push({ roundTrip: received - sent, offset });
       if (this.#samples.length > KEPT) this.#samples.shift();
     } catch {
       // The server is away: what is known stays good for a while.
     }
   }
+}
+
+// The same exchange without what the browser did before and after it.
+function onTheWire(url) {
+  const entry = performance.getEntriesByName(url).at(-1);
+  // The browser keeps a few hundred entries, and then no more.
+  performance.clearResourceTimings();
+  if (!entry?.requestStart || !entry.responseStart) return undefined;
+  return [performance.timeOrigin + entry.requestStart, performance.timeOrigin + entry.responseStart];
 }

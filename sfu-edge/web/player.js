@@ -106,9 +106,8 @@ export class PlayerView {
   }
 
   #fit() {
-    const ratio = this.#video.videoWidth / this.#video.videoHeight;
-    el('screen').classList.toggle('narrow', ratio >= 1 && ratio < 1.55);
-    el('screen').classList.toggle('tall', ratio < 1);
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    if (width > 0 && height > 0) el('screen').style.aspectRatio = `${width} / ${height}`;
   }
 
   #showFigures(stats) {
@@ -164,7 +163,7 @@ function explain({ latencySource, clockOffsetMs, clockErrorMs, roundTripMs, buff
   const ms = (value) => (value === null ? '?' : value.toFixed(value < 10 ? 1 : 0));
   if (latencySource === 'timecode') {
     const offset = `${clockOffsetMs < 0 ? '−' : '+'}${ms(Math.abs(clockOffsetMs))}`;
-    return `from the picture’s time code; server clock ${offset} ms, ± ${ms(clockErrorMs)}`;
+    return `by the picture’s time code; clocks ${offset} ± ${ms(clockErrorMs)} ms`;
   }
   if (latencySource === 'estimated') {
     return `network ${ms(roundTripMs / 2)} + buffer ${ms(bufferMs)} + decoding ${ms(decodeMs)}; camera and encoder come on top`;

@@ -13,6 +13,7 @@ import { Refusal, bearer, within } from './api.js';
 const POST_LIMIT_MS = 6000;
 const CONNECT_LIMIT_MS = 8000;
 const HEAD_LIMIT_MS = 1500;
+const FAREWELL_LIMIT_MS = 1000;
 const LOOK_EVERY_MS = 250;
 // No frame for this long, and the server is asked whether the session lives.
 const QUIET_MS = 1000;
@@ -213,14 +214,9 @@ export class WhepPlayer extends EventTarget {
   }
 
   #close() {
-    this.#peer?.close();
-    this.#peer = null;
-    if (this.#session) {
-      // keepalive: it goes out even when the page is going.
-      const farewell = { method: 'DELETE', headers: bearer(this.#token), keepalive: true };
-      fetch(this.#session, farewell).catch(() => {});
-      this.#session = null;
-    }
+    const [peer, session] = [this.#peer, this.#session];
+    [this.#peer, this.#session] = [null, null];
+    farewell(peer, session, this.#token);
   }
 
   // Nothing the first time; then longer and longer, never in step with other players.
@@ -251,6 +247,14 @@ export class WhepPlayer extends EventTarget {
     this.#detail = detail;
     this.dispatchEvent(new Event('state'));
   }
+}
+
+// DELETE first, so that the server hears of the end once and in order.
+function farewell(peer, session, token) {
+  if (!session) return peer?.close();
+  // keepalive: it goes out even when the page is going.
+  const request = { method: 'DELETE', headers: bearer(token), keepalive: true, signal: within(FAREWELL_LIMIT_MS) };
+  return fetch(session, request).catch(() => {}).finally(() => peer?.close());
 }
 
 function connected(peer, signal) {

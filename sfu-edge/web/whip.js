@@ -91,13 +91,13 @@ export class WhipPublisher extends EventTarget {
   }
 
   #close() {
-    this.#peer?.close();
-    this.#peer = null;
-    if (this.#session) {
-      const farewell = { method: 'DELETE', headers: bearer(this.#token), keepalive: true };
-      fetch(this.#session, farewell).catch(() => {});
-      this.#session = null;
-    }
+    const [peer, session] = [this.#peer, this.#session];
+    [this.#peer, this.#session] = [null, null];
+    if (!session) return peer?.close();
+    // DELETE first, so that the server hears of the end once and in order; keepalive: it goes out
+    // even when the page is going.
+    const request = { method: 'DELETE', headers: bearer(this.#token), keepalive: true, signal: within(1000) };
+    return fetch(session, request).catch(() => {}).finally(() => peer?.close());
   }
 
   #become(state, detail = '') {

@@ -187,7 +187,7 @@ impl Control {
             }
             MediaEvent::Gone { session, reason } => {
                 if let Some((stream, role)) = directory.handle_gone(self.now(), session) {
-                    tracing::info!(%session, %stream, ?role, %reason, "session ended");
+                    tracing::debug!(%session, %stream, ?role, %reason, "session forgotten");
                 }
                 sessions.forget(session);
             }

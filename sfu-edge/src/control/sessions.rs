@@ -72,7 +72,7 @@ impl Sessions {
             let command = match action {
                 Action::Remove(session, reason) => {
                     self.known.remove(&session);
-                    tracing::info!(%session, ?reason, "session removed");
+                    tracing::debug!(%session, ?reason, "session removed");
                     MediaCommand::Remove { session, reason }
                 }
                 Action::Forget(stream) => MediaCommand::ForgetStream { stream },
@@ -93,7 +93,7 @@ impl Sessions {
                 }
                 SessionState::Gone => {
                     if let Some((stream, role)) = directory.handle_gone(now, *session) {
-                        tracing::info!(%session, %stream, ?role, "session ended");
+                        tracing::debug!(%session, %stream, ?role, "session forgotten");
                     }
                     false
                 }

@@ -23,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 pub use rate_limit::{RateLimit, RateLimiter};
-pub use serve::{ConnectionLimits, serve};
+pub use serve::{ConnectionLimits, HEAD_TIMEOUT, serve};
 
 use crate::auth::TokenTable;
 use crate::control::Control;

@@ -17,17 +17,19 @@ use tower::ServiceExt as _;
 
 use super::ClientAddr;
 
-/// How many connections there may be.
+/// What connections may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Of everybody.
+    /// Most connections of everybody.
     pub total: usize,
-    /// Of one address.
+    /// Most connections of one address.
     pub per_address: usize,
+    /// How long the head of a request may take, and a connection lie idle.
+    pub head_timeout: Duration,
 }
 
-/// How long the head of a request may take, and a connection lie idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Default of [`ConnectionLimits::head_timeout`]: longer than a page pauses.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest head of a request, bytes.
 const MAX_HEAD_LEN: usize = 16 * 1024;
 /// Most header fields of a request.
@@ -62,7 +64,7 @@ pub async fn serve(
                     let router = router.clone();
                     let stop = stop.clone();
                     connections.spawn(async move {
-                        connection(stream, client, router, stop).await;
+                        connection(stream, client, router, limits.head_timeout, stop).await;
                         drop(slot);
                     });
                 }
@@ -84,6 +86,7 @@ async fn connection(
     stream: TcpStream,
     client: IpAddr,
     router: Router,
+    head_timeout: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
@@ -95,7 +98,7 @@ async fn connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_LEN)
         .serve_connection(TokioIo::new(stream), service);
@@ -159,5 +162,135 @@ impl Drop for Slot {
                 by_address.remove(&self.client);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::routing::any;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn start(limits: ConnectionLimits) -> (SocketAddr, watch::Sender<bool>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let router = Router::new().route("/", any(|| async { "hello" }));
+        tokio::spawn(serve(listener, router, limits, stopped));
+        (address, stop)
+    }
+
+    fn limits() -> ConnectionLimits {
+        ConnectionLimits {
+            total: 8,
+            per_address: 2,
+            head_timeout: HEAD_TIMEOUT,
+        }
+    }
+
+    /// All that the server sends until it closes.
+    async fn rest(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        // A reset is an end as well.
+        let _ = stream.read_to_string(&mut text).await;
+        text
+    }
+
+    async fn ask(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let _ = stream.write_all(request).await;
+        rest(&mut stream).await
+    }
+
+    #[tokio::test]
+    async fn responses_carry_their_length() {
+        let (address, _stop) = start(limits()).await;
+        let answer = ask(address).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("content-length: 5\r\n"), "{answer}");
+        assert!(!answer.contains("chunked"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn one_address_has_so_many_connections_and_no_more() {
+        let (address, _stop) = start(limits()).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        let _second = TcpStream::connect(address).await.unwrap();
+        // Served once, it is known to be counted.
+        first
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = [0; 12];
+        first.read_exact(&mut answer).await.unwrap();
+        assert_eq!(ask(address).await, "", "closed unanswered");
+        drop(first);
+        let mut answer = String::new();
+        for _ in 0..100 {
+            answer = ask(address).await;
+            if !answer.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(
+            answer.starts_with("HTTP/1.1 200"),
+            "its place is free again"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_head_that_dribbles_in_is_cut_off() {
+        let head_timeout = Duration::from_millis(100);
+        let (address, _stop) = start(ConnectionLimits {
+            head_timeout,
+            ..limits()
+        })
+        .await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nx: ").await.unwrap();
+        let cut = tokio::time::timeout(Duration::from_secs(10), rest(&mut stream)).await;
+        assert!(cut.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_head_without_end_is_refused() {
+        let (address, _stop) = start(limits()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let long = format!(
+            "GET / HTTP/1.1\r\nx: {}\r\n\r\n",
+            "y".repeat(2 * MAX_HEAD_LEN)
+        );
+        let _ = stream.write_all(long.as_bytes()).await;
+        let answer = rest(&mut stream).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
+            "{answer}"
+        );
+        assert!(
+            ask(address).await.starts_with("HTTP/1.1 200"),
+            "others are not concerned"
+        );
+    }
+
+    #[tokio::test]
+    async fn idle_connections_do_not_hold_up_the_end() {
+        let (address, stop) = start(limits()).await;
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        idle.read_exact(&mut [0; 12]).await.unwrap();
+        stop.send(true).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(5), rest(&mut idle)).await;
+        assert!(ended.is_ok());
+        assert!(
+            TcpStream::connect(address).await.is_err(),
+            "nobody listens any more"
+        );
     }
 }

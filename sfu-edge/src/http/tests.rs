@@ -257,7 +257,7 @@ async fn whip_answers_with_all_that_a_publisher_needs() {
     assert!(session.remote_lite);
     assert_eq!(
         session.remote_candidates.first().unwrap().addr,
-        "203.0.113.7:7082".parse().unwrap()
+        "203.0.113.7:7082".parse::<std::net::SocketAddr>().unwrap()
     );
     assert_eq!(session.codec(MediaKind::Video), Some(H264));
     assert_eq!(session.tracks.len(), 2);

@@ -139,6 +139,7 @@ async fn serve(
     let limits = ConnectionLimits {
         total: as_usize(settings.limits.max_connections.get()),
         per_address: as_usize(settings.limits.max_connections_per_address.get()),
+        head_timeout: http::HEAD_TIMEOUT,
     };
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(http::serve(listener, http::router(app), limits, stopped));
