@@ -2,14 +2,17 @@
 //! it, and opens another when it ends.
 
 mod loss;
-mod negotiate;
+mod offer;
 mod session;
 
+use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use transom_rtc_proto::peer::CloseReason;
 use transom_rtc_tokio::address::AddressPolicy;
+use transom_rtc_tokio::call::{CallConfig, CallError};
 use transom_rtc_tokio::client::{Backoff, BackoffConfig, ClientError, Endpoint};
 
 use crate::publish::MediaFeed;
@@ -34,23 +37,15 @@ pub struct PublisherConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The WHIP exchange failed.
+    /// There is no session.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The server answered a question about the session in a way that ends it.
     #[error(transparent)]
     Whip(#[from] ClientError),
-    /// The server's answer does not fit our offer.
-    #[error("the server's answer cannot be used: {0}")]
-    Answer(String),
-    /// A socket, or the list of our addresses.
-    #[error("{doing}: {source}")]
-    System {
-        /// What failed.
-        doing: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A certificate could not be made, or no random numbers be had.
-    #[error("cannot {0}")]
-    Crypto(&'static str),
+    /// The socket failed.
+    #[error("the UDP socket failed: {0}")]
+    Socket(#[source] io::Error),
     /// The peer ended.
     #[error("{0}")]
     Peer(CloseReason),
@@ -89,7 +84,9 @@ pub async fn run(
             backoff.reset();
         }
         let delay = match &error {
-            SessionError::Whip(error) => backoff.next_delay_after(error),
+            SessionError::Whip(error) | SessionError::Call(CallError::Client(error)) => {
+                backoff.next_delay_after(error)
+            }
             _ => backoff.next_delay(),
         };
         tracing::warn!("lost: {error}, retry in {:.1} s", delay.as_secs_f32());
@@ -111,10 +108,14 @@ async fn open(
     feed: &mut MediaFeed,
     shutdown: &mut watch::Receiver<bool>,
 ) -> Option<Result<Session, SessionError>> {
-    let media = session::Media::of(feed);
+    let call = CallConfig {
+        endpoint: config.endpoint.clone(),
+        addresses: config.addresses.clone(),
+        tracks: offer::tracks(feed),
+    };
     let opened = async {
         tokio::select! {
-            opened = Session::open(config, media) => Some(opened),
+            opened = Session::open(&call) => Some(opened),
             _ = shutdown.wait_for(|s| *s) => None,
         }
     };
@@ -140,10 +141,8 @@ async fn drain_until<T>(feed: &mut MediaFeed, end: impl Future<Output = T>) -> T
     }
 }
 
-/// Jitter need not be unpredictable, only different from device to device.
+/// Jitter need not be unpredictable, only different from device to device;
+/// the standard library's hash keys are.
 fn jitter_seed() -> u64 {
-    let mut seed = [0; 8];
-    // Without randomness there is no certificate either; then nothing matters here.
-    let _ = negotiate::fill_random(&mut seed);
-    u64::from_ne_bytes(seed)
+    RandomState::new().hash_one(std::process::id())
 }

@@ -1,29 +1,22 @@
 //! One WHIP session, from its offer to its end.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
-use transom_rtc_dtls::{Certificate, DtlsConfig};
-use transom_rtc_proto::ice::IceRole;
 use transom_rtc_proto::id::MediaTime;
-use transom_rtc_proto::peer::{CloseReason, Event, PeerConfig, TrackId};
-use transom_rtc_srtp::GuardedSrtp;
-use transom_rtc_tokio::address::{AddressPolicy, host_candidates};
+use transom_rtc_proto::peer::{CloseReason, Event, TrackId};
+use transom_rtc_proto::sdp::{Direction, MediaKind};
+use transom_rtc_tokio::Clock;
+use transom_rtc_tokio::call::{CallConfig, place};
 use transom_rtc_tokio::client::{ClientError, Retry, Session as Whip};
-use transom_rtc_tokio::driver::{
-    Connection, Driver, DriverConfig, FrameRefused, OutgoingFrame, PeerHandle, connect,
-};
-use transom_rtc_tokio::{Clock, Socket};
-use transom_rtc_udp::SocketConfig;
+use transom_rtc_tokio::driver::{Connection, Driver, FrameRefused, OutgoingFrame, PeerHandle};
 
+use super::SessionError;
 use super::loss::LossWindow;
-use super::negotiate::{Negotiation, Tracks, fill_random};
-use super::{PublisherConfig, SessionError};
 use crate::clock::Capture;
-use crate::publish::{FeedControl, MediaFeed, VideoFormat};
+use crate::publish::{FeedControl, MediaFeed};
 use crate::rate::RateController;
 
 /// The server gives a sign of life (feedback on what we send) many times a
@@ -42,22 +35,11 @@ const DEFAULT_RTT: Duration = Duration::from_millis(100);
 /// A goodbye takes at most this long.
 const GOODBYE: Duration = Duration::from_millis(1500);
 
-/// What a feed has to offer.
+/// Where each kind of frame goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Media {
-    /// The picture's format, where it is known.
-    pub(super) video: Option<VideoFormat>,
-    /// Whether there is sound.
-    pub(super) audio: bool,
-}
-
-impl Media {
-    pub(super) fn of(feed: &MediaFeed) -> Self {
-        Self {
-            video: *feed.video_format.borrow(),
-            audio: feed.audio.is_some(),
-        }
-    }
+struct Tracks {
+    video: Option<TrackId>,
+    audio: Option<TrackId>,
 }
 
 /// A session that the server has accepted.
@@ -71,61 +53,30 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Offers what the feed has and takes the answer.
-    pub(super) async fn open(config: &PublisherConfig, media: Media) -> Result<Self, SessionError> {
-        let system = |doing| move |source| SessionError::System { doing, source };
-        let socket = Socket::bind(0, &SocketConfig::default())
-            .map_err(system("cannot open a UDP socket"))?;
-        let addresses = AddressPolicy {
-            loopback: config.addresses.loopback || is_loopback(config.endpoint.url().host()),
-            ipv6: config.addresses.ipv6 && socket.carries_ipv6(),
-            ..config.addresses.clone()
+    /// Offers what there is and takes the answer.
+    pub(super) async fn open(call: &CallConfig) -> Result<Self, SessionError> {
+        let answered = place(call).await?;
+        let tracks = Tracks {
+            video: answered.track(MediaKind::Video, Direction::Send),
+            audio: answered.track(MediaKind::Audio, Direction::Send),
         };
-        let candidates = host_candidates(&addresses, socket.port())
-            .map_err(system("cannot list the network interfaces"))?;
-        let certificate =
-            Certificate::generate().map_err(|_| SessionError::Crypto("make a DTLS certificate"))?;
-        let negotiation = Negotiation::offer(media, candidates.clone(), &certificate)?;
-
-        let opened = config.endpoint.open(&negotiation.offer).await?;
-        let whip = Arc::new(opened.session);
-        let negotiated = match negotiation.accept(&opened.answer) {
-            Ok(negotiated) => negotiated,
-            Err(error) => {
-                // Not left to time out on the server.
-                let _ = whip.close().await;
-                return Err(error);
-            }
-        };
-        let tracks = Tracks::of(&negotiated);
-        let codec = negotiated
-            .tracks
-            .iter()
-            .filter_map(|t| t.codec())
-            .map(|c| c.codec.to_string());
-        let codec = codec.collect::<Vec<_>>().join("+");
-        tracing::info!("published session={} codec={codec}", tag(&whip));
-
-        let mut seed = [0; 32];
-        fill_random(&mut seed)?;
+        let codecs = answered.negotiated.tracks.iter().filter_map(|t| t.codec());
+        let codecs: Vec<_> = codecs.map(|c| c.codec.to_string()).collect();
+        tracing::info!(
+            "published session={} codec={}",
+            tag(&answered.session),
+            codecs.join("+")
+        );
         let clock = Clock::new();
+        let (whip, connection) = answered.connect(clock);
         let Connection {
             handle,
             events,
             driver,
             ..
-        } = connect(DriverConfig {
-            socket,
-            clock,
-            peer: PeerConfig {
-                local_candidates: candidates,
-                ..PeerConfig::new(negotiated, IceRole::Controlling, Arc::new(GuardedSrtp))
-            },
-            dtls: DtlsConfig::new(certificate),
-            seed,
-        });
+        } = connection;
         Ok(Self {
-            whip,
+            whip: Arc::new(whip),
             handle,
             events,
             driver,
@@ -369,10 +320,7 @@ async fn explain(whip: &Whip, error: SessionError) -> SessionError {
 fn driver_end(ended: Result<std::io::Result<CloseReason>, tokio::task::JoinError>) -> SessionError {
     match ended {
         Ok(Ok(reason)) => SessionError::Peer(reason),
-        Ok(Err(source)) => SessionError::System {
-            doing: "the UDP socket failed",
-            source,
-        },
+        Ok(Err(error)) => SessionError::Socket(error),
         Err(_) => SessionError::Peer(CloseReason::Srtp),
     }
 }
@@ -383,12 +331,4 @@ fn tag(whip: &Whip) -> String {
     let target = whip.url().target();
     let last = target.rsplit('/').next().unwrap_or_default();
     last.chars().take(8).collect()
-}
-
-fn is_loopback(host: &str) -> bool {
-    let ip = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
-    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }

@@ -26,6 +26,8 @@ const EDGES: &[(&str, &[&str])] = &[
         "transom-agent",
         &[
             "transom-rtc-tokio",
+            // Its plain data: ids, times, codecs, events of the peer that rtc/tokio drives.
+            "transom-rtc-proto",
             "transom-boards-hal",
             "transom-boards-linux",
         ],

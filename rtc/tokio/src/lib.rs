@@ -1,6 +1,7 @@
 //! Drives a peer on tokio, and finds it its other end.
 //!
 //! - [`client`]: the WHIP and WHEP client.
+//! - [`call`]: a session from nothing, by way of all of these.
 //! - [`address`]: this machine's addresses, as candidates.
 //! - [`Socket`]: the one UDP socket of a peer.
 //! - [`driver`]: the task that carries datagrams, DTLS, timers and frames
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod call;
 pub mod client;
 mod clock;
 pub mod driver;

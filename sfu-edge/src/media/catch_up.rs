@@ -29,9 +29,12 @@ impl CatchUp {
 
     /// Takes a peer whose turn it is.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<u32> {
-        self.waiting
-            .pop_front_if(|(at, _)| *at <= now)
-            .map(|(_, key)| key)
+        let (at, key) = *self.waiting.front()?;
+        if at > now {
+            return None;
+        }
+        self.waiting.pop_front();
+        Some(key)
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {

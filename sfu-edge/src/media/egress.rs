@@ -48,7 +48,7 @@ impl Egress {
             if same_path && !run.closed && size == run_size && t.range.end == start {
                 t.segment_size = Some(run_size);
                 t.range.end = end;
-                run.closed = len % size != 0;
+                run.closed = !len.is_multiple_of(size);
                 return;
             }
             if same_path && !run.closed && len < run_size && t.range.end == start {
@@ -65,7 +65,7 @@ impl Egress {
                 range: start..end,
                 segment_size,
             },
-            closed: len % size != 0,
+            closed: !len.is_multiple_of(size),
         });
     }
 

@@ -1,27 +1,20 @@
 //! A WHEP subscriber on our own peer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use transom_rtc_dtls::{Certificate, DtlsConfig};
 use transom_rtc_proto::codec::h264::{AccessUnit, Depacketizer};
-use transom_rtc_proto::ice::{IceCredentials, IceRole};
 use transom_rtc_proto::id::{ExtSeq, MediaTime};
-use transom_rtc_proto::peer::{CloseReason, Event, PeerConfig};
-use transom_rtc_proto::sdp::{
-    Codec, Fingerprint, HashAlgorithm, LocalOffer, MediaKind, OfferConfig, OfferedTrack,
-    ProfileLevelId, Session, SessionDescription,
-};
-use transom_rtc_srtp::GuardedSrtp;
-use transom_rtc_tokio::address::{AddressPolicy, host_candidates};
-use transom_rtc_tokio::client::{ClientError, Endpoint, EndpointConfig, Session as Whep};
-use transom_rtc_tokio::driver::{Connection, DriverConfig, MediaPacket, PeerHandle, connect};
-use transom_rtc_tokio::{Clock, Socket};
-use transom_rtc_udp::SocketConfig;
+use transom_rtc_proto::peer::{CloseReason, Event};
+use transom_rtc_proto::sdp::{Codec, Direction, MediaKind, ProfileLevelId, Session};
+use transom_rtc_tokio::Clock;
+use transom_rtc_tokio::address::AddressPolicy;
+use transom_rtc_tokio::call::{CallConfig, CallError, CallTrack, place};
+use transom_rtc_tokio::client::{Endpoint, EndpointConfig, Session as Whep};
+use transom_rtc_tokio::driver::{Connection, MediaPacket, PeerHandle};
 
 use crate::Sfu;
 
@@ -58,47 +51,46 @@ impl Player {
         sfu: &Sfu,
         stream: &str,
         through: Option<SocketAddr>,
-    ) -> Result<Self, ClientError> {
-        let socket = Socket::bind(0, &SocketConfig::default()).expect("a socket");
-        let policy = AddressPolicy {
-            loopback: true,
-            ..AddressPolicy::default()
-        };
-        let candidates = host_candidates(&policy, socket.port()).expect("our addresses");
-        let certificate = Certificate::generate().expect("a certificate");
-        let (description, local) = offer(candidates.clone(), &certificate);
+    ) -> Result<Self, CallError> {
         let url = format!("http://{}/whep/{stream}", sfu.http);
         let config = EndpointConfig::new(&url, Some(&sfu.token("watch")));
-        let endpoint = Endpoint::new(config).expect("an endpoint");
-        let opened = endpoint.open(&description.to_string()).await?;
-        let answer = SessionDescription::parse(&opened.answer).expect("an answer");
-        let mut session = local.accept(&answer).expect("an answer to our offer");
+        let receive = |kind, codec| CallTrack {
+            kind,
+            codecs: vec![codec],
+            direction: Direction::Receive,
+        };
+        let mut answered = place(&CallConfig {
+            endpoint: Endpoint::new(config).expect("an endpoint"),
+            addresses: AddressPolicy::default(),
+            tracks: vec![
+                receive(
+                    MediaKind::Audio,
+                    Codec::Opus {
+                        stereo: true,
+                        fec: true,
+                    },
+                ),
+                receive(MediaKind::Video, H264),
+            ],
+        })
+        .await?;
         if let Some(proxy) = through {
-            session.remote_candidates.retain(|c| c.addr.is_ipv4());
-            session.remote_candidates.truncate(1);
-            session
-                .remote_candidates
-                .iter_mut()
-                .for_each(|c| c.addr = proxy);
+            let candidates = &mut answered.negotiated.remote_candidates;
+            candidates.retain(|c| c.addr.is_ipv4());
+            candidates.truncate(1);
+            candidates.iter_mut().for_each(|c| c.addr = proxy);
         }
+        let session = answered.negotiated.clone();
+        let (whep, connection) = answered.connect(Clock::new());
         let Connection {
             handle,
             events,
             media,
             driver,
-        } = connect(DriverConfig {
-            socket,
-            clock: Clock::new(),
-            peer: PeerConfig {
-                local_candidates: candidates,
-                ..PeerConfig::new(session.clone(), IceRole::Controlling, Arc::new(GuardedSrtp))
-            },
-            dtls: DtlsConfig::new(certificate),
-            seed: [7; 32],
-        });
+        } = connection;
         let driver = tokio::spawn(driver.run());
         Ok(Self {
-            whep: opened.session,
+            whep,
             handle,
             session,
             events,
@@ -189,49 +181,7 @@ impl Watched {
     }
 }
 
-fn offer(
-    candidates: Vec<transom_rtc_proto::ice::Candidate>,
-    certificate: &Certificate,
-) -> (SessionDescription, LocalOffer) {
-    let receive = |kind, codec| OfferedTrack {
-        kind,
-        codecs: vec![codec],
-        send: None,
-    };
-    LocalOffer::create(&OfferConfig {
-        tracks: vec![
-            receive(
-                MediaKind::Audio,
-                Codec::Opus {
-                    stereo: true,
-                    fec: true,
-                },
-            ),
-            receive(
-                MediaKind::Video,
-                Codec::H264 {
-                    profile_level_id: ProfileLevelId::CONSTRAINED_BASELINE_31,
-                    packetization_mode: 1,
-                },
-            ),
-        ],
-        // One player an address: the credentials need not be secret here, but differ.
-        ice: IceCredentials::new(
-            &format!("p{:07x}", certificate_tag(certificate)),
-            "0123456789abcdefghijklmn",
-        )
-        .expect("credentials"),
-        ice_lite: false,
-        candidates,
-        fingerprint: Fingerprint::of(HashAlgorithm::Sha256, certificate.der()),
-        session_id: 1,
-        transport_cc: false,
-        playout_delay: true,
-        data_channel: false,
-    })
-}
-
-fn certificate_tag(certificate: &Certificate) -> u32 {
-    let [a, b, c, d, ..] = certificate.sha256_fingerprint();
-    u32::from_be_bytes([0, a, b, c ^ d])
-}
+const H264: Codec = Codec::H264 {
+    profile_level_id: ProfileLevelId::CONSTRAINED_BASELINE_31,
+    packetization_mode: 1,
+};

@@ -1,8 +1,11 @@
 //! Media through real processes: an agent, the server, and players of our own.
 
+#![allow(clippy::expect_used, reason = "a test fails where it fails")]
+
 use std::process::Command;
 use std::time::Duration;
 
+use transom_rtc_tokio::call::CallError;
 use transom_rtc_tokio::client::ClientError;
 use transom_tests_e2e::{LossyProxy, Player, Program, Sfu, binary};
 
@@ -131,7 +134,7 @@ async fn subscribers_wait_for_a_publisher_that_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_subscribers_are_served_and_one_more_is_refused_nothing() {
+async fn many_subscribers_are_served_and_none_of_a_stream_that_nobody_publishes() {
     let mut sfu = Sfu::start();
     let _agent = agent(&sfu, "door");
     let mut players = Vec::new();
@@ -146,7 +149,7 @@ async fn many_subscribers_are_served_and_one_more_is_refused_nothing() {
     }
     assert!(matches!(
         Player::open(&sfu, "nobody", None).await.err(),
-        Some(ClientError::NotLive { .. })
+        Some(CallError::Client(ClientError::NotLive { .. }))
     ));
     sfu.still_serves();
 }

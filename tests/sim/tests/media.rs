@@ -1,5 +1,7 @@
 //! Media over bad links: what the receiver gets of what was sent.
 
+#![allow(clippy::expect_used, reason = "a test fails where it fails")]
+
 use std::time::Duration;
 
 use transom_rtc_proto::codec::h264::Depacketizer;

@@ -1,7 +1,7 @@
 //! Session descriptions: offer and answer (RFC 3264, RFC 9429) as far as WHIP
 //! and WHEP need them.
 //!
-//! [`SessionDescription`] is the text as a value. [`answer`] and [`LocalOffer`]
+//! [`SessionDescription`] is the text as a value. [`answer()`] and [`LocalOffer`]
 //! turn two of them into a [`Session`], the only thing a peer takes from here.
 //!
 //! One transport carries everything: BUNDLE (RFC 9143) and rtcp-mux (RFC 5761)
