@@ -17,6 +17,8 @@ let view = null;
 let publisher = null;
 let streams = [];
 let listTimer;
+// Whether the server answered the last time.
+let reached = false;
 
 // What tests and curious people may rely on.
 window.transom = {
@@ -41,6 +43,7 @@ function start() {
   clock.start();
   el('agent-line').textContent = `transom-agent --whip ${location.origin}/whip/door`;
   if (address.publish) {
+    showServer('', 'publishing from here');
     publisher = new PublisherView({ name: address.publish, token: address.token });
     return publisher.start();
   }
@@ -76,11 +79,15 @@ async function refresh() {
   clearTimeout(listTimer);
   try {
     streams = await listStreams(address.token);
+    reached = true;
     showServer('good', streams.length === 1 ? '1 stream' : `${streams.length} streams`);
     chooseByItself();
     if (view && streams.some((s) => s.name === view.stream && s.publisher)) view.published();
   } catch (error) {
     if (error instanceof Refusal && error.isDenied) return deny(error.message);
+    // What was known of the streams is no longer.
+    streams = [];
+    reached = false;
     showServer('bad', 'server away');
   }
   showList();
@@ -96,7 +103,7 @@ function chooseByItself() {
 }
 
 function showList() {
-  el('empty').hidden = streams.length > 0;
+  el('empty').hidden = streams.length > 0 || !reached;
   const list = el('stream-list');
   const items = streams.map((stream, index) => {
     const item = list.children[index] ?? document.createElement('li');

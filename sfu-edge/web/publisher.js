@@ -38,6 +38,8 @@ export class PublisherView {
         audio: true,
       });
       el('preview').srcObject = this.#media;
+      const { width, height } = this.#media.getVideoTracks()[0].getSettings();
+      if (width && height) el('preview').parentElement.style.aspectRatio = `${width} / ${height}`;
       const publisher = new WhipPublisher({ url: `/whip/${this.#name}`, token: this.#token, stream: this.#media });
       this.#publisher = publisher;
       publisher.addEventListener('state', () => this.#show(publisher.state, publisher.detail));
