@@ -317,10 +317,11 @@ impl Peer {
         }
         let overhead = self.secure.profile()?.rtp_overhead();
         let srtp = self.secure.srtp()?;
-        let (len, segment_size) =
-            self.send
-                .poll_media(now, srtp.as_mut(), buf, max_segments, overhead)?;
+        let sent = self
+            .send
+            .poll_media(now, srtp.as_mut(), buf, max_segments, overhead);
         self.timers.set(Timer::Pacer, self.send.poll_timeout());
+        let (len, segment_size) = sent?;
         Some(Transmit {
             path,
             len,

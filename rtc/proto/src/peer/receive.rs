@@ -3,12 +3,14 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::config::DEFAULT_MTU;
 use super::event::{DropReason, Event, Received, RtpInfo, TrackId};
 use super::payload::is_key_frame_start;
 use crate::id::{Pt, SeqNo, Ssrc};
+use crate::port::MAX_SRTP_OVERHEAD;
 use crate::rtcp::{Nack, Pli, ReportBlock, SenderInfo};
 use crate::rtp::{RtpPacket, SeqUnwrapper};
-use crate::sdp::{Codec, Direction, Session, Track};
+use crate::sdp::{Codec, Direction, MediaKind, Session, Track};
 use crate::stream::{Arrival, NackGenerator, NackPolicy, ReceiveStats, TwccReceiver, rtx};
 use crate::time::Instant;
 
@@ -22,6 +24,17 @@ const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(250);
 
 /// An unanswered request is repeated this often, then left to its owner.
 const KEY_FRAME_REQUESTS: u8 = 12;
+
+/// A track's media comes from the source that was heard of last. One that it
+/// followed may have its place back once the track was silent for this long.
+const SOURCE_SILENCE: Duration = Duration::from_secs(1);
+
+/// Room for one more feedback packet, the longest of which is a NACK: two
+/// words of header, two sources and as many items as there may be.
+const FEEDBACK_ROOM: usize = 12 + 4 * Nack::MAX_ITEMS;
+
+/// Longest compound before it is sealed.
+const MAX_COMPOUND: usize = DEFAULT_MTU - MAX_SRTP_OVERHEAD;
 
 /// Round trip assumed until it is known.
 const DEFAULT_RTT: Duration = Duration::from_millis(100);
@@ -65,6 +78,8 @@ struct ReceiveTrack {
     track: Track,
     /// Its media source, once one was seen.
     primary: Option<Ssrc>,
+    /// When that was heard last.
+    heard_at: Instant,
     key_frame: KeyFrameRequests,
     repaired: u64,
 }
@@ -106,6 +121,7 @@ impl ReceiveSide {
                 id: TrackId(i as u8),
                 track: t.clone(),
                 primary: None,
+                heard_at: Instant::default(),
                 key_frame: KeyFrameRequests::default(),
                 repaired: 0,
             })
@@ -165,6 +181,7 @@ impl ReceiveSide {
             .stats
             .on_packet(now, seq, header.timestamp, packet.payload().len());
         source.heard = true;
+        source.gone = false;
         source.bytes += plain.len() as u64;
 
         let payload = packet.payload();
@@ -184,11 +201,16 @@ impl ReceiveSide {
                 payload,
             )
         } else {
-            self.tracks[at].primary = Some(header.ssrc);
+            self.follow(now, at, index);
             (index, seq, payload)
         };
 
         let source = &mut self.sources[media];
+        // Numbers of two sources have nothing to do with each other: what is
+        // left of a former one would land anywhere in the present one.
+        if self.tracks[at].primary != Some(source.ssrc) {
+            return Ok(Received::Handled);
+        }
         let arrival = source
             .nack
             .as_mut()
@@ -220,6 +242,19 @@ impl ReceiveSide {
         }))
     }
 
+    /// The source of a media packet becomes the track's, unless it had its time.
+    fn follow(&mut self, now: Instant, track: usize, source: usize) {
+        let track = &mut self.tracks[track];
+        let ssrc = self.sources[source].ssrc;
+        let place_of = |ssrc| self.sources.iter().position(|s| s.ssrc == ssrc);
+        let held_by = track.primary.and_then(place_of);
+        let silent = now.since(track.heard_at) >= SOURCE_SILENCE;
+        if held_by.is_none_or(|held| source >= held || silent) {
+            track.primary = Some(ssrc);
+            track.heard_at = now;
+        }
+    }
+
     pub(super) fn on_sender_report(&mut self, now: Instant, info: &SenderInfo) -> Option<Event> {
         let source = self.sources.iter_mut().find(|s| s.ssrc == info.ssrc)?;
         source.stats.on_sender_report(now, info.ntp);
@@ -231,14 +266,17 @@ impl ReceiveSide {
         })
     }
 
-    /// Marks sources as gone; whether that was the last one.
+    /// Marks sources as gone; whether no track has one left. Sources of repairs
+    /// have no say: few say goodbye for them.
     pub(super) fn on_bye(&mut self, gone: impl Iterator<Item = Ssrc>) -> bool {
         for ssrc in gone {
             if let Some(source) = self.sources.iter_mut().find(|s| s.ssrc == ssrc) {
                 source.gone = true;
             }
         }
-        !self.sources.is_empty() && self.sources.iter().all(|s| s.gone)
+        let mut media = self.tracks.iter().filter_map(|t| t.primary).peekable();
+        let is_gone = |ssrc| self.sources.iter().any(|s| s.ssrc == ssrc && s.gone);
+        media.peek().is_some() && media.all(is_gone)
     }
 
     /// Asks for a key frame soon; whether a request is now due.
@@ -278,7 +316,9 @@ impl ReceiveSide {
     }
 
     pub(super) fn next_key_frame_request(&self) -> Option<Instant> {
-        self.tracks.iter().filter_map(|t| t.key_frame.due).min()
+        // Before its source is known nobody can be asked, and nothing is due.
+        let known = self.tracks.iter().filter(|t| t.media().is_some());
+        known.filter_map(|t| t.key_frame.due).min()
     }
 
     pub(super) fn next_transport_feedback(&self) -> Option<Instant> {
@@ -300,21 +340,20 @@ impl ReceiveSide {
         }
     }
 
-    /// Appends NACKs, PLIs and transport feedback that are due.
+    /// Appends NACKs, PLIs and transport feedback that are due, as far as one
+    /// datagram holds them; ask again for the rest.
     pub(super) fn compose_feedback(
         &mut self,
         now: Instant,
         rtt: Option<Duration>,
         out: &mut Vec<u8>,
     ) {
+        let head = out.len();
         if core::mem::take(&mut self.nack_wanted) {
             self.compose_nacks(now, rtt.unwrap_or(DEFAULT_RTT), out);
         }
         for track in &mut self.tracks {
-            let Some(primary) = track
-                .primary
-                .or_else(|| track.track.remote_ssrcs.first().copied())
-            else {
+            let Some(primary) = track.media() else {
                 continue;
             };
             if track.key_frame.take_due(now) {
@@ -322,17 +361,24 @@ impl ReceiveSide {
             }
         }
         let media = self.any_media();
-        if let Some(transport) = &mut self.transport {
+        if let Some(transport) = &mut self.transport
+            && has_room(head, out)
+        {
             // One a datagram; what is left keeps the timer due.
             transport.poll(now, self.local, media, out);
         }
     }
 
     fn compose_nacks(&mut self, now: Instant, rtt: Duration, out: &mut Vec<u8>) {
+        let head = out.len();
         for source in &mut self.sources {
             let Some(nack) = &mut source.nack else {
                 continue;
             };
+            if !has_room(head, out) {
+                self.nack_wanted = true;
+                return;
+            }
             self.due.clear();
             nack.poll(now, rtt, &mut self.due);
             if !self.due.is_empty() {
@@ -341,7 +387,10 @@ impl ReceiveSide {
             // A hole that no repair will fill: only a key frame mends it.
             if nack.given_up() != source.given_up {
                 source.given_up = nack.given_up();
-                self.tracks[source.track].key_frame.request(now);
+                let track = &mut self.tracks[source.track];
+                if track.track.kind == MediaKind::Video {
+                    track.key_frame.request(now);
+                }
             }
         }
     }
@@ -403,6 +452,20 @@ impl ReceiveSide {
     }
 }
 
+/// Whether one more feedback packet of any kind fits. The first behind the
+/// compound's `head` has to.
+fn has_room(head: usize, compound: &[u8]) -> bool {
+    compound.len() == head || compound.len() + FEEDBACK_ROOM <= MAX_COMPOUND
+}
+
+impl ReceiveTrack {
+    /// The source to send feedback about.
+    fn media(&self) -> Option<Ssrc> {
+        self.primary
+            .or_else(|| self.track.remote_ssrcs.first().copied())
+    }
+}
+
 impl Source {
     /// A block for what came since the last report.
     fn report(&mut self, now: Instant) -> Option<ReportBlock> {
@@ -449,3 +512,6 @@ impl KeyFrameRequests {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,8 +131,10 @@ impl TwccSender {
         let Some(base) = self.extend(feedback.base_seq) else {
             return summary;
         };
-        // The rest is not sent yet: a hostile count costs nothing.
+        // The rest is not sent yet, and more than there is memory of is news of
+        // nothing: a hostile count costs little.
         let told = usize::try_from(self.next.0 - base.0).unwrap_or(usize::MAX);
+        let told = told.min(HISTORY);
         for (seq, arrival) in (base.0..).map(ExtSeq).zip(feedback.arrivals().take(told)) {
             let Some(packet) = self.get(seq) else {
                 continue;
@@ -254,6 +256,34 @@ mod tests {
         s.on_send(ms(0), 100);
         let summary = feed(&mut s, 1, 65_534, &[Some(1), Some(1), Some(1), Some(1)]);
         assert_eq!((summary.received, summary.received_bytes), (1, 100));
+    }
+
+    /// A few bytes of run lengths can tell of 65535 packets, and a datagram holds many such.
+    #[test]
+    fn feedback_on_more_than_is_remembered_is_cut_short() {
+        let mut s = TwccSender::new();
+        for _ in 0..40_000 {
+            s.on_send(ms(0), 10);
+        }
+        let mut out = Vec::new();
+        let old = SeqNo((40_000u32 - 32_000) as u16);
+        TwccFeedback::emit(&mut out, Ssrc(1), Ssrc(2), old, 0, &[None; 20]);
+        // A count of 65535, in eight runs of nothing and one of the rest.
+        out.truncate(20);
+        out[14..16].copy_from_slice(&[0xff, 0xff]);
+        (0..8).for_each(|_| out.extend([0x1f, 0xff]));
+        out.extend([0, 7, 0, 0]);
+        out[3] = 9;
+        out[2] = 0;
+        let packet = Packets::parse(&out).unwrap().next();
+        let Some(Packet::Twcc(feedback)) = packet else {
+            panic!("{packet:?}")
+        };
+        assert_eq!(feedback.status_count, 65_535);
+        assert_eq!(
+            s.on_feedback(ms(1), &feedback, |_| {}),
+            TwccSummary::default()
+        );
     }
 
     #[test]

@@ -106,6 +106,10 @@ impl FrameQueue {
             }
             self.repairs.pop_front();
         }
+        // What waited for so long that its bytes gave way is lost, as on a full path.
+        while self.unsent < self.next && self.buffer.get(self.unsent).is_none() {
+            self.unsent = ExtSeq(self.unsent.0 + 1);
+        }
         let (seq, repair) = match self.repairs.front() {
             Some(seq) => (*seq, true),
             None if self.unsent < self.next && self.pacer.allowance(now) > 0 => {
@@ -176,5 +180,42 @@ impl FrameQueue {
 
     fn waiting(&self) -> usize {
         usize::try_from(self.next.0 - self.unsent.0).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::WallTime;
+
+    #[test]
+    fn packets_that_waited_too_long_do_not_hold_up_the_rest() {
+        let codec = Codec::Opus {
+            stereo: false,
+            fec: true,
+        };
+        let mut queue = FrameQueue::new(codec, 1100, SeqNo(9));
+        let now = Instant::from_millis(1);
+        let frame = Frame {
+            data: &[7; 1000],
+            timestamp: MediaTime(0),
+            captured: now,
+            wall: WallTime::default(),
+        };
+        let queued = (0..1000)
+            .take_while(|_| queue.push(now, &frame).is_ok())
+            .count();
+        assert!(queued * 1000 > AUDIO_BYTES, "more than the buffer holds");
+        let mut sent = 0;
+        for ms in 1..100 {
+            let now = Instant::from_millis(ms);
+            while let Some(packet) = queue.next(now) {
+                assert_eq!(packet.payload, [7; 1000]);
+                queue.sent(now);
+                sent += 1;
+            }
+        }
+        assert!(sent > 50, "{sent}");
+        assert!(queue.push(now, &frame).is_ok(), "there is room again");
     }
 }
