@@ -16,8 +16,8 @@ pub(super) struct CatchUp {
 impl CatchUp {
     /// The peer `key` is to get more of the past, or has caught up.
     pub(super) fn note(&mut self, now: Instant, key: u32, catching_up: bool) {
-        let known = self.waiting.iter().any(|(_, k)| *k == key);
-        if catching_up && !known {
+        let known = || self.waiting.iter().any(|(_, k)| *k == key);
+        if catching_up && !known() {
             self.waiting.push_back((now + CATCH_UP_EVERY, key));
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use transom_rtc_proto::id::{ExtSeq, MediaTime};
+use transom_rtc_proto::id::{ExtSeq, MediaTime, Ssrc};
 use transom_rtc_proto::peer::{ClockReference, RtpInfo, TrackId};
 use transom_rtc_proto::sdp::{Codec, MediaKind};
 use transom_rtc_proto::stream::{MediaInfo, RetransmitBuffer};
@@ -25,9 +25,12 @@ pub(super) struct PublishedTrack {
     pub(super) codec: Codec,
     /// Its place in the publisher's session.
     pub(super) id: TrackId,
-    /// Counts the publishers of this stream: sequence numbers and timestamps
-    /// of different generations have nothing to do with each other.
+    /// Counts the sources of this stream, of one publisher and the next:
+    /// sequence numbers and timestamps of different generations have nothing to
+    /// do with each other.
     pub(super) generation: u32,
+    /// Where the packets come from, once one has come.
+    source: Option<Ssrc>,
     buffer: RetransmitBuffer,
     /// What came since the last fan-out, in order of arrival.
     fresh: Vec<ExtSeq>,
@@ -51,6 +54,7 @@ impl PublishedTrack {
             codec,
             id,
             generation,
+            source: None,
             buffer: RetransmitBuffer::new(packets, bytes),
             fresh: Vec::with_capacity(64),
             newest: None,
@@ -61,10 +65,21 @@ impl PublishedTrack {
     }
 
     /// Another publisher takes over.
-    pub(super) fn replace(&mut self, codec: Codec, id: TrackId) {
+    pub(super) fn replace(&mut self, codec: Codec, id: TrackId, generation: u32) {
         self.codec = codec;
         self.id = id;
-        self.generation += 1;
+        self.begin_generation(generation);
+    }
+
+    /// Whether a packet of `source` is from another one than those before it.
+    pub(super) fn changes_source(&self, source: Ssrc) -> bool {
+        self.source.is_some_and(|known| known != source)
+    }
+
+    /// Another source follows, be it of another publisher or of the same one.
+    pub(super) fn begin_generation(&mut self, generation: u32) {
+        self.generation = generation;
+        self.source = None;
         self.buffer.clear();
         self.fresh.clear();
         self.newest = None;
@@ -73,6 +88,7 @@ impl PublishedTrack {
 
     /// Keeps a packet for the next fan-out.
     pub(super) fn on_packet(&mut self, now: Instant, info: &RtpInfo, datagram: &[u8]) {
+        self.source = Some(info.ssrc);
         let payload: Range<usize> = info.payload.clone();
         let Some(payload) = datagram.get(payload) else {
             return;

@@ -7,6 +7,11 @@ use transom_rtc_proto::id::{ExtSeq, SeqNo};
 /// Segments remembered: enough for NACKs that reach across a few skips.
 const MAX_SEGMENTS: usize = 16;
 
+/// A leap of the publisher's numbers that is longer than this is shown as one
+/// missing packet: nothing of it could be repaired, and SRTP follows no leap of
+/// half the number space.
+const MAX_LEAP: u64 = 4096;
+
 /// A run of packets forwarded with one constant offset.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
@@ -78,12 +83,14 @@ impl SeqMap {
             return;
         }
         // What is missing before `seq` may still come and keeps its numbers.
-        self.next_output += seq.0 - self.next_source;
+        let missing = seq.0 - self.next_source;
+        self.next_output += if missing > MAX_LEAP { 1 } else { missing };
         self.start(generation, ExtSeq(seq.0 + 1));
     }
 
     /// The subscriber's number for `seq`; `None` for a packet from before the first run.
     pub(super) fn output(&mut self, generation: u32, seq: ExtSeq) -> Option<ExtSeq> {
+        self.close_leap(generation, seq);
         let newest = self.segments.len().checked_sub(1)?;
         let at = self
             .segments
@@ -100,6 +107,18 @@ impl SeqMap {
             return None; // skipped, or beyond the end of an older run
         }
         Some(ExtSeq(output))
+    }
+
+    /// Begins a run of its own where `seq` has leapt ahead.
+    fn close_leap(&mut self, generation: u32, seq: ExtSeq) {
+        let newest = self
+            .segments
+            .back()
+            .is_some_and(|s| s.generation == generation);
+        if newest && seq.0 > self.next_source.saturating_add(MAX_LEAP) {
+            self.next_output += 1;
+            self.start(generation, seq);
+        }
     }
 
     /// Which source packet the subscriber means by `seq`.
@@ -183,6 +202,21 @@ mod tests {
     }
 
     #[test]
+    fn a_leap_is_one_missing_packet() {
+        let mut map = SeqMap::new(5);
+        map.start(0, ExtSeq(100));
+        assert_eq!(map.output(0, ExtSeq(100)).unwrap().seq().0, 5);
+        assert_eq!(map.output(0, ExtSeq(30_000)).unwrap().seq().0, 7);
+        assert_eq!(map.output(0, ExtSeq(30_001)).unwrap().seq().0, 8);
+        assert_eq!(map.source(SeqNo(7)).unwrap().seq, ExtSeq(30_000));
+        assert_eq!(map.output(0, ExtSeq(101)).unwrap().seq().0, 6);
+        assert_eq!(map.output(0, ExtSeq(102)), None, "no room for it");
+        // Probes may leap as well.
+        map.skip(0, ExtSeq(60_000));
+        assert_eq!(map.output(0, ExtSeq(60_001)).unwrap().seq().0, 10);
+    }
+
+    #[test]
     fn no_output_is_given_to_two_sources() {
         // A small deterministic walk over starts, skips and reordered packets.
         let mut map = SeqMap::new(3);
@@ -194,6 +228,9 @@ mod tests {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             let dice = (state >> 33) % 100;
+            if dice == 1 {
+                top += 3000 + (state >> 40) % 5000;
+            }
             if dice == 0 {
                 generation += 1;
                 top = (state >> 40) % 5000;

@@ -1,7 +1,8 @@
 //! A stream as the media thread knows it: its tracks and who is on it.
 
-use transom_rtc_proto::peer::TrackId;
+use transom_rtc_proto::peer::{RtpInfo, TrackId};
 use transom_rtc_proto::sdp::{Direction, MediaKind, Session};
+use transom_rtc_proto::time::Instant;
 
 use super::published::PublishedTrack;
 
@@ -17,12 +18,17 @@ pub(super) struct Stream {
     pub(super) tracks: Vec<PublishedTrack>,
     /// Something came since the last fan-out.
     pub(super) has_fresh: bool,
+    /// The generation begun last. It counts on when tracks vanish and come
+    /// back, so that none is taken for a former one.
+    generation: u32,
 }
 
 impl Stream {
     /// A publisher begins: new tracks, or new generations of those there are.
     pub(super) fn set_publisher(&mut self, key: u32, session: &Session) {
         self.publisher = Some(key);
+        self.generation += 1;
+        let generation = self.generation;
         let received = session.tracks.iter().enumerate();
         for (index, track) in received.filter(|(_, t)| t.direction == Direction::Receive) {
             let (Some(params), Ok(index)) = (track.codec(), u8::try_from(index)) else {
@@ -30,10 +36,13 @@ impl Stream {
             };
             let id = TrackId(index);
             match self.tracks.iter_mut().find(|t| t.kind == track.kind) {
-                Some(existing) => existing.replace(params.codec, id),
-                None => self
-                    .tracks
-                    .push(PublishedTrack::new(track.kind, params.codec, id, 0)),
+                Some(existing) => existing.replace(params.codec, id, generation),
+                None => self.tracks.push(PublishedTrack::new(
+                    track.kind,
+                    params.codec,
+                    id,
+                    generation,
+                )),
             }
         }
         let still_there = |kind| session.tracks.iter().any(|t| t.kind == kind);
@@ -45,8 +54,17 @@ impl Stream {
         self.tracks.iter().find(|t| t.kind == kind)
     }
 
-    /// The track that is `id` in the publisher's session.
-    pub(super) fn track_by_id(&mut self, id: TrackId) -> Option<&mut PublishedTrack> {
-        self.tracks.iter_mut().find(|t| t.id == id)
+    /// Keeps a packet of the publisher's for the next fan-out; whether one of
+    /// its tracks took it.
+    pub(super) fn on_packet(&mut self, now: Instant, info: &RtpInfo, datagram: &[u8]) -> bool {
+        let Some(track) = self.tracks.iter_mut().find(|t| t.id == info.track) else {
+            return false;
+        };
+        if track.changes_source(info.ssrc) {
+            self.generation += 1;
+            track.begin_generation(self.generation);
+        }
+        track.on_packet(now, info, datagram);
+        true
     }
 }

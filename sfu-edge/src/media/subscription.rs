@@ -190,6 +190,11 @@ impl Subscription {
         });
     }
 
+    /// Whether any repair is allowed now.
+    pub(super) fn may_repair(&mut self, now: Instant) -> bool {
+        self.repairs.has(now)
+    }
+
     /// The packet that the subscriber misses as `seq`, as it was sent; `None`
     /// where it is gone, too old, or the allowance is used up.
     pub(super) fn repair<'a>(
@@ -252,14 +257,25 @@ impl Allowance {
         }
     }
 
-    fn take(&mut self, now: Instant) -> bool {
+    /// Whether there is something left.
+    fn has(&mut self, now: Instant) -> bool {
         let earned = now.since(self.filled).as_micros() / self.every.as_micros().max(1);
-        if earned > 0 {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-            self.left = self.left.saturating_add(earned).min(self.most);
-            self.filled = now;
+        let missing = self.most - self.left;
+        match u32::try_from(earned) {
+            Ok(earned) if earned < missing => {
+                self.left += earned;
+                self.filled += self.every * earned;
+            }
+            _ => {
+                self.left = self.most;
+                self.filled = now;
+            }
         }
-        let granted = self.left > 0;
+        self.left > 0
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let granted = self.has(now);
         self.left = self.left.saturating_sub(1);
         granted
     }
@@ -387,7 +403,7 @@ mod tests {
         let (mut track, mut s) = (track(), subscription());
         push(&mut track, ms(0), 70_000, 3000, true, b"key");
         assert_eq!(forward(&mut s, &track, ms(0), 70_000), Some((100, 3000)));
-        track.replace(H264, TrackId(0));
+        track.replace(H264, TrackId(0), 1);
         assert!(s.awaits_key_frame(&track));
         // Another clock, another numbering, two seconds later.
         push(&mut track, ms(2000), 9, 4_000_000_000, false, b"delta");
@@ -426,6 +442,17 @@ mod tests {
             .filter(|_| s.repair(ms(10), &track, SeqNo(100)).is_some())
             .count();
         assert!(granted <= REPAIR_BURST as usize, "{granted}");
+    }
+
+    #[test]
+    fn an_allowance_returns_at_its_rate_however_often_it_is_asked() {
+        let mut allowance = Allowance::new(10, Duration::from_millis(2));
+        let mut granted = 0;
+        for us in (0..1_000_000).step_by(1900) {
+            granted += u32::from(allowance.take(Instant::from_micros(us)));
+        }
+        assert!((505..=510).contains(&granted), "{granted}");
+        assert!((0..20).filter(|_| allowance.take(ms(60_000))).count() == 10);
     }
 
     #[test]

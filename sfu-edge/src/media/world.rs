@@ -204,11 +204,10 @@ impl World {
                 if stream_state.publisher != Some(key) {
                     return;
                 }
-                if let Some(track) = stream_state.track_by_id(info.track) {
-                    track.on_packet(now, &info, datagram);
-                    if !std::mem::replace(&mut stream_state.has_fresh, true) {
-                        self.fresh.push(stream);
-                    }
+                if stream_state.on_packet(now, &info, datagram)
+                    && !std::mem::replace(&mut stream_state.has_fresh, true)
+                {
+                    self.fresh.push(stream);
                 }
             }
             Ok(Received::Handled) => {
@@ -444,6 +443,9 @@ impl World {
             return;
         };
         for seq in seqs {
+            if !subscription.may_repair(now) {
+                return;
+            }
             let Some(packet) = subscription.repair(now, published, *seq) else {
                 continue;
             };
@@ -473,6 +475,9 @@ impl World {
         let Some(stream) = self.streams.get_mut(&stream) else {
             return;
         };
+        if stream.publisher != Some(key) {
+            return;
+        }
         let Some(published) = stream.tracks.iter_mut().find(|t| t.id == track) else {
             return;
         };
