@@ -23,6 +23,12 @@ impl Demux {
         self.by_ufrag.insert(ufrag.into(), key);
     }
 
+    /// Addresses and fragments known.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.by_addr.len(), self.by_ufrag.len())
+    }
+
     /// Forgets a peer.
     pub(super) fn remove(&mut self, ufrag: &str, addresses: &[SocketAddr]) {
         let key = self.by_ufrag.remove(ufrag);

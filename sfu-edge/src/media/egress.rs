@@ -113,6 +113,25 @@ impl Egress {
         }
     }
 
+    /// Takes what is collected, a datagram each, in place of a socket.
+    #[cfg(test)]
+    pub(super) fn take_datagrams(&mut self) -> Vec<(Path, Vec<u8>)> {
+        let mut taken = Vec::new();
+        for run in self.runs.drain(..) {
+            let Transmit {
+                local,
+                remote,
+                range,
+                segment_size,
+            } = run.transmit;
+            let bytes = &self.buf[range];
+            let each = bytes.chunks(segment_size.unwrap_or(bytes.len()));
+            taken.extend(each.map(|datagram| (Path { local, remote }, datagram.to_vec())));
+        }
+        self.buf.clear();
+        taken
+    }
+
     /// Datagrams dropped since the last call.
     pub(super) fn take_dropped(&mut self) -> u64 {
         std::mem::take(&mut self.dropped)

@@ -7,7 +7,7 @@ use transom_rtc_proto::peer::Peer;
 use transom_rtc_proto::time::Instant;
 
 use super::egress::Egress;
-use super::world::{close_dtls, pump};
+use super::world::{close_dtls, contained, pump};
 
 /// A neighbour that has not said goodbye by then is cut off.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -29,9 +29,9 @@ struct Leaving {
 
 impl Farewells {
     pub(super) fn push(&mut self, now: Instant, mut peer: Peer, dtls: Dtls, egress: &mut Egress) {
-        pump(now, &mut peer, &dtls, egress);
+        let pumped = contained(|| pump(now, &mut peer, &dtls, egress));
         close_dtls(&dtls);
-        if self.leaving.len() < MAX {
+        if pumped.is_some() && self.leaving.len() < MAX {
             self.leaving.push(Leaving {
                 peer,
                 dtls,
@@ -44,11 +44,13 @@ impl Farewells {
     pub(super) fn poll(&mut self, now: Instant, egress: &mut Egress) {
         self.leaving.retain_mut(|l| {
             let finished = l.dtls.is_finished();
-            while let Some(event) = l.dtls.poll_event() {
-                l.peer.handle_dtls(now, event);
-            }
-            pump(now, &mut l.peer, &l.dtls, egress);
-            !finished && now < l.until
+            let said = contained(|| {
+                while let Some(event) = l.dtls.poll_event() {
+                    l.peer.handle_dtls(now, event);
+                }
+                pump(now, &mut l.peer, &l.dtls, egress);
+            });
+            said.is_some() && !finished && now < l.until
         });
     }
 

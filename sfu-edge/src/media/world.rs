@@ -186,13 +186,9 @@ impl World {
         let Some(slot) = self.peers.get_mut(key) else {
             return;
         };
-        // What a peer sends must never end another peer: webrtc-srtp is below here.
         let peer = &mut slot.peer;
-        let received = catch_unwind(AssertUnwindSafe(|| {
-            peer.handle_datagram(now, path, datagram)
-        }));
-        match received {
-            Ok(Received::Rtp(info)) => {
+        match contained(|| peer.handle_datagram(now, path, datagram)) {
+            Some(Received::Rtp(info)) => {
                 // Media needs no draining: what it makes due has a timer.
                 let stream = slot.stream;
                 if let Some((at, _)) = slot.peer.poll_timeout() {
@@ -210,26 +206,32 @@ impl World {
                     self.fresh.push(stream);
                 }
             }
-            Ok(Received::Handled) => {
+            Some(Received::Handled) => {
                 if slot.peer.is_validated(&path) {
                     self.demux.bind(key, path.remote, &mut slot.addresses);
                 }
                 self.mark(key);
             }
             // A refused check may still have an answer, such as a role conflict.
-            Ok(Received::Dropped(DropReason::Stun)) => self.mark(key),
-            Ok(Received::Dropped(_)) => {}
-            Err(_) => self.on_panic(key),
+            Some(Received::Dropped(DropReason::Stun)) => self.mark(key),
+            Some(Received::Dropped(_)) => {}
+            None => self.on_panic(key),
         }
     }
 
     /// Takes what the DTLS neighbour of a peer has to say.
     pub(super) fn handle_dtls(&mut self, now: Instant, key: u32) {
         if let Some(slot) = self.peers.get_mut(key) {
-            while let Some(event) = slot.dtls.poll_event() {
-                slot.peer.handle_dtls(now, event);
+            let (peer, dtls) = (&mut slot.peer, &slot.dtls);
+            let told = contained(|| {
+                while let Some(event) = dtls.poll_event() {
+                    peer.handle_dtls(now, event);
+                }
+            });
+            match told {
+                Some(()) => self.mark(key),
+                None => self.on_panic(key),
             }
-            self.mark(key);
         }
         self.farewells.poll(now, &mut self.egress);
     }
@@ -238,9 +240,12 @@ impl World {
     pub(super) fn handle_timeouts(&mut self, now: Instant) {
         self.send_the_past(now);
         while let Some(key) = self.timers.pop_due(now) {
-            if let Some(slot) = self.peers.get_mut(key) {
-                slot.peer.handle_timeout(now);
-                self.mark(key);
+            let Some(slot) = self.peers.get_mut(key) else {
+                continue;
+            };
+            match contained(|| slot.peer.handle_timeout(now)) {
+                Some(()) => self.mark(key),
+                None => self.on_panic(key),
             }
         }
         self.farewells.poll(now, &mut self.egress);
@@ -252,9 +257,12 @@ impl World {
         others.chain(self.timers.next()).min()
     }
 
-    /// The next burst for those who catch up.
+    /// The next burst for those who catch up: as many as one sending holds, the
+    /// rest comes with the next turn.
     fn send_the_past(&mut self, now: Instant) {
-        while let Some(key) = self.catch_up.pop_due(now) {
+        while !self.egress.is_full()
+            && let Some(key) = self.catch_up.pop_due(now)
+        {
             let Some(stream) = self
                 .peers
                 .get(key)
@@ -262,7 +270,11 @@ impl World {
             else {
                 continue;
             };
-            let outcome = forward(now, stream, &mut self.peers, key, &mut self.egress);
+            let (peers, egress) = (&mut self.peers, &mut self.egress);
+            let Some(outcome) = contained(|| forward(now, stream, peers, key, egress)) else {
+                self.on_panic(key);
+                continue;
+            };
             self.catch_up.note(now, key, outcome.catching_up);
             self.timers.set(key, outcome.next_timeout);
         }
@@ -274,13 +286,19 @@ impl World {
     /// is collected to be sent.
     pub(super) fn fan_out(&mut self, now: Instant, mut flush: impl FnMut(&mut Egress)) {
         let mut fresh = std::mem::take(&mut self.fresh);
+        let mut panicked = Vec::new(); // allocates only if one does
         for key in fresh.drain(..) {
             let Some(stream) = self.streams.get_mut(&key) else {
                 continue;
             };
             stream.has_fresh = false;
             for subscriber in &stream.subscribers {
-                let outcome = forward(now, stream, &mut self.peers, *subscriber, &mut self.egress);
+                let (peers, egress) = (&mut self.peers, &mut self.egress);
+                let outcome = contained(|| forward(now, stream, peers, *subscriber, egress));
+                let Some(outcome) = outcome else {
+                    panicked.push(*subscriber);
+                    continue;
+                };
                 self.catch_up.note(now, *subscriber, outcome.catching_up);
                 self.timers.set(*subscriber, outcome.next_timeout);
                 if outcome.awaits_key_frame {
@@ -298,29 +316,38 @@ impl World {
             }
         }
         self.fresh = fresh;
+        for key in panicked {
+            self.on_panic(key);
+        }
     }
 
     /// Drains the peers that something happened to.
     pub(super) fn drain(&mut self, now: Instant, mut flush: impl FnMut(&mut Egress)) {
         while let Some(key) = self.dirty.pop() {
-            let Some(slot) = self.peers.get_mut(key) else {
-                continue;
-            };
-            slot.dirty = false;
-            // An event may end the peer, and then there is none to ask.
-            while let Some(event) = self.peers.get_mut(key).and_then(|s| s.peer.poll_event()) {
-                self.on_event(now, key, event);
+            if contained(|| self.drain_one(now, key)).is_none() {
+                self.on_panic(key);
             }
-            let Some(slot) = self.peers.get_mut(key) else {
-                continue;
-            };
-            pump(now, &mut slot.peer, &slot.dtls, &mut self.egress);
-            self.timers
-                .set(key, slot.peer.poll_timeout().map(|(at, _)| at));
             if self.egress.is_full() {
                 flush(&mut self.egress);
             }
         }
+    }
+
+    fn drain_one(&mut self, now: Instant, key: u32) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        slot.dirty = false;
+        // An event may end the peer, and then there is none to ask.
+        while let Some(event) = self.peers.get_mut(key).and_then(|s| s.peer.poll_event()) {
+            self.on_event(now, key, event);
+        }
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        pump(now, &mut slot.peer, &slot.dtls, &mut self.egress);
+        self.timers
+            .set(key, slot.peer.poll_timeout().map(|(at, _)| at));
     }
 
     /// Writes the figures that the control plane shows.
@@ -550,6 +577,12 @@ fn mark(peers: &mut Peers, dirty: &mut Vec<u32>, key: u32) {
     }
 }
 
+/// Does what concerns one peer; `None` where that panicked. What a peer sends
+/// must never end another one, and webrtc-srtp and webrtc-dtls are below here.
+pub(super) fn contained<T>(f: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(f)).ok()
+}
+
 /// Moves what a peer has to say to its DTLS neighbour and to the network.
 pub(super) fn pump(now: Instant, peer: &mut Peer, dtls: &Dtls, egress: &mut Egress) {
     while let Some(action) = peer.poll_dtls() {
@@ -668,3 +701,6 @@ fn gone_reason(reason: CloseReason, state: SessionState) -> GoneReason {
 pub(super) fn close_dtls(dtls: &Dtls) {
     dtls.handle_action(DtlsAction::Close);
 }
+
+#[cfg(test)]
+mod tests;

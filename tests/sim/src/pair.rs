@@ -69,6 +69,8 @@ pub struct End<D> {
     pub transcript: DefaultHasher,
     /// Datagrams sent.
     pub sent: u64,
+    /// The datagrams themselves, where somebody wants them.
+    pub tap: Option<Vec<Vec<u8>>>,
 }
 
 /// The offerer (it sends) and the answerer (it receives).
@@ -227,6 +229,7 @@ impl<D: Neighbour> End<D> {
             got,
             transcript: DefaultHasher::new(),
             sent: 0,
+            tap: None,
         }
     }
 
@@ -285,6 +288,9 @@ impl<D: Neighbour> End<D> {
                 for datagram in buf.chunks(sent.segment_size.unwrap_or(sent.len)) {
                     (now, sent.path.remote, datagram).hash(&mut self.transcript);
                     self.sent += 1;
+                    if let Some(tap) = &mut self.tap {
+                        tap.push(datagram.to_vec());
+                    }
                     link.send(now, datagram);
                 }
                 buf.clear();

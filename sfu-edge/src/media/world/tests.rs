@@ -1,0 +1,269 @@
+//! A whole world in simulated time: publishers and subscribers of it are peers
+//! too, datagrams are passed by hand, and DTLS is told to be done.
+
+mod clients;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clients::{Client, h264, opus};
+use mio::Poll;
+use transom_rtc_dtls::Certificate;
+use transom_rtc_proto::id::Ssrc;
+use transom_rtc_proto::port::{Srtp, SrtpError, SrtpFactory, SrtpKey, SrtpProfile};
+use transom_rtc_proto::sdp::Codec;
+
+use super::*;
+
+const STREAM: StreamKey = StreamKey(1);
+const STEP: Duration = Duration::from_millis(1);
+
+/// The world, its clients and the time.
+struct Town {
+    world: World,
+    clients: Vec<Client>,
+    now: Instant,
+    /// Turns in which a timer was due again at once.
+    spins: usize,
+    _runtime: tokio::runtime::Runtime,
+    _poll: Poll,
+}
+
+impl Town {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let poll = Poll::new().expect("a poll");
+        let bell = Arc::new(Bell::new(&poll).expect("a bell"));
+        let dtls = DtlsConfig::new(Certificate::generate().expect("a certificate"));
+        Self {
+            world: World::new(runtime.handle().clone(), dtls, bell, 100),
+            clients: Vec::new(),
+            now: Instant::from_millis(1000),
+            spins: 0,
+            _runtime: runtime,
+            _poll: poll,
+        }
+    }
+
+    /// The client's place among the clients.
+    fn publish(&mut self, codecs: &[Codec]) -> usize {
+        let (client, setup) = Client::publisher(self.now, self.clients.len(), STREAM, codecs);
+        self.world.add_publisher(self.now, setup);
+        self.admit(client)
+    }
+
+    fn subscribe(&mut self, codecs: &[Codec]) -> usize {
+        let (client, setup) = Client::subscriber(self.now, self.clients.len(), STREAM, codecs);
+        self.world.add_subscriber(self.now, setup);
+        self.admit(client)
+    }
+
+    fn admit(&mut self, client: Client) -> usize {
+        self.clients.push(client);
+        let at = self.clients.len() - 1;
+        self.run(100);
+        // DTLS is through.
+        let key = self.key(at).expect("the session is known");
+        let slot = self.world.peers.get_mut(key).expect("is there");
+        slot.peer
+            .handle_dtls(self.now, clients::connected(b"client"));
+        self.world.mark(key);
+        self.clients[at].shake_hands(self.now);
+        self.run(20);
+        at
+    }
+
+    fn key(&self, client: usize) -> Option<u32> {
+        self.world.peers.find(self.clients[client].session)
+    }
+
+    fn leave(&mut self, client: usize) {
+        let session = self.clients[client].session;
+        self.world.remove(self.now, session);
+        self.run(5);
+    }
+
+    /// Lets time pass, as the thread's loop does.
+    fn run(&mut self, ms: u64) {
+        for _ in 0..ms {
+            self.now += STEP;
+            for at in 0..self.clients.len() {
+                for (path, mut datagram) in self.clients[at].sends(self.now) {
+                    self.world.handle_datagram(self.now, path, &mut datagram);
+                }
+            }
+            self.world.fan_out(self.now, |_| ());
+            self.world.handle_timeouts(self.now);
+            self.world.drain(self.now, |_| ());
+            self.spins += usize::from(self.world.next_timeout().is_some_and(|at| at <= self.now));
+            for (path, datagram) in self.world.egress.take_datagrams() {
+                let mut clients = self.clients.iter_mut();
+                if let Some(client) = clients.find(|c| c.addr == path.remote) {
+                    client.receives(self.now, path, datagram);
+                }
+            }
+        }
+    }
+
+    /// Publishes frames, 30 a second.
+    fn film(&mut self, publisher: usize, frames: std::ops::Range<u32>) {
+        for number in frames {
+            self.clients[publisher].films(self.now, number);
+            self.run(33);
+        }
+    }
+}
+
+/// That numbers follow each other and times never go back.
+fn assert_seamless(client: &Client) {
+    let got = &client.video;
+    assert!(!got.is_empty());
+    for w in got.windows(2) {
+        assert_eq!(w[1].seq.0, w[0].seq.0 + 1, "a hole");
+        let step = w[1].timestamp.0.wrapping_sub(w[0].timestamp.0);
+        assert!(
+            step < 90_000 * 10,
+            "time went from {:?} to {:?}",
+            w[0].timestamp,
+            w[1].timestamp
+        );
+    }
+}
+
+#[test]
+fn media_passes_and_no_timer_spins() {
+    let mut town = Town::new();
+    let publisher = town.publish(&[opus(), h264()]);
+    let subscriber = town.subscribe(&[opus(), h264()]);
+    town.spins = 0; // who joins is served at once
+    // Nothing has come yet, and a key frame is wanted of a source nobody knows.
+    town.run(300);
+    assert_eq!(town.spins, 0, "a deadline that is not met by handling it");
+    town.film(publisher, 0..60);
+    assert_eq!(town.spins, 0);
+    assert_seamless(&town.clients[subscriber]);
+    assert!(town.clients[subscriber].video.len() >= 60);
+}
+
+#[test]
+fn a_subscriber_goes_on_with_the_next_publisher_and_keeps_its_numbers() {
+    let mut town = Town::new();
+    let codecs = [opus(), h264()];
+    let first = town.publish(&codecs);
+    let subscriber = town.subscribe(&codecs);
+    town.film(first, 0..30);
+    town.leave(first);
+    let before = town.clients[subscriber].video.len();
+    // One without sound, and then one with sound again.
+    let second = town.publish(&[h264()]);
+    town.film(second, 0..30);
+    town.leave(second);
+    let third = town.publish(&codecs);
+    town.film(third, 0..30);
+    assert!(town.clients[subscriber].video.len() > before + 60);
+    assert_seamless(&town.clients[subscriber]);
+    let stream = &town.world.streams[&STREAM];
+    let generations: Vec<u32> = stream.tracks.iter().map(|t| t.generation).collect();
+    assert!(generations.iter().all(|g| *g == 3), "{generations:?}");
+}
+
+#[test]
+fn a_publisher_that_changes_its_source_is_followed() {
+    let mut town = Town::new();
+    let publisher = town.publish(&[h264()]);
+    let subscriber = town.subscribe(&[h264()]);
+    town.film(publisher, 0..30);
+    let before = town.clients[subscriber].video.len();
+    town.clients[publisher].change_source();
+    town.film(publisher, 30..60);
+    let got = town.clients[subscriber].video.len();
+    assert!(got >= before + 30, "{before} packets, then {got}");
+    assert_seamless(&town.clients[subscriber]);
+}
+
+#[test]
+fn everything_of_a_peer_goes_with_it() {
+    let mut town = Town::new();
+    let publisher = town.publish(&[h264()]);
+    for _ in 0..5 {
+        let subscriber = town.subscribe(&[h264()]);
+        town.film(publisher, 0..3);
+        town.leave(subscriber);
+    }
+    town.leave(publisher);
+    town.run(600);
+    let world = &mut town.world;
+    assert!(!world.has_peers() && !world.has_farewells());
+    assert_eq!(world.next_timeout(), None);
+    assert_eq!(world.demux.len(), (0, 0));
+    assert!(world.dirty.is_empty() && world.fresh.is_empty());
+    let stream = &world.streams[&STREAM];
+    assert!(stream.subscribers.is_empty() && stream.publisher.is_none());
+}
+
+/// Seals nothing and breaks instead.
+struct Broken;
+
+impl SrtpFactory for Broken {
+    fn create(&self, _: SrtpProfile, _: &SrtpKey, _: &SrtpKey) -> Result<Box<dyn Srtp>, SrtpError> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Srtp for Broken {
+    fn protect_rtp(&mut self, _: &mut [u8], _: usize) -> Result<usize, SrtpError> {
+        panic!("protect_rtp")
+    }
+    fn unprotect_rtp(&mut self, _: &mut [u8]) -> Result<usize, SrtpError> {
+        panic!("unprotect_rtp")
+    }
+    fn protect_rtcp(&mut self, _: &mut [u8], _: usize) -> Result<usize, SrtpError> {
+        panic!("protect_rtcp")
+    }
+    fn unprotect_rtcp(&mut self, _: &mut [u8]) -> Result<usize, SrtpError> {
+        panic!("unprotect_rtcp")
+    }
+    fn admit(&mut self, _: Ssrc) {}
+}
+
+#[test]
+fn a_panic_while_sending_to_one_subscriber_ends_that_one_only() {
+    let mut town = Town::new();
+    let publisher = town.publish(&[h264()]);
+    let well = town.subscribe(&[h264()]);
+    let (client, setup) = Client::subscriber(town.now, town.clients.len(), STREAM, &[h264()]);
+    let session = setup.session;
+    let replacement = Peer::new(
+        town.now,
+        PeerConfig {
+            ice_lite: true,
+            local_candidates: setup.local_candidates.clone(),
+            send_mode: SendMode::Forward,
+            ..PeerConfig::new(
+                setup.negotiated.clone(),
+                IceRole::Controlled,
+                Arc::new(Broken),
+            )
+        },
+        setup.seed,
+    );
+    town.world.add_subscriber(town.now, setup);
+    let key = town.world.peers.find(session).expect("is there");
+    town.world.peers.get_mut(key).expect("is there").peer = replacement;
+    town.admit(client);
+    town.film(publisher, 0..30);
+    assert!(town.world.events.contains(&MediaEvent::Gone {
+        session,
+        reason: GoneReason::Panicked,
+    }));
+    assert!(town.world.peers.find(session).is_none());
+    assert!(town.clients[well].video.len() >= 30);
+    assert_seamless(&town.clients[well]);
+}
+
+/// Where the world is, as its clients see it.
+fn world_addr() -> SocketAddr {
+    ([127, 0, 0, 1], 7082).into()
+}
