@@ -1,6 +1,6 @@
 //! The handshake over links that lose, repeat and reorder. The loss is seeded;
 //! the bytes are not, for webrtc-dtls draws its own random numbers.
-#![allow(clippy::unwrap_used, missing_docs)] // test code
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // test code
 
 #[allow(dead_code, unreachable_pub)] // shared by the test binaries
 mod support;

@@ -1,6 +1,6 @@
 //! Handshakes with somebody else's DTLS: OpenSSL's, over loopback UDP. The
 //! keying material that both export must be the same.
-#![allow(clippy::unwrap_used, missing_docs)] // test code
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // test code
 
 #[allow(dead_code, unreachable_pub)] // shared by the test binaries
 mod support;

@@ -66,23 +66,25 @@ proptest! {
             let (mut us, mut them) = (ours(profile, key, salt), theirs(profile, key, salt));
             let (mut our_reader, mut their_reader) =
                 (ours(profile, key, salt), theirs(profile, key, salt));
-            let mut used = std::collections::HashSet::new();
-            let mut at = [i64::from(first_seq); 4];
+            // The 48-bit index of the last packet and of the highest, by source.
+            // The first packet has the rollover counter zero by definition.
+            let mut last: [Option<i64>; 4] = [None; 4];
             let mut highest = [i64::from(first_seq); 4];
+            let mut used = std::collections::HashSet::new();
             for ((header, ssrc), step, payload) in &packets {
                 let source = *ssrc as usize;
-                at[source] = (at[source] + i64::from(step * strides)).max(0);
-                at[source] = at[source].clamp(highest[source] - 900, highest[source] + 30_000).max(0);
-                if !used.insert((source, at[source])) {
+                let top = highest[source];
+                let index = match last[source] {
+                    None => i64::from(first_seq),
+                    Some(last) => (last + i64::from(step * strides)).clamp((top - 900).max(0), top + 30_000),
+                };
+                last[source] = Some(index);
+                highest[source] = top.max(index);
+                if !used.insert((source, index)) {
                     continue;
                 }
-                // Nothing earlier than the first packet: its round would be -1.
-                if at[source] < highest[source] && used.iter().all(|u| u.0 != source || u.1 >= at[source]) {
-                    continue;
-                }
-                highest[source] = highest[source].max(at[source]);
                 let mut plain = header.clone();
-                plain[2..4].copy_from_slice(&(at[source] as u16).to_be_bytes());
+                plain[2..4].copy_from_slice(&(index as u16).to_be_bytes());
                 plain.extend_from_slice(payload);
 
                 let mut buf = plain.clone();
