@@ -22,9 +22,13 @@ await onStage(async (stage) => {
   if (subscribers !== SUBSCRIBERS) throw new Error(`${subscribers} subscribers instead of ${SUBSCRIBERS}`);
   await pause(2);
 
+  const decodedBefore = await page.evaluate(() => bench.decoded());
   const before = [sfu.program, agent].map(({ pid }) => usage(pid));
   await pause(SECONDS);
   const after = [sfu.program, agent].map(({ pid }) => usage(pid));
+  const decodedAfter = await page.evaluate(() => bench.decoded());
+  const fps = decodedAfter.map((count, n) => (count - decodedBefore[n]) / SECONDS).sort((a, b) => a - b);
+  console.log(`${SUBSCRIBERS} subscribers decode ${fps[0].toFixed(1)} to ${fps.at(-1).toFixed(1)} pictures a second, each of its own`);
   console.log(`transom-sfu with no subscriber: RSS ${idle.rssMb.toFixed(1)} MB`);
   for (const [n, name] of [`transom-sfu with ${SUBSCRIBERS} subscribers`, 'transom-agent (640x480@30, openh264)'].entries()) {
     const cpu = after[n].cpuSeconds - before[n].cpuSeconds;

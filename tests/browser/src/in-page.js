@@ -49,11 +49,12 @@ globalThis.bench = (() => {
     const latencies = [];
     let over = false;
     const canvas = document.createElement('canvas');
-    const read = () => {
+    const read = (now, frame) => {
       if (over) return;
       const captured = readTimeCode(video, canvas);
-      const now = performance.timeOrigin + performance.now();
-      if (captured !== undefined) latencies.push(ageMs(now, captured));
+      // Glass to glass ends when the browser expects the picture to light up, not when it is handed to us.
+      const shown = performance.timeOrigin + Math.max(now, frame.expectedDisplayTime);
+      if (captured !== undefined) latencies.push(ageMs(shown, captured));
       video.requestVideoFrameCallback(read);
     };
     video.requestVideoFrameCallback(read);
@@ -100,6 +101,11 @@ globalThis.bench = (() => {
       audioConcealed: audio.concealedSamples ?? 0,
       audioEnergy: audio.totalAudioEnergy ?? 0,
     };
+  }
+
+  // Pictures that each viewer has decoded so far.
+  function decoded() {
+    return Promise.all(viewers.map(async ({ pc }) => (await received(pc)).framesDecoded));
   }
 
   async function leave(viewer) {
@@ -181,5 +187,5 @@ globalThis.bench = (() => {
     return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
-  return { view, watch, leave, publish };
+  return { view, watch, decoded, leave, publish };
 })();
