@@ -11,7 +11,7 @@ use transom_rtc_proto::time::Instant;
 
 /// What is kept of a picture track: some two seconds at 4 Mbit/s, and four
 /// times that at the usual rates.
-const VIDEO_PACKETS: usize = 2048;
+pub(super) const VIDEO_PACKETS: usize = 2048;
 const VIDEO_BYTES: usize = 1 << 20;
 
 /// What is kept of a sound track: five seconds.

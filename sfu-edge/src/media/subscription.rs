@@ -9,7 +9,7 @@ use transom_rtc_proto::sdp::MediaKind;
 use transom_rtc_proto::stream::Stored;
 use transom_rtc_proto::time::Instant;
 
-use super::published::{PublishedTrack, later};
+use super::published::{PublishedTrack, VIDEO_PACKETS, later};
 use super::seq_map::SeqMap;
 
 /// A repair for a packet that left longer ago comes too late to be seen.
@@ -32,6 +32,9 @@ const MAX_CATCH_UP_AGE: Duration = Duration::from_secs(5);
 
 /// Packets of the past sent at once; the rest follows at [`CATCH_UP_EVERY`].
 const CATCH_UP_BURST: usize = 48;
+
+/// Numbers that the past spans.
+const MAX_PAST: u64 = VIDEO_PACKETS as u64;
 
 /// Between two bursts of the past.
 pub(super) const CATCH_UP_EVERY: Duration = Duration::from_millis(2);
@@ -126,6 +129,8 @@ impl Subscription {
         let (Some(first), Some(newest)) = (self.past, published.buffer().newest()) else {
             return Batch::Fresh(published.fresh().iter());
         };
+        // A leap of the numbers is not walked through: the buffer spans no more.
+        let first = ExtSeq(first.0.max(newest.0.saturating_sub(MAX_PAST)));
         let end = ExtSeq((newest.0 + 1).min(first.0 + CATCH_UP_BURST as u64));
         self.past = (end <= newest).then_some(end);
         Batch::Past(first.0..end.0)
@@ -385,6 +390,21 @@ mod tests {
         push(&mut track, ms(101), 70_100, 1000, false, b"delta");
         let fresh: Vec<_> = s.next_batch(ms(101), &track).collect();
         assert_eq!(fresh, [ExtSeq(70_100)], "then what is fresh");
+    }
+
+    #[test]
+    fn a_leap_in_the_past_is_not_walked_through() {
+        let (mut track, mut s) = (track(), subscription());
+        push(&mut track, ms(0), 70_000, 0, true, b"key");
+        assert_eq!(s.next_batch(ms(0), &track).count(), 1);
+        assert_eq!(forward(&mut s, &track, ms(0), 70_000), Some((100, 0)));
+        s.past = Some(ExtSeq(70_001));
+        push(&mut track, ms(1), 100_000, 10, false, b"delta");
+        let bursts = (0..1000).take_while(|_| {
+            s.next_batch(ms(1), &track).count();
+            s.is_catching_up()
+        });
+        assert!(bursts.count() < 50);
     }
 
     #[test]

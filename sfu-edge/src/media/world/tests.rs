@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clients::{Client, h264, opus};
 use mio::Poll;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use transom_rtc_dtls::Certificate;
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{Srtp, SrtpError, SrtpFactory, SrtpKey, SrtpProfile};
@@ -83,6 +85,15 @@ impl Town {
         let session = self.clients[client].session;
         self.world.remove(self.now, session);
         self.run(5);
+    }
+
+    /// A datagram of a client's that is not its peer's doing.
+    fn inject(&mut self, client: usize, datagram: &mut [u8]) {
+        let path = Path {
+            local: world_addr(),
+            remote: self.clients[client].addr,
+        };
+        self.world.handle_datagram(self.now, path, datagram);
     }
 
     /// Lets time pass, as the thread's loop does.
@@ -261,6 +272,99 @@ fn a_panic_while_sending_to_one_subscriber_ends_that_one_only() {
     assert!(town.world.peers.find(session).is_none());
     assert!(town.clients[well].video.len() >= 30);
     assert_seamless(&town.clients[well]);
+}
+
+/// Media that makes no sense, well sealed: leaps, sources, sizes.
+#[test]
+fn the_next_publisher_is_not_harmed_by_a_hostile_one() {
+    let mut town = Town::new();
+    let hostile = town.publish(&[h264()]);
+    let subscriber = town.subscribe(&[h264()]);
+    town.film(hostile, 0..3);
+    let mut layer = clients::layer();
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut dice = |n: u32| rng.next_u32() % n;
+    let pt = clients::pt(&town.clients[hostile], MediaKind::Video);
+    let mut seqs = [0_u16; 20];
+    for i in 0..6000 {
+        let source = dice(20) as usize;
+        let step = [1, 1, 1, 2, 5000, 31_000, 65_535, 65_000][dice(8) as usize];
+        seqs[source] = seqs[source].wrapping_add(step);
+        let mut packet = vec![0x80, pt | (dice(2) as u8) << 7];
+        packet.extend(seqs[source].to_be_bytes());
+        packet.extend(dice(u32::MAX).to_be_bytes());
+        packet.extend((5000 + source as u32).to_be_bytes());
+        packet.push([0x65, 0x41, 0x67, 0x7c, 0][dice(5) as usize]);
+        packet.resize(12 + [0, 1, 2, 1100, 9000][dice(5) as usize], 0x55);
+        let len = packet.len();
+        packet.resize(len + 16, 0);
+        if layer.protect_rtp(&mut packet, len).is_ok() {
+            town.inject(hostile, &mut packet);
+        }
+        if i % 8 == 0 {
+            town.run(1);
+        }
+    }
+    let before = town.clients[subscriber].video.len();
+    assert!(before > 60, "{before} got through");
+    town.leave(hostile);
+    town.clients[subscriber].video.clear();
+    let second = town.publish(&[h264()]);
+    town.film(second, 0..30);
+    assert!(town.clients[subscriber].video.len() >= 30);
+    assert_seamless(&town.clients[subscriber]);
+    assert_eq!(transom_rtc_srtp::caught_panics(), 0);
+    let panicked = |e: &MediaEvent| {
+        matches!(
+            e,
+            MediaEvent::Gone {
+                reason: GoneReason::Panicked,
+                ..
+            }
+        )
+    };
+    assert!(!town.world.events.iter().any(panicked));
+}
+
+/// Requests for everything that was ever sent, again and again.
+#[test]
+fn a_flood_of_requests_is_answered_within_the_allowance() {
+    let mut town = Town::new();
+    let publisher = town.publish(&[h264()]);
+    let subscriber = town.subscribe(&[h264()]);
+    town.film(publisher, 0..30);
+    let newest = town.clients[subscriber]
+        .video
+        .last()
+        .expect("media")
+        .clone();
+    let mut request = vec![0x81, 205, 0, 2 + 40, 0, 0, 0, 9];
+    request.extend(newest.ssrc.0.to_be_bytes());
+    for back in 0..40_u16 {
+        request.extend((newest.seq.seq().0.wrapping_sub(back * 17)).to_be_bytes());
+        request.extend([0xff, 0xff]);
+    }
+    let mut layer = clients::layer();
+    let sent = |town: &Town| {
+        let slot = town
+            .world
+            .peers
+            .get(town.key(subscriber).expect("is there"));
+        let stats = slot.and_then(|s| s.peer.send_stats(TrackId(0)));
+        stats.expect("a track").repairs
+    };
+    let before = sent(&town);
+    for _ in 0..1000 {
+        let mut sealed = request.clone();
+        sealed.resize(request.len() + 20, 0);
+        layer
+            .protect_rtcp(&mut sealed, request.len())
+            .expect("has room");
+        town.inject(subscriber, &mut sealed);
+        town.run(1);
+    }
+    let repairs = sent(&town) - before;
+    assert!((300..=1000).contains(&repairs), "{repairs} in a second");
 }
 
 /// Where the world is, as its clients see it.

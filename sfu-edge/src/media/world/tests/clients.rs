@@ -42,6 +42,13 @@ fn keying_material() -> Vec<u8> {
     (0..).take(PROFILE.keying_material_len()).collect()
 }
 
+/// Opens and seals what clients send.
+pub(super) fn layer() -> Box<dyn Srtp> {
+    let material = keying_material();
+    let key = SrtpKey::new(PROFILE, &material[..16], &material[32..44]).expect("the lengths");
+    GuardedSrtp.create(PROFILE, &key, &key).expect("a layer")
+}
+
 fn source(ssrc: u32) -> SendSsrc {
     SendSsrc {
         ssrc: Ssrc(ssrc),
@@ -63,6 +70,12 @@ pub(super) fn connected(certificate: &[u8]) -> DtlsEvent {
     }
 }
 
+/// The payload type that a client sends or gets.
+pub(super) fn pt(client: &Client, kind: MediaKind) -> u8 {
+    let mut pts = client.pts.iter();
+    pts.find(|(k, _)| *k == kind).expect("negotiated").1
+}
+
 /// A peer of the world's.
 pub(super) struct Client {
     peer: Peer,
@@ -71,6 +84,8 @@ pub(super) struct Client {
     /// The picture as it came.
     pub(super) video: Vec<RtpInfo>,
     video_track: TrackId,
+    /// Payload types, by kind.
+    pts: Vec<(MediaKind, u8)>,
     /// Opens and seals anew what leaves under another source.
     change: Option<Box<dyn Srtp>>,
 }
@@ -157,6 +172,8 @@ impl Client {
         };
         let (description, negotiated) = answer(&offer, &config).expect("an answer");
         let ours = local.accept(&description).expect("accepts the answer");
+        let pts = ours.tracks.iter().map(|t| (t.kind, t.codecs[0].pt.get()));
+        let pts = pts.collect();
         let config = PeerConfig {
             local_candidates: vec![Candidate::host(addr, 65_535)],
             ..PeerConfig::new(ours, IceRole::Controlling, Arc::new(GuardedSrtp))
@@ -185,6 +202,7 @@ impl Client {
             session: setup.session,
             video: Vec::new(),
             video_track: TrackId(at.expect("a picture") as u8),
+            pts,
             change: None,
         };
         (client, setup)
@@ -244,9 +262,7 @@ impl Client {
 
     /// From now on media comes from other sources, which count elsewhere.
     pub(super) fn change_source(&mut self) {
-        let material = keying_material();
-        let key = SrtpKey::new(PROFILE, &material[..16], &material[32..44]).expect("the lengths");
-        self.change = Some(GuardedSrtp.create(PROFILE, &key, &key).expect("a layer"));
+        self.change = Some(layer());
     }
 
     fn rewrite(&mut self, datagram: &mut [u8]) {
