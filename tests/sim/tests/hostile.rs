@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use transom_rtc_proto::id::MediaTime;
-use transom_rtc_proto::peer::{Frame, Peer, Received, TrackId};
+use transom_rtc_proto::peer::{Event, Frame, Peer, Received, TrackId};
 use transom_rtc_proto::port::{Srtp, SrtpFactory, SrtpKey, SrtpProfile};
 use transom_rtc_proto::rtp::{PacketKind, classify};
 use transom_rtc_proto::time::{Instant, WallTime};
@@ -262,4 +262,36 @@ fn attack(dice: &mut Dice, pool: &[Vec<u8>], likeness: &[u8], layer: &mut dyn Sr
     let sealed = layer.protect_rtp(&mut datagram, len).expect("has room");
     datagram.truncate(sealed);
     datagram
+}
+
+/// A datagram full of feedback, each on another packet of which nothing was told yet.
+#[test]
+fn only_so_much_feedback_of_one_datagram_is_digested() {
+    let (mut pair, sent) = session(1);
+    let is_media = |d: &&Vec<u8>| classify(d) == PacketKind::Rtp;
+    let media = sent[0].iter().rfind(is_media).expect("media");
+    // Packets are counted from zero.
+    let first = sent[0].iter().filter(is_media).count() as u16;
+    pair.set_link(LinkConfig::clean(Duration::from_millis(10)).with_loss(1.0));
+    for number in 30..50 {
+        send_frame(&mut pair, number);
+        run_without_spinning(&mut pair, Duration::from_millis(33));
+    }
+    let mut feedback = Vec::new();
+    for number in first + 20..first + 60 {
+        feedback.extend([0x8f, 205, 0, 5, 0, 0, 0, 9]);
+        feedback.extend(&media[8..12]);
+        feedback.extend(number.to_be_bytes());
+        feedback.extend([0, 1, 0, 0, 1, 0, 0x20, 1, 4, 0]);
+    }
+    let len = feedback.len();
+    feedback.resize(len + 20, 0);
+    let sealed = layer_of(false).protect_rtcp(&mut feedback, len);
+    feedback.truncate(sealed.expect("has room"));
+    let path = pair.offerer.peer.path().expect("connected");
+    let now = pair.now;
+    pair.offerer.peer.handle_datagram(now, path, &mut feedback);
+    let events = std::iter::from_fn(|| pair.offerer.peer.poll_event());
+    let told = events.filter(|e| matches!(e, Event::Feedback { .. }));
+    assert_eq!(told.count(), 4);
 }

@@ -51,6 +51,10 @@ use timer::TimerTable;
 /// each input, so that this is never reached.
 const MAX_EVENTS: usize = 128;
 
+/// Transport feedback digested of one datagram. Each may tell of a thousand
+/// packets in a few bytes; who is honest sends one or two together.
+const MAX_TRANSPORT_FEEDBACK: usize = 4;
+
 /// One or several datagrams for one path, appended to the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
@@ -415,7 +419,14 @@ impl Peer {
         let plain = datagram.get(..len).ok_or(DropReason::Malformed)?;
         let packets = Packets::parse(plain).map_err(|_| DropReason::Malformed)?;
         let mut gone = false;
+        let mut digested = 0;
         for packet in packets {
+            if matches!(packet, Packet::Twcc(_)) {
+                digested += 1;
+                if digested > MAX_TRANSPORT_FEEDBACK {
+                    continue;
+                }
+            }
             gone |= self.on_rtcp_packet(now, &packet);
         }
         if gone {
