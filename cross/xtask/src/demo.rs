@@ -32,6 +32,7 @@ cargo xtask demo [--yes] [--source SOURCE] [--no-open] [--for SECONDS]
 /// The word by which `demo` calls itself again, behind the shell that catches Ctrl-C.
 pub(crate) const RUN: &str = "demo-run";
 
+const AGENT: &str = "transom-agent";
 const HTTP_PORT: u16 = 7080;
 const UDP_PORT: u16 = 7082;
 /// A first start makes keys and secrets; a loaded Pi takes its time.
@@ -65,13 +66,9 @@ fn stage(options: &Options, mut logs: Logs<'_>, said: &Sender<Said>) -> Result<(
     let Some(doors) = doors(&mut logs, &mut sfu)? else {
         return Ok(());
     };
-    let mut agent = Program::start(
-        "transom-agent",
-        agent_command(&options.source, &doors),
-        said,
-    )?;
+    let mut agent = Program::start(AGENT, agent_command(&options.source, &doors), said)?;
     if !logs.until(READY_WITHIN, &mut [&mut sfu, &mut agent], |said| {
-        said.line.contains("connected")
+        said.program == AGENT && said.line.contains("connected")
     })? {
         return Ok(());
     }
@@ -196,7 +193,7 @@ fn sfu_command() -> Result<Command, Failure> {
 }
 
 fn agent_command(source: &str, doors: &Doors) -> Command {
-    let mut command = Command::new(workspace::bin_dir(Profile::Dev).join("transom-agent"));
+    let mut command = Command::new(workspace::bin_dir(Profile::Dev).join(AGENT));
     // By environment, so that the process list does not show it.
     command
         .env("TRANSOM_TOKEN", &doors.publish_token)

@@ -90,6 +90,12 @@ pub(crate) const BUILD: &[Package] = &[
     },
 ];
 
+/// Somebody else's DTLS, for the handshake tests.
+pub(crate) const OPENSSL: &[Package] = &[Package {
+    name: "openssl",
+    shown_by: Sign::Program("openssl"),
+}];
+
 /// What the browser tests take.
 pub(crate) const BROWSER: &[Package] = &[
     Package {

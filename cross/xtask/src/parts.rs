@@ -118,6 +118,7 @@ fn clippy(consent: Consent) -> Result<Count, Failure> {
 
 fn unit(consent: Consent) -> Result<Count, Failure> {
     needs::debian(needs::BUILD, consent)?;
+    needs::debian(needs::OPENSSL, consent)?;
     let elsewhere = [
         "--workspace",
         "--exclude",
