@@ -1,13 +1,15 @@
 //! Handshakes with somebody else's DTLS: OpenSSL's, over loopback UDP. The
 //! keying material that both export must be the same.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // test code
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // test code
 
 #[allow(dead_code, unreachable_pub)] // shared by the test binaries
 mod support;
 
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use support::{End, config};
@@ -16,6 +18,7 @@ use transom_rtc_proto::port::{DtlsAction, DtlsRole, SrtpProfile};
 
 struct Openssl {
     child: Child,
+    printed: Receiver<String>,
     _pem: Pem,
 }
 
@@ -45,7 +48,7 @@ impl Openssl {
             SrtpProfile::AeadAes128Gcm => "SRTP_AEAD_AES_128_GCM",
         };
         let export_len = profile.keying_material_len().to_string();
-        let child = Command::new("openssl")
+        let mut child = Command::new("openssl")
             .args(args)
             .args([
                 "-dtls1_2",
@@ -62,25 +65,44 @@ impl Openssl {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
-        Self { child, _pem: pem }
+            .expect("openssl(1) is installed");
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (line, printed) = channel();
+        thread::spawn(move || {
+            stdout
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|l| line.send(l))
+        });
+        Self {
+            child,
+            printed,
+            _pem: pem,
+        }
     }
 
-    /// Ends it and returns the keying material that it printed.
-    fn keying_material(mut self) -> String {
+    /// What follows `label` in the line that it prints with it.
+    fn prints(&self, label: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.printed.recv_timeout(left).expect(label);
+            if let Some(rest) = line.trim().strip_prefix(label) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// The keying material that it exports.
+    fn keying_material(&self) -> String {
+        self.prints("Keying material: ")
+    }
+}
+
+impl Drop for Openssl {
+    fn drop(&mut self) {
         let _ = self.child.kill();
-        let mut printed = String::new();
-        self.child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut printed)
-            .unwrap();
-        self.child.wait().unwrap();
-        let label = "Keying material: ";
-        let line = printed.lines().find_map(|l| l.trim().strip_prefix(label));
-        line.unwrap_or_else(|| panic!("no keying material in {printed}"))
-            .to_owned()
+        let _ = self.child.wait();
     }
 }
 
@@ -120,7 +142,6 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-#[ignore = "runs openssl(1)"]
 async fn openssl_as_client() {
     for profile in [SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmSha1_80] {
         let socket = socket();
@@ -131,13 +152,11 @@ async fn openssl_as_client() {
         relay(&mut server, &socket, &mut None, Duration::from_secs(10)).await;
         let (chosen, keys, shown) = server.connected().expect("connected");
         assert_eq!((chosen, shown), (profile, theirs.der()));
-        tokio::time::sleep(Duration::from_millis(200)).await; // for it to print
         assert_eq!(client.keying_material(), hex(keys));
     }
 }
 
 #[tokio::test]
-#[ignore = "runs openssl(1)"]
 async fn openssl_as_server() {
     for profile in [SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmSha1_80] {
         let socket = socket();
@@ -150,13 +169,12 @@ async fn openssl_as_server() {
         let accept = format!("127.0.0.1:{port}");
         let args = ["s_server", "-accept", &accept, "-Verify", "1"];
         let server = Openssl::run(&theirs, "server", profile, &args);
-        tokio::time::sleep(Duration::from_millis(300)).await; // for it to listen
+        server.prints("ACCEPT");
         let mut client = End::start(config(), DtlsRole::Client);
         let mut peer = Some(accept.parse().unwrap());
         relay(&mut client, &socket, &mut peer, Duration::from_secs(10)).await;
         let (chosen, keys, shown) = client.connected().expect("connected");
         assert_eq!((chosen, shown), (profile, theirs.der()));
-        tokio::time::sleep(Duration::from_millis(200)).await; // for it to print
         assert_eq!(server.keying_material(), hex(keys));
     }
 }
