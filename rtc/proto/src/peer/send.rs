@@ -1,121 +1,37 @@
 //! The tracks we send.
 
 mod frames;
+mod packet;
+mod sealer;
+mod track;
+
+pub use packet::{ClockReference, Frame, Outgoing, SendError, SendTrackStats};
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use frames::FrameQueue;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use sealer::Plain;
+use track::SendTrack;
 
 use super::config::SendMode;
 use super::event::{Event, TrackId};
 use super::report;
-use crate::id::{MediaTime, Mid, Pt, SeqNo, Ssrc};
-use crate::port::{MAX_SRTP_OVERHEAD, Srtp};
+use crate::id::Ssrc;
+use crate::port::Srtp;
 use crate::rtcp::{Nack, ReportBlock, SenderInfo, TwccFeedback};
-use crate::rtp::{RtpHeaderFields, write_header};
-use crate::sdp::{Direction, Extensions, MediaKind, Session, Track};
-use crate::stream::{SendStats, TwccSender, rtx};
-use crate::time::{Instant, WallTime};
+use crate::sdp::{Direction, Session};
+use crate::stream::TwccSender;
+use crate::time::Instant;
 
 /// The first sender report comes early: until then a receiver cannot bring
 /// sound and picture together.
 const FIRST_REPORT: Duration = Duration::from_millis(100);
 
-/// Room for the fixed header and the extensions we write.
-const MAX_HEADER: usize = 12 + 4 + 32;
-
-/// "Show it at once": least and greatest playout delay of zero, which is what
-/// a door and a wheel want. A receiver keeps it until told otherwise.
-const NO_PLAYOUT_DELAY: [u8; 3] = [0; 3];
-
-/// Packets at the beginning of a track that carry it, so that it arrives
-/// whatever is lost.
-const PLAYOUT_DELAY_PACKETS: u64 = 64;
-
 /// Sequence numbers taken from one NACK: no honest one names more than a frame or two.
 const MAX_NACKED: usize = 512;
-
-/// Why something was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The keys are not known yet, or the peer is closed.
-    #[error("not connected")]
-    NotConnected,
-    /// No such track, or not one that we send in this mode.
-    #[error("not a track to send on")]
-    NoSuchTrack,
-    /// The path is slower than the frames: the queue is full and this one was left out.
-    #[error("send queue full")]
-    QueueFull,
-    /// The frame is empty, or too large for any queue.
-    #[error("frame cannot be packetized")]
-    Unpacketizable,
-    /// No retransmission stream was negotiated.
-    #[error("no retransmission payload type")]
-    NoRetransmission,
-    /// Sealing failed; where the index was sealed before, that is how it should be.
-    #[error("packet could not be sealed")]
-    Seal,
-}
-
-/// A coded frame on its way out.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
-    /// An Annex-B access unit, or an Opus packet.
-    pub data: &'a [u8],
-    /// Media time of its capture.
-    pub timestamp: MediaTime,
-    /// When it was captured, for the sender reports.
-    pub captured: Instant,
-    /// The same by the wall clock.
-    pub wall: WallTime,
-}
-
-/// A packet that its owner numbered, on its way to one receiver.
-#[derive(Clone, Copy, Debug)]
-pub struct Outgoing<'a> {
-    /// Its number at this receiver.
-    pub seq: SeqNo,
-    /// Its media time at this receiver.
-    pub timestamp: MediaTime,
-    /// Marker bit.
-    pub marker: bool,
-    /// The payload.
-    pub payload: &'a [u8],
-}
-
-/// One moment on three clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockReference {
-    /// On ours.
-    pub at: Instant,
-    /// On the wall of whoever captured, as a 64-bit NTP time.
-    pub ntp: u64,
-    /// In the track's media time as the receiver sees it.
-    pub timestamp: MediaTime,
-}
-
-/// How a sent track fares.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SendTrackStats {
-    /// Packets sent, repairs left out.
-    pub packets: u64,
-    /// Bytes sent, headers included.
-    pub bytes: u64,
-    /// Packets sent again.
-    pub repairs: u64,
-    /// Packets the receiver has reported lost, cumulative.
-    pub lost: i32,
-    /// Fraction lost over the receiver's last interval, in 1/256.
-    pub fraction_lost: u8,
-    /// Interarrival jitter at the receiver.
-    pub jitter: Duration,
-}
 
 /// All of them.
 #[derive(Debug)]
@@ -126,54 +42,6 @@ pub(super) struct SendSide {
     goodbye_wanted: bool,
     rtcp_ssrc: Ssrc,
     cname: String,
-}
-
-#[derive(Debug)]
-struct SendTrack {
-    id: TrackId,
-    kind: MediaKind,
-    sealer: Sealer,
-    tally: Tally,
-    clock_rate: u32,
-    clock: Option<ClockReference>,
-    /// Something was sent since the last report.
-    active: bool,
-    reported: bool,
-    /// The frames, where we packetize.
-    frames: Option<FrameQueue>,
-}
-
-/// What was sent, and what the receiver says of it.
-#[derive(Debug)]
-struct Tally {
-    stats: SendStats,
-    report: SendTrackStats,
-}
-
-/// What the packets of one track have in common.
-#[derive(Debug)]
-struct Sealer {
-    pt: Pt,
-    ssrc: Ssrc,
-    repair: Option<(Pt, Ssrc)>,
-    repair_seq: SeqNo,
-    extensions: Extensions,
-    mid: Mid,
-    /// Packets sealed so far.
-    sealed: u64,
-}
-
-/// Header fields that vary, and the payload.
-struct Plain<'a> {
-    pt: Pt,
-    ssrc: Ssrc,
-    seq: SeqNo,
-    timestamp: MediaTime,
-    marker: bool,
-    /// The original number, in a repair.
-    original: Option<SeqNo>,
-    transport_seq: Option<SeqNo>,
-    payload: &'a [u8],
 }
 
 impl SendSide {
@@ -470,236 +338,9 @@ impl SendSide {
     }
 }
 
-impl SendTrack {
-    fn new(
-        id: TrackId,
-        track: &Track,
-        mode: SendMode,
-        mtu: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> Option<Self> {
-        let codec = track.codec()?;
-        let send = track.send.as_ref()?;
-        let extensions = Extensions {
-            // Taken on both sides or of no use.
-            transport_cc: track.extensions.transport_cc.filter(|_| codec.transport_cc),
-            ..track.extensions
-        };
-        let max_payload = mtu.saturating_sub(MAX_HEADER + rtx::OVERHEAD + MAX_SRTP_OVERHEAD);
-        let repair = codec.rtx_pt.zip(send.rtx);
-        let first_seq = random_seq(rng);
-        Some(Self {
-            id,
-            kind: track.kind,
-            sealer: Sealer {
-                pt: codec.pt,
-                ssrc: send.ssrc,
-                repair,
-                repair_seq: random_seq(rng),
-                extensions,
-                mid: track.mid,
-                sealed: 0,
-            },
-            tally: Tally {
-                stats: SendStats::new(send.ssrc, codec.codec.clock_rate()),
-                report: SendTrackStats::default(),
-            },
-            clock_rate: codec.codec.clock_rate(),
-            clock: None,
-            active: false,
-            reported: false,
-            frames: (mode == SendMode::Frames)
-                .then(|| FrameQueue::new(codec.codec, max_payload, first_seq)),
-        })
-    }
-
-    fn report(&mut self, now: Instant) -> Option<SenderInfo> {
-        if !core::mem::take(&mut self.active) {
-            return None;
-        }
-        let clock = self.clock?;
-        self.reported = true;
-        let elapsed = now.since(clock.at);
-        let units = elapsed.as_micros() * u128::from(self.clock_rate) / 1_000_000;
-        #[allow(clippy::cast_possible_truncation)] // the clock wraps
-        let timestamp = MediaTime(clock.timestamp.0.wrapping_add(units as u32));
-        let ntp = clock.ntp.wrapping_add(ntp_units(elapsed));
-        Some(self.tally.stats.report_as(now, ntp, timestamp))
-    }
-}
-
-impl Tally {
-    fn note_sent(&mut self, repair: bool, payload_len: usize, len: usize) {
-        self.report.bytes += len as u64;
-        if repair {
-            self.report.repairs += 1;
-        } else {
-            self.stats.on_sent(payload_len);
-        }
-    }
-}
-
-impl Sealer {
-    /// What a packet measures before it is sealed.
-    fn plain_len(&self, payload: usize, repair: bool) -> usize {
-        let osn = if repair { rtx::OVERHEAD } else { 0 };
-        self.header_len() + osn + payload
-    }
-
-    fn header_len(&self) -> usize {
-        let mid = self
-            .extensions
-            .mid
-            .map_or(0, |_| 1 + self.mid.as_bytes().len());
-        let transport = self.extensions.transport_cc.map_or(0, |_| 3);
-        let playout = self
-            .playout_delay()
-            .map_or(0, |_| 1 + NO_PLAYOUT_DELAY.len());
-        match mid + transport + playout {
-            0 => 12,
-            elements => 12 + 4 + elements.next_multiple_of(4),
-        }
-    }
-
-    /// The id to tell the playout delay under, in the packets that tell it.
-    fn playout_delay(&self) -> Option<u8> {
-        let id = self.extensions.playout_delay?;
-        (self.sealed < PLAYOUT_DELAY_PACKETS).then_some(id)
-    }
-
-    fn transport_seq(
-        &self,
-        now: Instant,
-        payload: usize,
-        transport: &mut Option<TwccSender>,
-    ) -> Option<SeqNo> {
-        self.extensions.transport_cc?;
-        let len = self.plain_len(payload, false) + MAX_SRTP_OVERHEAD;
-        transport.as_mut().map(|t| t.on_send(now, len))
-    }
-
-    fn repair_of<'a>(&mut self, packet: &Outgoing<'a>) -> Option<Plain<'a>> {
-        let (pt, ssrc) = self.repair?;
-        let seq = self.repair_seq;
-        self.repair_seq = seq.add(1);
-        Some(Plain {
-            pt,
-            ssrc,
-            seq,
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            original: Some(packet.seq),
-            transport_seq: None,
-            payload: packet.payload,
-        })
-    }
-
-    fn seal_frame_packet(
-        &mut self,
-        now: Instant,
-        packet: &frames::QueuedPacket<'_>,
-        transport: &mut Option<TwccSender>,
-        srtp: &mut dyn Srtp,
-        buf: &mut Vec<u8>,
-    ) -> Result<usize, SendError> {
-        let outgoing = Outgoing {
-            seq: packet.seq,
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            payload: packet.payload,
-        };
-        let transport_seq = self.transport_seq(now, packet.payload.len(), transport);
-        let plain = if packet.repair {
-            let repair = self
-                .repair_of(&outgoing)
-                .ok_or(SendError::NoRetransmission)?;
-            Plain {
-                transport_seq,
-                ..repair
-            }
-        } else {
-            Plain {
-                pt: self.pt,
-                ssrc: self.ssrc,
-                seq: outgoing.seq,
-                timestamp: outgoing.timestamp,
-                marker: outgoing.marker,
-                original: None,
-                transport_seq,
-                payload: outgoing.payload,
-            }
-        };
-        self.seal(&plain, srtp, buf)
-    }
-
-    /// Appends header and payload to `buf` and seals them there. Does not
-    /// allocate where `buf` has grown to its usual size.
-    fn seal(
-        &mut self,
-        plain: &Plain<'_>,
-        srtp: &mut dyn Srtp,
-        buf: &mut Vec<u8>,
-    ) -> Result<usize, SendError> {
-        let fields = RtpHeaderFields {
-            marker: plain.marker,
-            pt: plain.pt,
-            seq: plain.seq,
-            timestamp: plain.timestamp,
-            ssrc: plain.ssrc,
-        };
-        let transport_seq = plain.transport_seq.map(|seq| seq.0.to_be_bytes());
-        let mut elements: [(u8, &[u8]); 3] = [(0, &[]); 3];
-        let mut count = 0;
-        if let Some(id) = self.extensions.mid {
-            elements[count] = (id, self.mid.as_bytes());
-            count += 1;
-        }
-        if let (Some(id), Some(seq)) = (self.extensions.transport_cc, &transport_seq) {
-            elements[count] = (id, seq);
-            count += 1;
-        }
-        if let Some(id) = self.playout_delay() {
-            elements[count] = (id, &NO_PLAYOUT_DELAY);
-            count += 1;
-        }
-        self.sealed += 1;
-
-        let mut header = [0; MAX_HEADER];
-        let header_len =
-            write_header(&mut header, &fields, &elements[..count]).map_err(|_| SendError::Seal)?;
-        let start = buf.len();
-        buf.extend_from_slice(&header[..header_len]);
-        if let Some(original) = plain.original {
-            buf.extend_from_slice(&original.0.to_be_bytes());
-        }
-        buf.extend_from_slice(plain.payload);
-        let len = buf.len() - start;
-        buf.resize(start + len + MAX_SRTP_OVERHEAD, 0);
-        let sealed = buf
-            .get_mut(start..)
-            .map(|packet| srtp.protect_rtp(packet, len));
-        let sealed = sealed.and_then(Result::ok);
-        buf.truncate(start + sealed.unwrap_or(0));
-        sealed.ok_or(SendError::Seal)
-    }
-}
-
 /// Which of the seed's streams the send side draws from.
 const SEND_STREAM: u64 = 2;
 
-/// RFC 3550 section 5.1 asks for a random start; the upper half is left out,
-/// so that no rollover comes before the receiver has settled (RFC 3711
-/// appendix on ROC start).
-fn random_seq(rng: &mut ChaCha8Rng) -> SeqNo {
-    #[allow(clippy::cast_possible_truncation)] // 15 bits are meant
-    SeqNo((rng.next_u32() & 0x7fff) as u16)
-}
-
 fn random_name(rng: &mut ChaCha8Rng) -> String {
     alloc::format!("{:016x}", rng.next_u64())
-}
-
-fn ntp_units(d: Duration) -> u64 {
-    let fraction = (u64::from(d.subsec_nanos()) << 32) / 1_000_000_000;
-    (d.as_secs() << 32) | fraction
 }

@@ -1,0 +1,194 @@
+//! From a plain packet to a sealed one.
+
+use alloc::vec::Vec;
+
+use super::frames::QueuedPacket;
+use super::packet::{Outgoing, SendError};
+use crate::id::{MediaTime, Mid, Pt, SeqNo, Ssrc};
+use crate::port::{MAX_SRTP_OVERHEAD, Srtp};
+use crate::rtp::{RtpHeaderFields, write_header};
+use crate::sdp::Extensions;
+use crate::stream::{TwccSender, rtx};
+use crate::time::Instant;
+
+/// Room for the fixed header and the extensions we write.
+pub(super) const MAX_HEADER: usize = 12 + 4 + 32;
+
+/// "Show it at once": least and greatest playout delay of zero, which is what
+/// a door and a wheel want. A receiver keeps it until told otherwise.
+pub(super) const NO_PLAYOUT_DELAY: [u8; 3] = [0; 3];
+
+/// Packets at the beginning of a track that carry it, so that it arrives
+/// whatever is lost.
+pub(super) const PLAYOUT_DELAY_PACKETS: u64 = 64;
+
+/// What the packets of one track have in common.
+#[derive(Debug)]
+pub(super) struct Sealer {
+    pub(super) pt: Pt,
+    pub(super) ssrc: Ssrc,
+    pub(super) repair: Option<(Pt, Ssrc)>,
+    pub(super) repair_seq: SeqNo,
+    pub(super) extensions: Extensions,
+    pub(super) mid: Mid,
+    /// Packets sealed so far.
+    pub(super) sealed: u64,
+}
+
+/// Header fields that vary, and the payload.
+pub(super) struct Plain<'a> {
+    pub(super) pt: Pt,
+    pub(super) ssrc: Ssrc,
+    pub(super) seq: SeqNo,
+    pub(super) timestamp: MediaTime,
+    pub(super) marker: bool,
+    /// The original number, in a repair.
+    pub(super) original: Option<SeqNo>,
+    pub(super) transport_seq: Option<SeqNo>,
+    pub(super) payload: &'a [u8],
+}
+
+impl Sealer {
+    /// What a packet measures before it is sealed.
+    pub(super) fn plain_len(&self, payload: usize, repair: bool) -> usize {
+        let osn = if repair { rtx::OVERHEAD } else { 0 };
+        self.header_len() + osn + payload
+    }
+
+    pub(super) fn header_len(&self) -> usize {
+        let mid = self
+            .extensions
+            .mid
+            .map_or(0, |_| 1 + self.mid.as_bytes().len());
+        let transport = self.extensions.transport_cc.map_or(0, |_| 3);
+        let playout = self
+            .playout_delay()
+            .map_or(0, |_| 1 + NO_PLAYOUT_DELAY.len());
+        match mid + transport + playout {
+            0 => 12,
+            elements => 12 + 4 + elements.next_multiple_of(4),
+        }
+    }
+
+    /// The id to tell the playout delay under, in the packets that tell it.
+    pub(super) fn playout_delay(&self) -> Option<u8> {
+        let id = self.extensions.playout_delay?;
+        (self.sealed < PLAYOUT_DELAY_PACKETS).then_some(id)
+    }
+
+    pub(super) fn transport_seq(
+        &self,
+        now: Instant,
+        payload: usize,
+        transport: &mut Option<TwccSender>,
+    ) -> Option<SeqNo> {
+        self.extensions.transport_cc?;
+        let len = self.plain_len(payload, false) + MAX_SRTP_OVERHEAD;
+        transport.as_mut().map(|t| t.on_send(now, len))
+    }
+
+    pub(super) fn repair_of<'a>(&mut self, packet: &Outgoing<'a>) -> Option<Plain<'a>> {
+        let (pt, ssrc) = self.repair?;
+        let seq = self.repair_seq;
+        self.repair_seq = seq.add(1);
+        Some(Plain {
+            pt,
+            ssrc,
+            seq,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            original: Some(packet.seq),
+            transport_seq: None,
+            payload: packet.payload,
+        })
+    }
+
+    pub(super) fn seal_frame_packet(
+        &mut self,
+        now: Instant,
+        packet: &QueuedPacket<'_>,
+        transport: &mut Option<TwccSender>,
+        srtp: &mut dyn Srtp,
+        buf: &mut Vec<u8>,
+    ) -> Result<usize, SendError> {
+        let outgoing = Outgoing {
+            seq: packet.seq,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            payload: packet.payload,
+        };
+        let transport_seq = self.transport_seq(now, packet.payload.len(), transport);
+        let plain = if packet.repair {
+            let repair = self
+                .repair_of(&outgoing)
+                .ok_or(SendError::NoRetransmission)?;
+            Plain {
+                transport_seq,
+                ..repair
+            }
+        } else {
+            Plain {
+                pt: self.pt,
+                ssrc: self.ssrc,
+                seq: outgoing.seq,
+                timestamp: outgoing.timestamp,
+                marker: outgoing.marker,
+                original: None,
+                transport_seq,
+                payload: outgoing.payload,
+            }
+        };
+        self.seal(&plain, srtp, buf)
+    }
+
+    /// Appends header and payload to `buf` and seals them there. Does not
+    /// allocate where `buf` has grown to its usual size.
+    pub(super) fn seal(
+        &mut self,
+        plain: &Plain<'_>,
+        srtp: &mut dyn Srtp,
+        buf: &mut Vec<u8>,
+    ) -> Result<usize, SendError> {
+        let fields = RtpHeaderFields {
+            marker: plain.marker,
+            pt: plain.pt,
+            seq: plain.seq,
+            timestamp: plain.timestamp,
+            ssrc: plain.ssrc,
+        };
+        let transport_seq = plain.transport_seq.map(|seq| seq.0.to_be_bytes());
+        let mut elements: [(u8, &[u8]); 3] = [(0, &[]); 3];
+        let mut count = 0;
+        if let Some(id) = self.extensions.mid {
+            elements[count] = (id, self.mid.as_bytes());
+            count += 1;
+        }
+        if let (Some(id), Some(seq)) = (self.extensions.transport_cc, &transport_seq) {
+            elements[count] = (id, seq);
+            count += 1;
+        }
+        if let Some(id) = self.playout_delay() {
+            elements[count] = (id, &NO_PLAYOUT_DELAY);
+            count += 1;
+        }
+        self.sealed += 1;
+
+        let mut header = [0; MAX_HEADER];
+        let header_len =
+            write_header(&mut header, &fields, &elements[..count]).map_err(|_| SendError::Seal)?;
+        let start = buf.len();
+        buf.extend_from_slice(&header[..header_len]);
+        if let Some(original) = plain.original {
+            buf.extend_from_slice(&original.0.to_be_bytes());
+        }
+        buf.extend_from_slice(plain.payload);
+        let len = buf.len() - start;
+        buf.resize(start + len + MAX_SRTP_OVERHEAD, 0);
+        let sealed = buf
+            .get_mut(start..)
+            .map(|packet| srtp.protect_rtp(packet, len));
+        let sealed = sealed.and_then(Result::ok);
+        buf.truncate(start + sealed.unwrap_or(0));
+        sealed.ok_or(SendError::Seal)
+    }
+}
