@@ -86,7 +86,8 @@ impl Control {
         }
     }
 
-    /// WHIP: opens a session that publishes `name`. Whoever publishes it now is displaced.
+    /// WHIP: opens a session that publishes `name`. Whoever publishes it now is
+    /// displaced once the new session is connected.
     pub fn publish(
         &self,
         name: &StreamName,
@@ -183,7 +184,7 @@ impl Control {
         match event {
             MediaEvent::Connected { session } => {
                 tracing::debug!(%session, "connected");
-                directory.handle_connected(session);
+                directory.handle_connected(self.now(), session);
             }
             MediaEvent::Gone { session, reason } => {
                 if let Some((stream, role)) = directory.handle_gone(self.now(), session) {

@@ -88,7 +88,7 @@ impl Sessions {
             .retain(|session, known| match known.stats.state() {
                 SessionState::Connecting => true,
                 SessionState::Connected => {
-                    directory.handle_connected(*session);
+                    directory.handle_connected(now, *session);
                     true
                 }
                 SessionState::Gone => {

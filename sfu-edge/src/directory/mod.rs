@@ -1,9 +1,10 @@
 //! Who publishes which stream, and who reads it: a value, with time as argument.
 //!
-//! A publisher owns a named stream. A second one takes it over: the displaced
-//! session is remembered for a while, so that its client learns `taken-over`
-//! and not merely "gone". When a publisher goes, its subscribers stay for a
-//! grace and go on with the next one, if it brings the same formats.
+//! A publisher owns a named stream. A second one takes it over once it is
+//! connected, and not before: a request alone displaces nobody who sends. The
+//! displaced session is remembered for a while, so that its client learns
+//! `taken-over` and not merely "gone". When a publisher goes, its subscribers
+//! stay for a grace and go on with the next one, if it brings the same formats.
 
 mod name;
 mod stream;
@@ -191,18 +192,23 @@ impl Directory {
         if stream.is_none() && self.streams.len() >= self.config.max_streams {
             return Err(PublishError::TooManyStreams(self.config.max_streams));
         }
-        // A takeover frees the session it displaces.
-        let takes_over = stream.is_some_and(|s| s.publisher.is_some());
-        if !takes_over && self.sessions.len() >= self.config.max_sessions {
+        // Whose place is taken at once frees a session. A publisher that sends
+        // keeps its own until the new one is connected.
+        let replaces = stream.is_some_and(|s| match s.is_live() {
+            true => s.challenger.is_some(),
+            false => s.publisher.is_some(),
+        });
+        if !replaces && self.sessions.len() >= self.config.max_sessions {
             return Err(PublishError::TooManySessions(self.config.max_sessions));
         }
         Ok(())
     }
 
-    /// Makes `session` the publisher of a stream. A publisher that is there is
-    /// displaced; subscribers whose formats no longer fit are removed, the
-    /// others go on. Carry the actions out before the media thread hears of
-    /// the new session.
+    /// Makes `session` the publisher of a stream, or the challenger of the one
+    /// that sends it. Another one that has not connected is displaced. What a
+    /// new publisher means for the former and for subscribers happens in
+    /// [`Directory::handle_connected`]. Carry the actions out before the media
+    /// thread hears of the new session.
     pub fn publish(
         &mut self,
         now: Instant,
@@ -216,37 +222,17 @@ impl Directory {
             self.next_key += 1;
             Stream::new(key)
         });
-        if let Some(displaced) = stream.publisher.take() {
-            self.sessions.remove(&displaced.session);
-            self.actions
-                .push_back(Action::Remove(displaced.session, RemoveReason::TakenOver));
-            if self.taken_over.len() >= MAX_TAKEN_OVER {
-                self.taken_over.pop_front();
-            }
-            let forget_at = now + self.config.taken_over_memory;
-            self.taken_over
-                .push_back((forget_at, displaced.session, name.clone()));
-        }
-        if !stream
-            .subscribed_formats
-            .as_ref()
-            .is_some_and(|f| f.fits(&formats))
-        {
-            for subscriber in std::mem::take(&mut stream.subscribers) {
-                self.sessions.remove(&subscriber);
-                self.actions
-                    .push_back(Action::Remove(subscriber, RemoveReason::TracksChanged));
-            }
-        }
-        stream.subscribed_formats = Some(formats.clone());
-        stream.absent_since = None;
-        stream.publisher = Some(Publisher {
+        let displaced = stream.pending().replace(Publisher {
             session,
             since: now,
             state: SessionState::Connecting,
             formats,
         });
+        stream.absent_since = None;
         let key = stream.key;
+        if let Some(displaced) = displaced {
+            self.displace(now, name, displaced.session);
+        }
         let place = Place {
             stream: name.clone(),
             role: Role::Publisher,
@@ -283,7 +269,12 @@ impl Directory {
             .streams
             .get_mut(name)
             .ok_or(SubscribeError::NotPublished)?;
-        stream.subscribers.insert(session);
+        let publisher = stream.publisher.as_ref();
+        let formats = publisher
+            .ok_or(SubscribeError::NotPublished)?
+            .formats
+            .clone();
+        stream.subscribers.insert(session, formats);
         let place = Place {
             stream: name.clone(),
             role: Role::Subscriber,
@@ -311,16 +302,40 @@ impl Directory {
 
     // -- What the media thread reports ----------------------------------------
 
-    /// ICE and DTLS of a session are through.
-    pub fn handle_connected(&mut self, session: SessionId) {
+    /// ICE and DTLS of a session are through. A challenger displaces the
+    /// publisher now; subscribers whose formats no longer fit are removed, the
+    /// others go on.
+    pub fn handle_connected(&mut self, now: Instant, session: SessionId) {
         let Some(place) = self.sessions.get(&session) else {
             return;
         };
-        let Some(stream) = self.streams.get_mut(&place.stream) else {
+        let name = place.stream.clone();
+        let Some(stream) = self.streams.get_mut(&name) else {
             return;
         };
-        if let Some(publisher) = stream.publisher.as_mut().filter(|p| p.session == session) {
-            publisher.state = SessionState::Connected;
+        let challenges = stream
+            .challenger
+            .as_ref()
+            .is_some_and(|c| c.session == session);
+        let displaced = match challenges {
+            true => std::mem::replace(&mut stream.publisher, stream.challenger.take()),
+            false => None,
+        };
+        let Some(publisher) = stream.publisher.as_mut().filter(|p| p.session == session) else {
+            return;
+        };
+        publisher.state = SessionState::Connected;
+        let (sessions, actions) = (&mut self.sessions, &mut self.actions);
+        stream.subscribers.retain(|subscriber, formats| {
+            let fits = formats.fits(&publisher.formats);
+            if !fits {
+                sessions.remove(subscriber);
+                actions.push_back(Action::Remove(*subscriber, RemoveReason::TracksChanged));
+            }
+            fits
+        });
+        if let Some(displaced) = displaced {
+            self.displace(now, &name, displaced.session);
         }
     }
 
@@ -349,7 +364,7 @@ impl Directory {
                 .absent_since
                 .is_some_and(|since| since + grace <= now);
             if over || stream.is_deserted() {
-                for subscriber in &stream.subscribers {
+                for subscriber in stream.subscribers.keys() {
                     sessions.remove(subscriber);
                     actions.push_back(Action::Remove(*subscriber, RemoveReason::PublisherAbsent));
                 }
@@ -376,13 +391,32 @@ impl Directory {
 
     // -------------------------------------------------------------------------
 
+    /// Ends a publisher in favour of another one, and remembers that.
+    fn displace(&mut self, now: Instant, name: &StreamName, session: SessionId) {
+        self.sessions.remove(&session);
+        self.actions
+            .push_back(Action::Remove(session, RemoveReason::TakenOver));
+        if self.taken_over.len() >= MAX_TAKEN_OVER {
+            self.taken_over.pop_front();
+        }
+        let forget_at = now + self.config.taken_over_memory;
+        self.taken_over
+            .push_back((forget_at, session, name.clone()));
+    }
+
     fn drop_session(&mut self, now: Instant, session: SessionId) -> Option<Place> {
         let place = self.sessions.remove(&session)?;
         let stream = self.streams.get_mut(&place.stream)?;
         match place.role {
             Role::Publisher => {
-                stream.publisher = None;
-                stream.absent_since = Some(now);
+                let challenger = stream.challenger.take();
+                // Either the challenger ends, or it has nobody to outdo any more.
+                if challenger.as_ref().is_none_or(|c| c.session != session) {
+                    stream.publisher = challenger;
+                }
+                if stream.publisher.is_none() {
+                    stream.absent_since = Some(now);
+                }
             }
             Role::Subscriber => {
                 stream.subscribers.remove(&session);

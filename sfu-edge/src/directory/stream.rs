@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use transom_rtc_proto::sdp::Codec;
@@ -51,10 +51,12 @@ fn same_decoder(a: Codec, b: Codec) -> bool {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) key: StreamKey,
+    /// The connected one; where there is none, the one that is to be.
     pub(super) publisher: Option<Publisher>,
-    pub(super) subscribers: BTreeSet<SessionId>,
-    /// What the subscribers negotiated: the formats of the last publisher.
-    pub(super) subscribed_formats: Option<Formats>,
+    /// Takes a connected publisher's place once it is connected itself.
+    pub(super) challenger: Option<Publisher>,
+    /// With what each negotiated: the formats of the publisher there was.
+    pub(super) subscribers: BTreeMap<SessionId, Formats>,
     /// Since when there is no publisher.
     pub(super) absent_since: Option<Instant>,
 }
@@ -73,9 +75,23 @@ impl Stream {
         Self {
             key,
             publisher: None,
-            subscribers: BTreeSet::new(),
-            subscribed_formats: None,
+            challenger: None,
+            subscribers: BTreeMap::new(),
             absent_since: None,
+        }
+    }
+
+    /// Whether there is a publisher that a new one has to outdo.
+    pub(super) fn is_live(&self) -> bool {
+        let publisher = self.publisher.as_ref();
+        publisher.is_some_and(|p| p.state == SessionState::Connected)
+    }
+
+    /// Whose place a publisher that begins takes at once: it has not connected.
+    pub(super) fn pending(&mut self) -> &mut Option<Publisher> {
+        match self.is_live() {
+            true => &mut self.challenger,
+            false => &mut self.publisher,
         }
     }
 

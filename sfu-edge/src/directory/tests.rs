@@ -84,9 +84,13 @@ fn a_session_is_known_by_its_own_address_only() {
 fn a_takeover_displaces_and_is_remembered_for_a_while() {
     let mut d = directory();
     let first = d.publish(at(0), &door(), id(1), vp8()).unwrap();
+    d.handle_connected(at(1), id(1));
     d.subscribe(&door(), id(9)).unwrap();
-    let second = d.publish(at(5), &door(), id(2), vp8()).unwrap();
+    let second = d.publish(at(3), &door(), id(2), vp8()).unwrap();
     assert_eq!(first, second, "the stream goes on");
+    assert!(actions(&mut d).is_empty(), "nothing but a request yet");
+    d.handle_connected(at(5), id(2));
+    d.handle_connected(at(5), id(2)); // told twice
     assert_eq!(
         actions(&mut d),
         [Action::Remove(id(1), RemoveReason::TakenOver)]
@@ -114,6 +118,112 @@ fn a_takeover_displaces_and_is_remembered_for_a_while() {
         SessionStatus::Unknown
     );
     assert!(d.poll_timeout().is_none());
+}
+
+/// A stream that is sent and watched.
+fn live() -> Directory {
+    let mut d = directory();
+    d.publish(at(0), &door(), id(1), vp8()).unwrap();
+    d.handle_connected(at(1), id(1));
+    d.subscribe(&door(), id(9)).unwrap();
+    d
+}
+
+fn publishes(d: &Directory) -> SessionId {
+    let view = d.streams(at(0)).next().unwrap();
+    view.publisher.unwrap().session
+}
+
+#[test]
+fn a_publisher_that_never_connects_leaves_the_live_one_alone() {
+    let mut d = live();
+    d.publish(at(2), &door(), id(2), silent()).unwrap();
+    assert_eq!(publishes(&d), id(1));
+    assert_eq!(
+        d.published(&door()),
+        Some(&vp8()),
+        "who joins is offered this"
+    );
+    assert!(d.subscribe(&door(), id(8)).is_ok());
+    assert_eq!(
+        d.handle_gone(at(32), id(2)),
+        Some((door(), Role::Publisher))
+    );
+    assert!(actions(&mut d).is_empty());
+    assert_eq!(publishes(&d), id(1));
+    for (session, role) in [
+        (id(1), Role::Publisher),
+        (id(8), Role::Subscriber),
+        (id(9), Role::Subscriber),
+    ] {
+        assert_eq!(d.status(&door(), role, session), SessionStatus::Live);
+    }
+    assert!(d.poll_timeout().is_none(), "no grace has begun");
+
+    // Nor does one that is deleted.
+    d.publish(at(40), &door(), id(3), silent()).unwrap();
+    assert!(d.delete(at(41), &door(), Role::Publisher, id(3)));
+    assert_eq!(
+        actions(&mut d),
+        [Action::Remove(id(3), RemoveReason::Deleted)]
+    );
+    assert_eq!(publishes(&d), id(1));
+}
+
+#[test]
+fn of_two_challengers_the_second_stays() {
+    let mut d = live();
+    d.publish(at(2), &door(), id(2), vp8()).unwrap();
+    d.publish(at(3), &door(), id(3), silent()).unwrap();
+    assert_eq!(
+        actions(&mut d),
+        [Action::Remove(id(2), RemoveReason::TakenOver)]
+    );
+    // Too late.
+    d.handle_connected(at(4), id(2));
+    assert_eq!(publishes(&d), id(1));
+    d.handle_connected(at(5), id(3));
+    assert_eq!(publishes(&d), id(3));
+    assert_eq!(
+        actions(&mut d),
+        [
+            Action::Remove(id(9), RemoveReason::TracksChanged),
+            Action::Remove(id(1), RemoveReason::TakenOver)
+        ]
+    );
+    assert_eq!(d.session_count(), 1);
+}
+
+#[test]
+fn a_challenger_goes_on_alone_when_the_publisher_ends() {
+    let mut d = live();
+    d.publish(at(2), &door(), id(2), vp8()).unwrap();
+    d.handle_gone(at(3), id(1));
+    assert_eq!(publishes(&d), id(2));
+    assert!(d.poll_timeout().is_none());
+    d.handle_connected(at(4), id(2));
+    assert!(actions(&mut d).is_empty(), "there is nobody to displace");
+    assert_eq!(
+        d.status(&door(), Role::Subscriber, id(9)),
+        SessionStatus::Live
+    );
+}
+
+#[test]
+fn a_challenger_needs_room_of_its_own() {
+    let mut d = live();
+    let other = StreamName::new("other").unwrap();
+    d.publish(at(0), &other, id(4), vp8()).unwrap();
+    d.subscribe(&other, id(5)).unwrap();
+    d.subscribe(&other, id(6)).unwrap();
+    assert_eq!(
+        d.publish(at(2), &door(), id(2), vp8()),
+        Err(PublishError::TooManySessions(5))
+    );
+    d.handle_gone(at(3), id(6));
+    assert!(d.publish(at(4), &door(), id(2), vp8()).is_ok());
+    assert!(d.publish(at(4), &door(), id(3), vp8()).is_ok());
+    assert_eq!(d.session_count(), 5);
 }
 
 #[test]
@@ -171,6 +281,8 @@ fn a_publisher_with_other_formats_sends_subscribers_to_negotiate_again() {
     d.subscribe(&door(), id(9)).unwrap();
     d.handle_gone(at(1), id(1));
     d.publish(at(2), &door(), id(2), silent()).unwrap();
+    assert!(actions(&mut d).is_empty(), "it may never connect");
+    d.handle_connected(at(3), id(2));
     assert_eq!(
         actions(&mut d),
         [Action::Remove(id(9), RemoveReason::TracksChanged)]
@@ -223,7 +335,7 @@ fn every_table_is_bounded() {
         d.subscribe(&name(1), id(13)),
         Err(SubscribeError::TooManySessions(5))
     );
-    // A takeover needs no more room than it frees.
+    // What is replaced at once frees the room.
     assert!(d.publish(at(0), &name(0), id(4), vp8()).is_ok());
     assert_eq!(d.session_count(), 5);
 
@@ -241,7 +353,7 @@ fn views_show_state_and_age() {
     let mut d = directory();
     d.publish(at(1), &door(), id(1), vp8()).unwrap();
     d.subscribe(&door(), id(9)).unwrap();
-    d.handle_connected(id(1));
+    d.handle_connected(at(2), id(1));
     let view = d.streams(at(4)).next().unwrap();
     assert_eq!(view.subscribers, 1);
     let publisher = view.publisher.unwrap();

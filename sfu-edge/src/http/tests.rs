@@ -495,23 +495,32 @@ async fn a_displaced_publisher_is_told() {
         .await
         .header("location")
         .to_owned();
-    server.added();
+    let live = server.added();
+    server
+        .control
+        .handle_event(MediaEvent::Connected { session: live });
     let second = server
         .publish("door", &[H264])
         .await
         .header("location")
         .to_owned();
+    let challenger = server.added();
+    assert_eq!(server.ask("HEAD", &first, PUBLISH).await.status, 200);
+    assert_eq!(server.ask("HEAD", &second, PUBLISH).await.status, 200);
+    server.control.handle_event(MediaEvent::Connected {
+        session: challenger,
+    });
     let commands = server.commands();
-    assert!(matches!(
-        &commands[..],
-        [
-            MediaCommand::Remove {
-                reason: RemoveReason::TakenOver,
-                ..
-            },
-            MediaCommand::AddPublisher(_)
-        ]
-    ));
+    let [
+        MediaCommand::Remove {
+            session,
+            reason: RemoveReason::TakenOver,
+        },
+    ] = &commands[..]
+    else {
+        panic!("{commands:?}");
+    };
+    assert_eq!(*session, live);
     assert_eq!(server.ask("HEAD", &first, PUBLISH).await.status, 409);
     let answer = server.ask("GET", &first, PUBLISH).await;
     assert!(answer.problem(409).contains("another publisher"));

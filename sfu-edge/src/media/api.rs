@@ -107,9 +107,11 @@ pub struct PeerSetup {
 /// What the media thread is told to do. Commands are obeyed in order.
 #[derive(Debug)]
 pub enum MediaCommand {
-    /// Make a peer that publishes. If the stream has a publisher, a `Remove` of
-    /// it came before; if it has subscribers, they go on with this one (their
-    /// negotiated codecs fit: the control plane removed those that do not).
+    /// Make a peer that publishes. Once it is connected it takes the stream: a
+    /// publisher that is there is heard no longer, and its `Remove` follows, as
+    /// does that of subscribers whose negotiated codecs do not fit; the others
+    /// go on with the new one. Until then, and if it never connects, nothing
+    /// changes for anybody.
     AddPublisher(Box<PeerSetup>),
     /// Make a peer that reads the stream, and ask the publisher for a key frame
     /// once it is connected.

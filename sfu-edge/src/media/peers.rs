@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use transom_rtc_dtls::Dtls;
 use transom_rtc_proto::peer::Peer;
+use transom_rtc_proto::sdp::Session;
 
 use super::api::{PeerSetup, SessionId, SessionStats, StreamKey};
 use super::rate::Rate;
@@ -31,7 +32,8 @@ pub(super) struct PeerSlot {
 
 /// Which side of its stream a peer is on.
 pub(super) enum Role {
-    Publisher,
+    /// With what it negotiated, for when it takes the stream.
+    Publisher(Box<Session>),
     Subscriber(Vec<Subscription>),
 }
 
@@ -39,13 +41,13 @@ impl PeerSlot {
     /// The subscriber's tracks; none of a publisher.
     pub(super) fn subscriptions(&mut self) -> &mut [Subscription] {
         match &mut self.role {
-            Role::Publisher => &mut [],
+            Role::Publisher(_) => &mut [],
             Role::Subscriber(subscriptions) => subscriptions,
         }
     }
 
     pub(super) fn is_publisher(&self) -> bool {
-        matches!(self.role, Role::Publisher)
+        matches!(self.role, Role::Publisher(_))
     }
 
     /// For log lines.
@@ -103,6 +105,15 @@ impl Peers {
     pub(super) fn keys(&self) -> Vec<u32> {
         let keys = 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         keys.filter(|k| self.get(*k).is_some()).collect()
+    }
+
+    /// A connected publisher of `stream`.
+    pub(super) fn connected_publisher(&self, stream: StreamKey) -> Option<u32> {
+        let at = self.slots.iter().position(|s| {
+            s.as_ref()
+                .is_some_and(|s| s.stream == stream && s.is_publisher() && s.peer.is_connected())
+        })?;
+        u32::try_from(at).ok()
     }
 
     pub(super) fn find(&self, session: SessionId) -> Option<u32> {

@@ -9,7 +9,7 @@ use super::published::PublishedTrack;
 /// One publisher's tracks and the subscribers that read them.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    /// The publisher's key, while there is one.
+    /// The key of the publisher that is heard: the one connected last.
     pub(super) publisher: Option<u32>,
     /// The subscribers' keys.
     pub(super) subscribers: Vec<u32>,

@@ -85,15 +85,13 @@ impl World {
 
     pub(super) fn add_publisher(&mut self, now: Instant, setup: PeerSetup) {
         let (stream, session) = (setup.stream, setup.session);
-        let negotiated = setup.negotiated.clone();
-        let Some(key) = self.add(now, setup, Role::Publisher) else {
+        let role = Role::Publisher(Box::new(setup.negotiated.clone()));
+        if self.add(now, setup, role).is_none() {
             return;
-        };
+        }
         tracing::debug!(%session, %stream, "publisher added");
-        self.streams
-            .entry(stream)
-            .or_default()
-            .set_publisher(key, &negotiated);
+        // It takes the stream once it is connected: until then, whoever sends goes on.
+        self.streams.entry(stream).or_default();
     }
 
     pub(super) fn add_subscriber(&mut self, now: Instant, setup: PeerSetup) {
@@ -355,6 +353,7 @@ impl World {
         for key in self.peers.keys() {
             if let Some(slot) = self.peers.get_mut(key) {
                 let stream = self.streams.get(&slot.stream);
+                let stream = stream.filter(|s| s.publisher == Some(key));
                 figures::write(now, slot, stream);
             }
         }
@@ -413,6 +412,9 @@ impl World {
         let Some(stream) = self.streams.get_mut(&stream) else {
             return;
         };
+        if let Role::Publisher(negotiated) = &slot.role {
+            stream.set_publisher(key, negotiated);
+        }
         // A late joiner asks for a key frame, and so does who waits for the publisher.
         if stream.publisher != Some(key) || !stream.subscribers.is_empty() {
             request_key_frames(now, stream, &mut self.peers);
@@ -559,6 +561,14 @@ impl World {
             stream.subscribers.retain(|k| *k != key);
             if stream.publisher == Some(key) {
                 stream.publisher = None;
+                // A challenger that ended as soon as it was connected leaves
+                // the stream to the one it was to displace.
+                let heir = self.peers.connected_publisher(slot.stream);
+                if let Some(heir) = heir
+                    && let Some(Role::Publisher(negotiated)) = self.peers.get(heir).map(|s| &s.role)
+                {
+                    stream.set_publisher(heir, negotiated);
+                }
             }
         }
         Some(slot)

@@ -66,7 +66,12 @@ impl Town {
         self.clients.push(client);
         let at = self.clients.len() - 1;
         self.run(100);
-        // DTLS is through.
+        self.connect(at);
+        at
+    }
+
+    /// DTLS is through.
+    fn connect(&mut self, at: usize) {
         let key = self.key(at).expect("the session is known");
         let slot = self.world.peers.get_mut(key).expect("is there");
         slot.peer
@@ -74,7 +79,6 @@ impl Town {
         self.world.mark(key);
         self.clients[at].shake_hands(self.now);
         self.run(20);
-        at
     }
 
     fn key(&self, client: usize) -> Option<u32> {
@@ -178,6 +182,35 @@ fn a_subscriber_goes_on_with_the_next_publisher_and_keeps_its_numbers() {
     let stream = &town.world.streams[&STREAM];
     let generations: Vec<u32> = stream.tracks.iter().map(|t| t.generation).collect();
     assert!(generations.iter().all(|g| *g == 3), "{generations:?}");
+}
+
+#[test]
+fn a_publisher_is_heard_until_its_challenger_is_connected() {
+    let mut town = Town::new();
+    let first = town.publish(&[h264()]);
+    let subscriber = town.subscribe(&[h264()]);
+    town.film(first, 0..30);
+    let (client, setup) = Client::publisher(town.now, town.clients.len(), STREAM, &[h264()]);
+    town.world.add_publisher(town.now, setup);
+    town.clients.push(client);
+    let second = town.clients.len() - 1;
+    let before = town.clients[subscriber].video.len();
+    town.film(first, 30..60);
+    let got = town.clients[subscriber].video.len();
+    assert!(got >= before + 30, "{before} packets, then {got}");
+
+    town.connect(second);
+    let before = town.clients[subscriber].video.len();
+    town.film(first, 60..90);
+    assert_eq!(town.clients[subscriber].video.len(), before, "not any more");
+    town.film(second, 0..30);
+    let got = town.clients[subscriber].video.len();
+    assert!(got >= before + 30, "{before} packets, then {got}");
+    // It ends before the control plane has ended the first one.
+    town.leave(second);
+    town.film(first, 90..120);
+    assert!(town.clients[subscriber].video.len() >= got + 30);
+    assert_seamless(&town.clients[subscriber]);
 }
 
 #[test]
