@@ -14,6 +14,7 @@ pub mod publish;
 pub mod publisher;
 pub mod queue;
 pub mod rate;
+mod regular;
 pub mod signal;
 pub mod slot;
 pub mod sound;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use transom_rtc_proto::time::WallTime;
 
 use super::{PacedSound, Resampler};
+use crate::regular::{self, OpenError};
 use crate::source::file::shell_quoted;
 
 /// Chunks before `data` are at most this many; recorders write a handful.
@@ -54,6 +55,14 @@ pub enum WavError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// It is no regular file.
+    #[error("sound file {} is {kind}, not a file: give the path of a recording with --audio file:PATH.wav; a sound card is --audio alsa:DEVICE", path.display())]
+    NotAFile {
+        /// Its path.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
     },
     /// It is no WAV file.
     #[error("sound file {} is not a WAV file: convert it with `{}`", path.display(), convert(path))]
@@ -104,7 +113,14 @@ impl Wav {
             path: path.to_owned(),
             source,
         };
-        let mut file = BufReader::new(File::open(path).map_err(read)?);
+        let file = regular::open(path).map_err(|error| match error {
+            OpenError::Io(source) => read(source),
+            OpenError::Kind(kind) => WavError::NotAFile {
+                path: path.to_owned(),
+                kind,
+            },
+        })?;
+        let mut file = BufReader::new(file);
         let file_len = file.get_ref().metadata().map_err(read)?.len();
         let header = Header::read(&mut file, file_len).map_err(|e| e.at(path))?;
         let resampler =
@@ -446,6 +462,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_played_is_said_with_the_mend() {
+        let device = Wav::open(Path::new("/dev/null")).expect_err("a device");
+        assert!(device.to_string().contains("a device, not a file"));
         assert!(failure("empty", b"").contains("empty"));
         assert!(failure("text", b"hello, I am no sound at all").contains("ffmpeg"));
         assert!(failure("short", b"RIFF").contains("not a WAV"));

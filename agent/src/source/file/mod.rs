@@ -12,7 +12,6 @@ mod mp4;
 mod play;
 mod samples;
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +23,7 @@ use mp4::Mp4;
 use transom_rtc_proto::codec::h264::{AnnexB, Sps};
 
 use super::access_unit::{AccessUnit, UnitError};
+use crate::regular::{self, OpenError};
 
 /// Access units looked at before the first is played: ten seconds.
 const PROBE_UNITS: usize = 300;
@@ -60,6 +60,11 @@ pub struct FileError {
 pub enum FileErrorReason {
     /// It cannot be opened or read.
     Read(io::Error),
+    /// It is no regular file.
+    NotAFile {
+        /// What it is.
+        kind: &'static str,
+    },
     /// There is nothing in it.
     Empty,
     /// It is neither MP4 nor an H.264 byte stream.
@@ -109,6 +114,12 @@ impl FileErrorReason {
                 "there is no such file: check the path given with --source file:PATH".to_owned()
             }
             Self::Read(e) => format!("{e}: check that it can be read"),
+            Self::NotAFile { kind: "a device" } => {
+                "a device, not a file: a camera is given as --source v4l2:/dev/videoN".to_owned()
+            }
+            Self::NotAFile { kind } => {
+                format!("{kind}, not a file: give the path of a recording with --source file:PATH")
+            }
             Self::Empty => "the file is empty: record it again or take another".to_owned(),
             Self::Unknown { looks_like } => format!(
                 "{}: convert it with {}",
@@ -172,6 +183,15 @@ type Reason<T> = Result<T, FileErrorReason>;
 impl From<io::Error> for FileErrorReason {
     fn from(error: io::Error) -> Self {
         Self::Read(error)
+    }
+}
+
+impl From<OpenError> for FileErrorReason {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Io(error) => Self::Read(error),
+            OpenError::Kind(kind) => Self::NotAFile { kind },
+        }
     }
 }
 
@@ -264,11 +284,8 @@ impl Recording {
 
 impl Container {
     fn open(path: &Path, fps: u32) -> Reason<Self> {
-        let file = File::open(path)?;
+        let file = regular::open(path)?;
         let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
-        }
         let mut file = BufReader::with_capacity(64 * 1024, file);
         let mut head = Vec::new();
         file.by_ref().take(16).read_to_end(&mut head)?;

@@ -159,7 +159,13 @@ fn other_files_are_refused() {
         failure(&fixture("missing.mp4")),
         FileErrorReason::Read(_)
     ));
-    assert!(matches!(failure(&fixture(".")), FileErrorReason::Read(_)));
+    for (path, expected) in [
+        (fixture("."), "a directory"),
+        ("/dev/null".into(), "a device"),
+    ] {
+        let reason = failure(&path);
+        assert!(matches!(reason, FileErrorReason::NotAFile { kind } if kind == expected));
+    }
     let empty = Temporary::new("empty.mp4", b"");
     assert!(matches!(failure(&empty.0), FileErrorReason::Empty));
 }
