@@ -27,6 +27,8 @@ pub fn start(filter: &str) -> Result<(), FilterError> {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
+        // Said on stderr as well, which panics where the terminal is gone.
+        .log_internal_errors(false)
         .try_init();
     Ok(())
 }

@@ -69,7 +69,8 @@ async fn publish(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     let (ending, shutdown) = watch::channel(false);
     let signalled = signal::shutdown()?;
     tokio::spawn(async move {
-        tracing::info!("ending: {}", signalled.await);
+        let signal = signalled.await;
+        tracing::info!("ending: {signal}");
         ending.send_replace(true);
         // Held to the end: who waits on it must not see it closed.
         std::future::pending::<()>().await;
