@@ -18,7 +18,7 @@ pub struct Problem {
 }
 
 /// Longest text kept, characters.
-const MAX_TEXT: usize = 500;
+const MAX_TEXT: usize = 300;
 
 #[derive(Deserialize)]
 #[serde(default)]
