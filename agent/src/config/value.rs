@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use transom_boards_hal::FrameSize;
+use transom_rtc_tokio::client::{Url, UrlError};
 
 use crate::feed::{AudioSource, VideoSource};
 
@@ -181,17 +182,28 @@ impl FromStr for WhipUrl {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let rest = text
-            .strip_prefix("http://")
-            .or_else(|| text.strip_prefix("https://"));
-        let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-        let clean = text.chars().all(|c| c.is_ascii_graphic());
-        match host {
-            Some(host) if !host.is_empty() && clean => Ok(Self(text.to_owned())),
-            _ => Err(ValueError(format!(
-                "`{text}` is no WHIP address: write it as http://HOST:7080/whip/NAME"
-            ))),
+        let url: Url = text.parse().map_err(|error| match error {
+            // Not shown: there is a password in it.
+            UrlError::UserInfo => ValueError(error.to_string()),
+            _ => ValueError(format!(
+                "`{text}` is no WHIP address ({error}): write it as http://HOST:7080/whip/NAME"
+            )),
+        })?;
+        let path = url.target().split('?').next().unwrap_or_default();
+        let mut names = path.split('/').filter(|name| !name.is_empty());
+        if names.clone().any(|name| name == "whep") && !names.clone().any(|name| name == "whip") {
+            return Err(ValueError(format!(
+                "`{text}` is where viewers watch (WHEP): publish to {}",
+                text.replacen("/whep", "/whip", 1)
+            )));
         }
+        // Other servers have other paths; some take the token for the name.
+        if matches!((names.next(), names.next()), (None | Some("whip"), None)) {
+            return Err(ValueError(format!(
+                "`{text}` does not name a stream: write it as http://HOST:7080/whip/NAME"
+            )));
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -336,7 +348,10 @@ mod tests {
     fn addresses() {
         for text in [
             "http://127.0.0.1:7080/whip/front",
+            "http://127.0.0.1:7080/whip/whep",
             "https://[::1]/whip/a?b=c",
+            "https://live.example/door/whip",
+            "https://live.example/api/whip",
         ] {
             assert!(text.parse::<WhipUrl>().is_ok(), "{text}");
         }
@@ -347,9 +362,16 @@ mod tests {
             "http://",
             "http:///x",
             "http://a b/",
+            "http://a:0/whip/front",
         ] {
             assert!(text.parse::<WhipUrl>().is_err(), "{text}");
         }
+        let refused = |text: &str| text.parse::<WhipUrl>().expect_err(text).to_string();
+        for text in ["http://a", "http://a/", "http://a/whip", "http://a/whip/?x"] {
+            assert!(refused(text).contains("/whip/NAME"), "{text}");
+        }
+        assert!(refused("http://a/whep/door").ends_with("publish to http://a/whip/door"));
+        assert!(!refused("http://me:hush@a/whip/door").contains("hush"));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Publishes a feed by WHIP, for ever: opens a session, carries frames into
 //! it, and opens another when it ends.
 
+mod complaint;
 mod loss;
 mod offer;
 mod session;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use transom_rtc_proto::peer::CloseReason;
@@ -17,10 +17,8 @@ use transom_rtc_tokio::client::{Backoff, BackoffConfig, ClientError, Endpoint};
 
 use crate::publish::MediaFeed;
 use crate::rate::{RateConfig, RateController};
+use complaint::Complaint;
 use session::Session;
-
-/// A session that lasted this long worked: the next failure is a new one.
-const WORKED: Duration = Duration::from_secs(10);
 
 /// How to publish.
 #[derive(Clone, Debug)]
@@ -68,19 +66,23 @@ pub async fn run(
 ) -> Result<(), SessionError> {
     let mut backoff = Backoff::new(BackoffConfig::default(), jitter_seed());
     let mut rate = RateController::new(config.rate);
+    let url = complaint::shown(config.endpoint.url());
+    tracing::info!("connecting to {url}");
     loop {
-        let begun = Instant::now();
-        let error = match open(&config, &mut feed, &mut shutdown).await {
-            Some(Ok(session)) => match session.run(&mut feed, &mut rate, &mut shutdown).await {
-                Ok(()) => return Ok(()),
-                Err(error @ SessionError::SourceEnded) => return Err(error),
-                Err(error) => error,
-            },
-            Some(Err(error)) => error,
+        let (ended, connected) = match open(&config, &mut feed, &mut shutdown).await {
+            Some(Ok(session)) => session.run(&mut feed, &mut rate, &mut shutdown).await,
+            Some(Err(error)) => (Err(error), false),
             None => return Ok(()),
         };
+        let error = match ended {
+            Ok(()) => return Ok(()),
+            Err(error @ SessionError::SourceEnded) => return Err(error),
+            Err(error) => error,
+        };
         feed.control.pause();
-        if begun.elapsed() >= WORKED {
+        // However short it was, it worked: a server that starts again and
+        // again is found again each time.
+        if connected {
             backoff.reset();
         }
         let delay = match &error {
@@ -89,10 +91,13 @@ pub async fn run(
             }
             _ => backoff.next_delay(),
         };
-        tracing::warn!("lost: {error}, retry in {:.1} s", delay.as_secs_f32());
+        let complaint = Complaint {
+            error: &error,
+            url: &url,
+        };
         let over = async {
             tokio::select! {
-                () = tokio::time::sleep(delay) => false,
+                () = complaint.wait(delay) => false,
                 _ = shutdown.wait_for(|s| *s) => true,
             }
         };

@@ -85,13 +85,14 @@ impl Session {
         })
     }
 
-    /// Carries frames until the session ends (`Err`) or `shutdown` is set (`Ok`).
+    /// Carries frames until the session ends (`Err`) or `shutdown` is set
+    /// (`Ok`). Tells besides whether media ever flowed.
     pub(super) async fn run(
         self,
         feed: &mut MediaFeed,
         rate: &mut RateController,
         shutdown: &mut watch::Receiver<bool>,
-    ) -> Result<(), SessionError> {
+    ) -> (Result<(), SessionError>, bool) {
         let Self {
             whip,
             handle,
@@ -129,7 +130,7 @@ impl Session {
         })
         .await;
         driver.abort();
-        ended
+        (ended, carrier.connected)
     }
 }
 
@@ -290,16 +291,25 @@ impl Heard {
 async fn watch_over(whip: &Whip, heard: &Heard) -> SessionError {
     let mut ticks = interval(SILENCE / 4);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = false;
     loop {
         ticks.tick().await;
         if heard.silence() < SILENCE {
+            told = false;
             continue;
         }
         match whip.check().await {
-            Ok(()) => tokio::time::sleep(ASK_EVERY).await,
+            Ok(()) => {
+                told = false;
+                tokio::time::sleep(ASK_EVERY).await;
+            }
             Err(ClientError::NotFound { .. }) => return SessionError::Forgotten,
             Err(error) if error.retry() == Retry::Slowly => return error.into(),
             // It may be starting again; ICE decides how long we wait.
+            Err(error) if !told => {
+                tracing::warn!("silent: {error}; asking until it answers");
+                told = true;
+            }
             Err(error) => tracing::debug!(%error, "the server does not answer"),
         }
     }
