@@ -1,6 +1,6 @@
 //! Waiting longer and longer for a device that does not come.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::sleep_until;
 use crate::stop::Stop;
@@ -11,29 +11,37 @@ const FIRST: Duration = Duration::from_millis(500);
 /// at the picture.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Retries of one device, each different complaint logged once.
+/// The same complaint is not repeated sooner.
+const REPEAT: Duration = Duration::from_secs(50);
+
+/// Retries of one device or file, the same complaint logged once a minute.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
-    said: String,
+    said: Option<(String, Instant)>,
 }
 
 impl Backoff {
-    /// Logs `error` unless it is the one of last time, and waits; false when
-    /// told to stop.
+    /// Logs `error` unless it was just said, and waits; false when told to stop.
     pub fn failed(&mut self, error: &dyn std::error::Error, stop: &Stop) -> bool {
         let text = error.to_string();
-        if text != self.said {
+        let now = Instant::now();
+        if self.is_news(&text, now) {
             tracing::warn!("{text}; trying again until it works");
-            self.said = text;
+            self.said = Some((text, now));
         }
         let wait = self.next_wait();
-        sleep_until(std::time::Instant::now() + wait, stop)
+        sleep_until(now + wait, stop)
     }
 
     /// The device works again.
     pub fn worked(&mut self) {
         *self = Self::default();
+    }
+
+    fn is_news(&self, text: &str, now: Instant) -> bool {
+        let said = self.said.as_ref();
+        said.is_none_or(|(said, at)| said != text || now.duration_since(*at) >= REPEAT)
     }
 
     fn next_wait(&mut self) -> Duration {
@@ -56,5 +64,14 @@ mod tests {
         assert_eq!(backoff.next_wait(), LONGEST);
         backoff.worked();
         assert_eq!(backoff.next_wait(), FIRST);
+    }
+
+    #[test]
+    fn a_complaint_is_repeated_after_a_while() {
+        let (mut backoff, now) = (Backoff::default(), Instant::now());
+        assert!(backoff.is_news("gone", now));
+        backoff.said = Some(("gone".to_owned(), now));
+        assert!(!backoff.is_news("gone", now + REPEAT / 2));
+        assert!(backoff.is_news("busy", now) && backoff.is_news("gone", now + REPEAT));
     }
 }

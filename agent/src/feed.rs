@@ -1,9 +1,9 @@
 //! Starts the capture threads that a configuration asks for.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use transom_boards_hal::{Camera, CameraWish, FrameSize, Microphone};
 
@@ -16,6 +16,9 @@ use crate::sound::{self, OpusEncoder, OpusError, PacedSound, SoundError, Tone, W
 use crate::source::file::{self, FileError, Recording};
 use crate::source::{camera, generated};
 use crate::stop::Stop;
+
+/// Played for so long, a sound file works: what comes next is a new failure.
+const WORKED: Duration = Duration::from_secs(60);
 
 /// Where pictures come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,9 +127,9 @@ fn start_video(config: &FeedConfig, mut output: VideoOutput, stop: Stop) -> Resu
             })
         }
         VideoSource::File(path) => {
-            let mut recording = Recording::open(path, config.fps)?;
+            let (recording, fps) = (Recording::open(path, config.fps)?, config.fps);
             spawn("video-file", move || {
-                report("picture", file::play(&mut recording, &mut output, &stop));
+                file::play_for_ever(recording, fps, &mut output, &stop);
             })
         }
         VideoSource::V4l2(device) => {
@@ -145,23 +148,56 @@ fn start_video(config: &FeedConfig, mut output: VideoOutput, stop: Stop) -> Resu
 
 fn start_audio(config: &FeedConfig, output: AudioOutput, stop: Stop) -> Result<(), FeedError> {
     let bps = config.audio_bps;
-    let mut source: Box<dyn PacedSound + Send> = match &config.audio {
-        AudioSource::None => return Ok(()),
-        AudioSource::Test => Box::new(Tone::default()),
-        AudioSource::File(path) => Box::new(Wav::open(path)?),
+    match &config.audio {
+        AudioSource::None => Ok(()),
+        AudioSource::Test => {
+            let mut tone = Tone::default();
+            let mut encoder = OpusEncoder::new(tone.channels(), bps)?;
+            spawn("audio-test", move || {
+                let ended = sound::run_paced(&mut tone, &mut encoder, &output, &stop);
+                report("sound", ended);
+            })
+        }
+        AudioSource::File(path) => {
+            let wav = Wav::open(path)?;
+            drop(OpusEncoder::new(wav.channels(), bps)?);
+            let path = path.clone();
+            spawn("audio-file", move || {
+                play_for_ever(wav, &path, bps, &output, &stop);
+            })
+        }
         AudioSource::Alsa(device) => {
             drop(OpusEncoder::new(1, bps)?);
             let device = device.clone();
-            return spawn("audio-card", move || {
+            spawn("audio-card", move || {
                 record_for_ever(&device, bps, &output, &stop);
-            });
+            })
         }
-    };
-    let mut encoder = OpusEncoder::new(source.channels(), bps)?;
-    spawn("audio-paced", move || {
-        let ended = sound::run_paced(source.as_mut(), &mut encoder, &output, &stop);
-        report("sound", ended);
-    })
+    }
+}
+
+/// Plays until told to stop; a file that is changed or cut off meanwhile is
+/// opened again, like a card.
+fn play_for_ever(wav: Wav, path: &Path, bps: u32, output: &AudioOutput, stop: &Stop) {
+    let mut backoff = Backoff::default();
+    let mut opened = Ok(wav);
+    loop {
+        let begun = Instant::now();
+        let ended = opened.map_err(SoundError::from).and_then(|mut wav| {
+            let mut encoder = OpusEncoder::new(wav.channels(), bps)?;
+            sound::run_paced(&mut wav, &mut encoder, output, stop)
+        });
+        let Err(error) = ended else {
+            return;
+        };
+        if begun.elapsed() >= WORKED {
+            backoff.worked();
+        }
+        if !backoff.failed(&error, stop) {
+            return;
+        }
+        opened = Wav::open(path);
+    }
 }
 
 /// Records until told to stop; a card that is absent or goes away is waited for.
@@ -240,7 +276,6 @@ fn open_microphone(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use tokio::time::timeout;
 
     fn config() -> FeedConfig {

@@ -90,6 +90,12 @@ pub enum WavError {
         /// Samples a second.
         rate: u32,
     },
+    /// It ends before its sound does, which it did not when it was opened.
+    #[error("sound file {} was cut off: copy or record it again", path.display())]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+    },
     /// It holds no sound.
     #[error("sound file {} is empty or cut off before its sound: record it again or take another", path.display())]
     Empty {
@@ -176,9 +182,10 @@ impl Wav {
     }
 
     fn read_error(&self, source: io::Error) -> WavError {
-        WavError::Read {
-            path: self.path.clone(),
-            source,
+        let path = self.path.clone();
+        match source.kind() {
+            io::ErrorKind::UnexpectedEof => WavError::CutOff { path },
+            _ => WavError::Read { path, source },
         }
     }
 }

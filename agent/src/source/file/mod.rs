@@ -16,7 +16,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use play::play;
+pub use play::{play, play_for_ever};
 
 use byte_stream::ByteStream;
 use mp4::Mp4;
@@ -74,6 +74,8 @@ pub enum FileErrorReason {
     },
     /// An MP4 without its index: recording stopped too early.
     NoIndex,
+    /// Its pictures lie beyond its end.
+    CutOff,
     /// An MP4 in fragments, whose index is spread over the file.
     Fragmented,
     /// An MP4 without a track of pictures.
@@ -132,6 +134,9 @@ impl FileErrorReason {
             Self::NoIndex => {
                 "cut off: its index (moov) is missing: copy or record it again".to_owned()
             }
+            Self::CutOff => {
+                "cut off: its pictures lie beyond its end: copy or record it again".to_owned()
+            }
             Self::Fragmented => format!(
                 "a fragmented MP4, whose index is spread over the file: rewrite it with {}",
                 convert("-c copy -movflags +faststart")
@@ -182,7 +187,10 @@ type Reason<T> = Result<T, FileErrorReason>;
 
 impl From<io::Error> for FileErrorReason {
     fn from(error: io::Error) -> Self {
-        Self::Read(error)
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::CutOff,
+            _ => Self::Read(error),
+        }
     }
 }
 
@@ -249,6 +257,11 @@ impl Recording {
         self.longest_gop > LONG_GOP
     }
 
+    /// Whether the file ends before its last picture, as far as is known.
+    pub fn is_cut_off(&self) -> bool {
+        self.container.is_cut_off()
+    }
+
     /// Where the recording lies.
     pub fn path(&self) -> &Path {
         &self.path
@@ -266,6 +279,9 @@ impl Recording {
         let (mut last_key, mut longest, mut seen) = (None, Duration::ZERO, Duration::ZERO);
         for _ in 0..PROBE_UNITS {
             let Some(unit) = self.container.next_unit()? else {
+                if last_key.is_none() && self.container.is_cut_off() {
+                    return Err(FileErrorReason::CutOff);
+                }
                 break;
             };
             seen = unit.at;
@@ -300,6 +316,14 @@ impl Container {
         match self {
             Self::Mp4(mp4) => mp4.next_unit(),
             Self::ByteStream(stream) => stream.next_unit(),
+        }
+    }
+
+    fn is_cut_off(&self) -> bool {
+        match self {
+            Self::Mp4(mp4) => mp4.is_cut_off(),
+            // Without an index there is nothing to miss.
+            Self::ByteStream(_) => false,
         }
     }
 }

@@ -30,6 +30,8 @@ const MAX_BOXES: usize = 100_000;
 pub(super) struct Mp4 {
     file: BufReader<File>,
     file_len: u64,
+    /// A sample lies beyond the end of the file.
+    cut_off: bool,
     table: SampleTable,
     cursor: Cursor,
     timescale: u32,
@@ -47,6 +49,7 @@ impl Mp4 {
         Ok(Self {
             file,
             file_len,
+            cut_off: track.table.reaches_beyond(file_len),
             table: track.table,
             cursor: Cursor::default(),
             timescale: track.timescale,
@@ -87,6 +90,11 @@ impl Mp4 {
                 }));
             }
         }
+    }
+
+    /// Whether the file ends before its last picture.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.cut_off
     }
 
     /// Back to the first picture.

@@ -3,12 +3,43 @@
 use std::time::{Duration, Instant};
 
 use super::{FileError, FileErrorReason, Recording};
+use crate::backoff::Backoff;
 use crate::clock::Pace;
 use crate::output::VideoOutput;
 use crate::stop::Stop;
 
 /// A loop shorter than this is held for as long, or it would spin.
 const SHORTEST_LOOP: Duration = Duration::from_millis(33);
+
+/// Played for so long, a recording works: what comes next is a new failure.
+const WORKED: Duration = Duration::from_secs(60);
+
+/// Plays `recording` until told to stop. One that is changed or cut off
+/// meanwhile is opened again, like a camera, until it can be played.
+pub fn play_for_ever(mut recording: Recording, fps: u32, output: &mut VideoOutput, stop: &Stop) {
+    let path = recording.path().to_owned();
+    let mut backoff = Backoff::default();
+    loop {
+        let begun = Instant::now();
+        let Err(mut error) = play(&mut recording, output, stop) else {
+            return;
+        };
+        if begun.elapsed() >= WORKED {
+            backoff.worked();
+        }
+        recording = loop {
+            if !backoff.failed(&error, stop) {
+                return;
+            }
+            match Recording::open(&path, fps) {
+                Ok(recording) => break recording,
+                Err(again) => error = again,
+            }
+        };
+        tracing::info!(file = %path.display(), "recording opened again");
+        output.break_off();
+    }
+}
 
 /// Plays `recording` into `output`, from the beginning again after the end and
 /// after every pause, until told to stop. Time goes on across the seam.
@@ -23,6 +54,12 @@ pub fn play(
             seconds = recording.longest_gop.as_secs(),
             "key frames are far apart: who joins late waits for the next one; \
              encode the recording with `-g 60` to shorten that"
+        );
+    }
+    if recording.is_cut_off() {
+        tracing::warn!(
+            file = %recording.path().display(),
+            "the recording is cut off: what is there is played; copy or record it again"
         );
     }
     let mut pace = Pace::new(Instant::now());

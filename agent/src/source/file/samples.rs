@@ -3,6 +3,9 @@
 
 use mp4_atom::{Ctts, Stsc, Stsz, StszSamples, Stts};
 
+/// Two days of 60 pictures a second; tables of a few bytes may claim more.
+const MAX_LOOKED_AT: usize = 10_368_000;
+
 /// Where a sample lies and when it is shown, in units of the track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sample {
@@ -29,6 +32,14 @@ impl SampleTable {
             StszSamples::Identical { count, .. } => *count as usize,
             StszSamples::Different { sizes } => sizes.len(),
         }
+    }
+
+    /// Whether a file of `len` bytes ends before one of the samples.
+    pub(super) fn reaches_beyond(&self, len: u64) -> bool {
+        let mut cursor = Cursor::default();
+        std::iter::from_fn(|| cursor.next(self))
+            .take(MAX_LOOKED_AT)
+            .any(|sample| sample.offset.saturating_add(u64::from(sample.size)) > len)
     }
 
     fn size(&self, index: usize) -> Option<u32> {

@@ -178,6 +178,13 @@ fn a_recording_that_was_cut_off_plays_what_is_there_or_says_so() {
     let mut recording = Recording::open(&half.0, 25).expect("half a recording");
     let left = units(&mut recording).len();
     assert!((10..60).contains(&left), "{left}");
+    assert!(recording.is_cut_off());
+    assert!(!open("baseline.mp4").is_cut_off());
+    // The index alone.
+    let media = whole.windows(4).position(|kind| kind == b"mdat");
+    let index = &whole[..media.expect("pictures") + 4];
+    let none = Temporary::new("index.mp4", index);
+    assert!(matches!(failure(&none.0), FileErrorReason::CutOff));
     // In this one it stands at the end.
     let whole = fs::read(fixture("mpeg4.mp4")).expect("the fixture");
     let half = Temporary::new("no-index.mp4", &whole[..whole.len() / 2]);
@@ -265,4 +272,36 @@ fn it_plays_in_real_time_across_the_seam_and_restarts_after_a_pause() {
     assert!((90 * 150..90 * 400).contains(&gap), "a gap of {gap}");
     stop.set();
     playing.join().expect("it ends").expect("without an error");
+}
+
+#[test]
+fn a_recording_that_is_cut_off_while_it_plays_is_taken_up_again() {
+    let whole = fs::read(fixture("baseline.mp4")).expect("the fixture");
+    let file = Temporary::new("changing.mp4", &whole);
+    let recording = Recording::open(&file.0, 25).expect("a recording");
+    let control = FeedControl::default();
+    let (mut output, (mut frames, _)) =
+        VideoOutput::new(MediaClock::new(Instant::now()), control.clone());
+    let stop = Stop::default();
+    let ending = stop.clone();
+    let playing = std::thread::spawn(move || play_for_ever(recording, 25, &mut output, &ending));
+    let mut comes = |within: Duration| {
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            if let Some(frame) = frames.try_recv() {
+                return Some(frame.key);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    };
+    assert_eq!(comes(Duration::from_secs(5)), Some(true));
+    fs::write(&file.0, b"").expect("it is emptied");
+    // What was read ahead still plays; then there is nothing.
+    while comes(Duration::from_millis(700)).is_some() {}
+    assert!(!playing.is_finished());
+    fs::write(&file.0, &whole).expect("it is back");
+    assert_eq!(comes(Duration::from_secs(10)), Some(true));
+    stop.set();
+    playing.join().expect("it ends");
 }
