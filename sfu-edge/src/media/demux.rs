@@ -50,6 +50,11 @@ impl Demux {
         self.by_addr.get(&remote).copied()
     }
 
+    /// The peer that is found by `remote`.
+    pub(super) fn owner(&self, remote: SocketAddr) -> Option<u32> {
+        self.by_addr.get(&remote).copied()
+    }
+
     /// The peer `key` may be found by `remote` from now on; `addresses` is what
     /// it is found by so far.
     pub(super) fn bind(&mut self, key: u32, remote: SocketAddr, addresses: &mut Vec<SocketAddr>) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use transom_rtc_dtls::Dtls;
 use transom_rtc_proto::peer::Peer;
 use transom_rtc_proto::sdp::Session;
+use transom_rtc_proto::time::Instant;
 
 use super::api::{PeerSetup, SessionId, SessionStats, StreamKey};
 use super::rate::Rate;
@@ -26,6 +27,8 @@ pub(super) struct PeerSlot {
     pub(super) addresses: Vec<SocketAddr>,
     /// Bits a second, as told to the control plane.
     pub(super) rate: Rate,
+    /// When something of it was taken last.
+    pub(super) heard: Instant,
     /// Waits in the list of peers to drain.
     pub(super) dirty: bool,
 }

@@ -2,8 +2,10 @@
 //! no clock: the thread feeds it and sends what it collects.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use transom_rtc_dtls::{Dtls, DtlsConfig};
@@ -32,6 +34,10 @@ use super::timers::Timers;
 
 /// Datagrams of one peer that may leave in one run.
 const MAX_SEGMENTS: usize = 64;
+
+/// An address belongs to the peer that was heard from there within this time.
+/// A program that takes over a port soon after another asks again until it may.
+const ADDRESS_IS_HELD: Duration = Duration::from_secs(3);
 
 /// All that the media thread holds.
 pub(super) struct World {
@@ -140,6 +146,7 @@ impl World {
             ufrag,
             addresses: Vec::new(),
             rate: Rate::default(),
+            heard: now,
             dirty: false,
         });
         self.mark(key);
@@ -187,6 +194,7 @@ impl World {
         let peer = &mut slot.peer;
         match contained(|| peer.handle_datagram(now, path, datagram)) {
             Some(Received::Rtp(info)) => {
+                slot.heard = now;
                 // Media needs no draining: what it makes due has a timer.
                 let stream = slot.stream;
                 if let Some((at, _)) = slot.peer.poll_timeout() {
@@ -205,8 +213,9 @@ impl World {
                 }
             }
             Some(Received::Handled) => {
+                slot.heard = now;
                 if slot.peer.is_validated(&path) {
-                    self.demux.bind(key, path.remote, &mut slot.addresses);
+                    self.bind(now, key, path.remote);
                 }
                 self.mark(key);
             }
@@ -572,6 +581,19 @@ impl World {
             }
         }
         Some(slot)
+    }
+
+    /// Lets `key` be found by `remote`, unless another peer is heard from
+    /// there: whoever can forge a source address must not take it from its owner.
+    fn bind(&mut self, now: Instant, key: u32, remote: SocketAddr) {
+        let owner = self.demux.owner(remote).filter(|owner| *owner != key);
+        let owner = owner.and_then(|owner| self.peers.get(owner));
+        if owner.is_some_and(|owner| now.since(owner.heard) < ADDRESS_IS_HELD) {
+            return;
+        }
+        if let Some(slot) = self.peers.get_mut(key) {
+            self.demux.bind(key, remote, &mut slot.addresses);
+        }
     }
 
     fn mark(&mut self, key: u32) {

@@ -228,6 +228,22 @@ fn a_publisher_that_changes_its_source_is_followed() {
 }
 
 #[test]
+fn an_address_is_not_taken_from_a_peer_that_is_heard_from() {
+    let mut town = Town::new();
+    let publisher = town.publish(&[h264()]);
+    let stranger = town.subscribe(&[h264()]);
+    town.film(publisher, 0..3);
+    let (owner, thief) = (town.key(publisher), town.key(stranger));
+    let addr = town.clients[publisher].addr;
+    let thief_key = thief.expect("is there");
+    town.world.bind(town.now, thief_key, addr);
+    assert_eq!(town.world.demux.owner(addr), owner);
+    // A port may pass to another program once its owner is silent.
+    town.world.bind(town.now + ADDRESS_IS_HELD, thief_key, addr);
+    assert_eq!(town.world.demux.owner(addr), thief);
+}
+
+#[test]
 fn everything_of_a_peer_goes_with_it() {
     let mut town = Town::new();
     let publisher = town.publish(&[h264()]);
