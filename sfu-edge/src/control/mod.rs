@@ -106,7 +106,11 @@ impl Control {
         let stream = directory.publish(self.now(), name, prepared.session, formats)?;
         sessions.carry_out(directory);
         let opened = prepared.opened();
-        match sessions.add(Role::Publisher, prepared.into_setup(stream, name)) {
+        match sessions.add(
+            self.now(),
+            Role::Publisher,
+            prepared.into_setup(stream, name),
+        ) {
             Ok(()) => Ok(opened),
             Err(busy) => {
                 directory.handle_gone(self.now(), opened.session);
@@ -137,7 +141,11 @@ impl Control {
         let prepared = answerer.answer(offer, role)?;
         let stream = directory.subscribe(name, prepared.session)?;
         let opened = prepared.opened();
-        match sessions.add(Role::Subscriber, prepared.into_setup(stream, name)) {
+        match sessions.add(
+            self.now(),
+            Role::Subscriber,
+            prepared.into_setup(stream, name),
+        ) {
             Ok(()) => Ok(opened),
             Err(busy) => {
                 directory.handle_gone(self.now(), opened.session);
@@ -166,11 +174,12 @@ impl Control {
 
     /// The streams that `grant` covers, with their figures.
     pub fn streams(&self, grant: &Grant) -> Vec<StreamReport> {
+        let now = self.now();
         let state = self.lock();
-        let views = state.directory.streams(self.now());
+        let views = state.directory.streams(now);
         let covered = views.filter(|view| grant.covers(view.name));
         covered
-            .map(|view| report::of(&view, &state.sessions))
+            .map(|view| report::of(now, &view, &state.sessions))
             .collect()
     }
 

@@ -1,7 +1,9 @@
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use serde::Serialize;
 use transom_rtc_proto::sdp::Codec;
+use transom_rtc_proto::time::Instant;
 
 use super::sessions::{Known, Sessions};
 use crate::directory::{PublisherView, StreamView};
@@ -25,8 +27,11 @@ pub struct PublisherReport {
     pub session: String,
     /// Seconds since its POST.
     pub since_s: u64,
-    /// `connecting` or `connected`.
+    /// `connecting`, `connected`, or `silent`: connected, but no packet has
+    /// come for more than two seconds.
     pub state: &'static str,
+    /// Whole seconds since the last packet; 0 while it connects.
+    pub silent_s: u64,
     /// Its tracks, in the order of its offer.
     pub tracks: Vec<TrackReport>,
     /// RTP bits a second, all tracks.
@@ -64,33 +69,39 @@ pub struct TrackReport {
     pub key_frames: u64,
 }
 
-pub(super) fn of(view: &StreamView<'_>, sessions: &Sessions) -> StreamReport {
+/// Silence for longer than this is no pause between packets.
+const SILENCE: Duration = Duration::from_secs(2);
+
+pub(super) fn of(now: Instant, view: &StreamView<'_>, sessions: &Sessions) -> StreamReport {
     StreamReport {
         name: view.name.as_str().into(),
         publisher: view
             .publisher
             .as_ref()
-            .map(|p| publisher(p, sessions.get(p.session))),
+            .map(|p| publisher(now, p, sessions.get(p.session))),
         subscribers: view.subscribers,
     }
 }
 
-fn publisher(view: &PublisherView, session: Option<&Known>) -> PublisherReport {
+fn publisher(now: Instant, view: &PublisherView, session: Option<&Known>) -> PublisherReport {
     let stats = session.map(|s| s.stats.as_ref());
     let tracks = stats.map_or(&[][..], |s| &s.tracks);
     let sum = |count: fn(&TrackStats) -> u64| tracks.iter().map(count).sum::<u64>();
     let packets = sum(|t| t.packets.load(Relaxed));
     let lost = sum(|t| t.lost.load(Relaxed));
     let rtt_us = stats.map_or(0, |s| s.rtt_us.load(Relaxed));
+    let quiet = session.map_or(Duration::ZERO, |s| s.quiet_for(now));
     let codecs = session.map_or(&[][..], |s| &s.codecs);
     PublisherReport {
         session: view.session.tag(),
         since_s: view.since.as_secs(),
         state: match view.state {
             SessionState::Connecting => "connecting",
+            SessionState::Connected if quiet > SILENCE => "silent",
             SessionState::Connected => "connected",
             SessionState::Gone => "gone",
         },
+        silent_s: quiet.as_secs(),
         tracks: codecs.iter().zip(tracks).map(|(codec, stats)| track(codec, stats)).collect(),
         bitrate_bps: stats.map_or(0, |s| s.bitrate_bps.load(Relaxed)),
         packets,

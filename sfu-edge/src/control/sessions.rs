@@ -1,5 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use transom_rtc_proto::sdp::Codec;
 use transom_rtc_proto::time::Instant;
@@ -25,6 +27,27 @@ pub(super) struct Known {
     pub(super) stats: Arc<SessionStats>,
     /// The chosen codec of each track, in the order of the figures.
     pub(super) codecs: Vec<Codec>,
+    /// RTP packets so far, and since when none was added.
+    packets: u64,
+    quiet_since: Instant,
+}
+
+impl Known {
+    /// How long no packet has come or gone; nothing before it is connected.
+    pub(super) fn quiet_for(&self, now: Instant) -> Duration {
+        match self.stats.state() {
+            SessionState::Connected => now.since(self.quiet_since),
+            SessionState::Connecting | SessionState::Gone => Duration::ZERO,
+        }
+    }
+
+    fn look(&mut self, now: Instant) {
+        let counts = self.stats.tracks.iter().map(|t| t.packets.load(Relaxed));
+        let packets = counts.sum();
+        if packets != self.packets || self.stats.state() != SessionState::Connected {
+            (self.packets, self.quiet_since) = (packets, now);
+        }
+    }
 }
 
 impl Sessions {
@@ -46,12 +69,19 @@ impl Sessions {
     }
 
     /// Tells the media thread of a new session.
-    pub(super) fn add(&mut self, role: Role, setup: PeerSetup) -> Result<(), OpenError> {
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        role: Role,
+        setup: PeerSetup,
+    ) -> Result<(), OpenError> {
         let session = setup.session;
         let chosen = setup.negotiated.tracks.iter().filter_map(|t| t.codec());
         let known = Known {
             stats: Arc::clone(&setup.stats),
             codecs: chosen.map(|c| c.codec).collect(),
+            packets: 0,
+            quiet_since: now,
         };
         let command = match role {
             Role::Publisher => MediaCommand::AddPublisher(Box::new(setup)),
@@ -82,10 +112,12 @@ impl Sessions {
         self.flush();
     }
 
-    /// Finds out from the figures what a dropped event would have told.
+    /// Finds out from the figures what a dropped event would have told, and
+    /// who has fallen silent.
     pub(super) fn sweep(&mut self, now: Instant, directory: &mut Directory) {
-        self.known
-            .retain(|session, known| match known.stats.state() {
+        self.known.retain(|session, known| {
+            known.look(now);
+            match known.stats.state() {
                 SessionState::Connecting => true,
                 SessionState::Connected => {
                     directory.handle_connected(now, *session);
@@ -97,7 +129,8 @@ impl Sessions {
                     }
                     false
                 }
-            });
+            }
+        });
     }
 
     pub(super) fn forget(&mut self, session: SessionId) {
@@ -115,5 +148,31 @@ impl Sessions {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_counted_from_the_last_packet() {
+        let stats = Arc::new(SessionStats::new(1));
+        let at = Instant::from_millis;
+        let mut known = Known {
+            stats: Arc::clone(&stats),
+            codecs: Vec::new(),
+            packets: 0,
+            quiet_since: at(0),
+        };
+        known.look(at(5000));
+        assert!(known.quiet_for(at(9000)).is_zero(), "not connected yet");
+        stats.set_state(SessionState::Connected);
+        known.look(at(6000));
+        assert_eq!(known.quiet_for(at(8000)), Duration::from_secs(3));
+        stats.tracks[0].packets.store(1, Relaxed);
+        known.look(at(8000));
+        known.look(at(8250));
+        assert_eq!(known.quiet_for(at(8500)), Duration::from_millis(500));
     }
 }
