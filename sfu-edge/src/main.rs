@@ -5,14 +5,29 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use transom_sfu::media;
 use transom_sfu::program;
-use transom_sfu::settings::Cli;
+use transom_sfu::settings::{Cli, one_line};
 
 fn main() -> ExitCode {
-    match program::run(&Cli::parse(), media::start) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    match program::run(&cli, media::start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("transom-sfu: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and version are no errors; anything else is told in one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        eprintln!("transom-sfu: {}", one_line(error));
+        return ExitCode::from(2);
+    }
+    // Nobody reads on where this cannot be written.
+    let _ = error.print();
+    ExitCode::SUCCESS
 }

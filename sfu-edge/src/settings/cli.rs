@@ -73,6 +73,19 @@ Examples:
   transom-sfu --show-link
       Print the link again.";
 
+/// An error of the command line in one line: what is wrong and the tip.
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let told = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let told = told.collect::<Vec<_>>().join("; ");
+    let told = told.strip_prefix("error: ").unwrap_or(&told);
+    format!("{told} (--help shows all flags)")
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -88,5 +101,19 @@ mod tests {
     fn a_wrong_address_is_explained() {
         let error = Cli::try_parse_from(["transom-sfu", "--advertise", "example.org"]).unwrap_err();
         assert!(error.to_string().contains("203.0.113.7"), "{error}");
+    }
+
+    #[test]
+    fn slips_are_told_in_one_line_with_the_mend() {
+        let told = |args: &[&str]| {
+            let args = [&["transom-sfu"], args].concat();
+            let line = one_line(&Cli::try_parse_from(args).unwrap_err());
+            assert!(!line.contains('\n') && !line.starts_with("error"), "{line}");
+            line
+        };
+        assert!(told(&["--htpp", "x"]).contains("--http"));
+        assert!(told(&["--udp-port", "many"]).contains("--udp-port"));
+        assert!(told(&["--advertise", "example.org"]).contains("203.0.113.7"));
+        assert!(told(&["--show-link", "--check-config"]).contains("--check-config"));
     }
 }

@@ -2,7 +2,8 @@ use std::io;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::{Advertise, Family, HttpAddr};
 use crate::auth::{Scope, StreamPattern, Token};
@@ -88,7 +89,8 @@ pub struct TokenEntry {
     pub name: String,
     /// The secret.
     pub token: Token,
-    /// What it is good for.
+    /// What it is good for: one thing at least.
+    #[serde(deserialize_with = "some_scopes")]
     pub scopes: Vec<Scope>,
     /// On which streams; every one by default.
     #[serde(default = "every_stream")]
@@ -97,6 +99,16 @@ pub struct TokenEntry {
 
 fn every_stream() -> Vec<StreamPattern> {
     vec![StreamPattern::any()]
+}
+
+fn some_scopes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Scope>, D::Error> {
+    let scopes = Vec::deserialize(from)?;
+    match scopes.is_empty() {
+        true => Err(D::Error::custom(
+            "a token without scopes is good for nothing; give it `publish`, `watch` or `drive`, or remove it",
+        )),
+        false => Ok(scopes),
+    }
 }
 
 impl TokenEntry {
@@ -214,6 +226,12 @@ mod tests {
             error_of("[[token]]\nname = \"x\"\ntoken = \"0123456789abcdef\"\nscopes = [\"see\"]\n");
         assert!(
             error.contains(":4:") && error.contains("`watch`"),
+            "{error}"
+        );
+        let error =
+            error_of("[[token]]\nname = \"x\"\ntoken = \"0123456789abcdef\"\nscopes = []\n");
+        assert!(
+            error.contains(":4:") && error.contains("without scopes"),
             "{error}"
         );
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-pub use cli::Cli;
+pub use cli::{Cli, one_line};
 pub use file::{File, FileError, Limits, TokenEntry};
 pub use value::{Advertise, Family, HttpAddr};
 
