@@ -1,8 +1,9 @@
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 use transom_rtc_proto::sdp::SessionDescription;
 
 use super::problem::Problem;
+use super::segments::Segments;
 use super::{App, ClientAddr};
 use crate::auth::Scope;
 use crate::control::{OpenError, Opened};
@@ -25,7 +27,7 @@ const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
 /// `/whip/{stream}` (RFC 9725 section 4.2).
 pub(super) async fn whip(
     State(app): State<Arc<App>>,
-    Path(stream): Path<String>,
+    Segments(stream): Segments<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     endpoint(&app, Role::Publisher, &stream, request).await
@@ -34,7 +36,7 @@ pub(super) async fn whip(
 /// `/whep/{stream}` (draft-ietf-wish-whep-03 section 4.2).
 pub(super) async fn whep(
     State(app): State<Arc<App>>,
-    Path(stream): Path<String>,
+    Segments(stream): Segments<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     endpoint(&app, Role::Subscriber, &stream, request).await
@@ -81,8 +83,8 @@ async fn open(app: &App, role: Role, stream: &str, request: Request) -> Result<R
         Role::Subscriber => app.control.subscribe(&name, &offer),
     };
     let Opened { session, answer } = opened?;
-    let client = client.map(|c| c.0);
-    tracing::info!(%session, stream = %name, ?role, ?client, "session opened");
+    let client = client.map(|c| tracing::field::display(c.0));
+    tracing::info!(%session, stream = %name, ?role, client, "session opened");
 
     let location = format!("/{}/{name}/{}", path_of(role), session.to_path_segment());
     let location = HeaderValue::try_from(location).map_err(|_| Problem::bad_stream_name())?;
@@ -139,8 +141,10 @@ async fn read_offer(body: Body) -> Result<SessionDescription, Problem> {
     let bytes = timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_LEN))
         .await
         .map_err(|_| Problem::body_timeout())?
-        // The limit is by far the likeliest reason; a broken connection reads no answer.
-        .map_err(|_| Problem::too_large(MAX_BODY_LEN))?;
+        .map_err(|error| match is_broken(&error) {
+            true => Problem::broken_body(),
+            false => Problem::too_large(MAX_BODY_LEN),
+        })?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| Problem::bad_request("the body is not UTF-8 text; send an SDP offer"))?;
     SessionDescription::parse(text).map_err(|error| {
@@ -148,6 +152,19 @@ async fn read_offer(body: Body) -> Result<SessionDescription, Problem> {
             "{error}; send the SDP of an offer, as `setLocalDescription` made it"
         ))
     })
+}
+
+/// Whether the body ended wrongly, in its framing or its connection: what is
+/// left is that it is too long.
+fn is_broken(error: &axum::Error) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<hyper::Error>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 impl From<OpenError> for Problem {

@@ -6,6 +6,7 @@ mod headers;
 mod page;
 mod problem;
 mod rate_limit;
+mod segments;
 mod serve;
 mod session;
 #[cfg(test)]

@@ -1,10 +1,11 @@
-use axum::extract::{Path, Request};
+use axum::extract::Request;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ring::digest::{SHA256, digest};
 
 use super::problem::Problem;
+use super::segments::Segments;
 
 struct Asset {
     name: &'static str,
@@ -81,7 +82,10 @@ pub(super) async fn index(request: Request) -> Result<Response, Problem> {
 }
 
 /// `/web/{file}`.
-pub(super) async fn asset(Path(file): Path<String>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn asset(
+    Segments(file): Segments<String>,
+    request: Request,
+) -> Result<Response, Problem> {
     serve(&file, &request)
 }
 

@@ -104,6 +104,13 @@ impl Problem {
         .with(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
+    pub(super) fn broken_body() -> Self {
+        Self::bad_request(
+            "the body ends before its end, or is not framed as HTTP; send the offer again",
+        )
+        .with(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
     pub(super) fn too_large(limit: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,

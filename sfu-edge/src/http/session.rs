@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::endpoint::authorized;
 use super::problem::Problem;
+use super::segments::Segments;
 use crate::directory::{Role, SessionStatus};
 use crate::media::api::SessionId;
 
@@ -15,7 +16,7 @@ const ALLOW: &str = "GET, HEAD, DELETE, OPTIONS";
 /// `/whip/{stream}/{session}` (RFC 9725 section 4.2).
 pub(super) async fn whip(
     State(app): State<Arc<App>>,
-    Path((stream, session)): Path<(String, String)>,
+    Segments((stream, session)): Segments<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     session_resource(&app, Role::Publisher, &stream, &session, &request)
@@ -24,7 +25,7 @@ pub(super) async fn whip(
 /// `/whep/{stream}/{session}`.
 pub(super) async fn whep(
     State(app): State<Arc<App>>,
-    Path((stream, session)): Path<(String, String)>,
+    Segments((stream, session)): Segments<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     session_resource(&app, Role::Subscriber, &stream, &session, &request)

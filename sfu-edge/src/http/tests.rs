@@ -433,6 +433,15 @@ async fn what_is_not_an_offer_is_refused_by_class() {
 }
 
 #[tokio::test]
+async fn a_path_that_is_no_text_is_a_problem() {
+    let server = Server::new();
+    for path in ["/whip/%ff", "/whep/%ff", "/whip/door/%ff", "/web/%ff"] {
+        let answer = server.ask("GET", path, PUBLISH).await;
+        assert!(answer.problem(400).contains("UTF-8"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_content_type_may_have_parameters() {
     let server = Server::new();
     let request = request("POST", "/whip/door", PUBLISH)
@@ -547,8 +556,12 @@ async fn streams_are_listed_for_whoever_may_see_them() {
         .post("/whep/door", WATCH, offer(&[H264], false).0)
         .await;
 
+    setup
+        .stats
+        .set_state(crate::media::api::SessionState::Connected);
     let json = server.ask("GET", "/api/streams", WATCH).await.json();
     let stream = &json["streams"][0];
+    assert_eq!(stream["publisher"]["silent_s"], 0);
     assert_eq!(stream["name"], "door");
     assert_eq!(stream["subscribers"], 1);
     let publisher = &stream["publisher"];
