@@ -40,6 +40,14 @@ pub enum SecretsError {
         /// Why.
         source: io::Error,
     },
+    /// The file is there and cannot be read.
+    #[error("cannot read {}: {source}; let the user that runs transom-sfu own it, with mode 600, or give another directory with --state-dir", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The file holds something else.
     #[error("{} is not a file of secrets: {message}; mend it, or remove it to have new tokens made", .path.display())]
     Malformed {
@@ -93,11 +101,7 @@ impl Secrets {
                     }),
                 }
             }
-            Err(source) => Err(SecretsError::Io {
-                doing: "read",
-                path,
-                source,
-            }),
+            Err(source) => Err(SecretsError::Unreadable { path, source }),
         }
     }
 
