@@ -2,7 +2,8 @@
 
 export class Refusal extends Error {
   constructor(status, { type = '', detail = '', retryAfterMs = 0 } = {}) {
-    super(detail || `the server answered ${status}`);
+    // The marks of code in a sentence are for terminals.
+    super(detail.replaceAll('`', '') || `the server answered ${status}`);
     this.name = 'Refusal';
     this.status = status;
     this.kind = type;

@@ -17,8 +17,9 @@ let view = null;
 let publisher = null;
 let streams = [];
 let listTimer;
-// Whether the server answered the last time.
+// Whether the server answered the last time, and whether it did not.
 let reached = false;
+let away = false;
 
 // What tests and curious people may rely on.
 window.transom = {
@@ -80,6 +81,7 @@ async function refresh() {
   try {
     streams = await listStreams(address.token);
     reached = true;
+    away = false;
     showServer('good', streams.length === 1 ? '1 stream' : `${streams.length} streams`);
     chooseByItself();
     if (view && streams.some((s) => s.name === view.stream && s.publisher)) view.published();
@@ -88,6 +90,7 @@ async function refresh() {
     // What was known of the streams is no longer.
     streams = [];
     reached = false;
+    away = true;
     showServer('bad', 'server away');
   }
   showList();
@@ -104,6 +107,7 @@ function chooseByItself() {
 
 function showList() {
   el('empty').hidden = streams.length > 0 || !reached;
+  el('away').hidden = !away;
   const list = el('stream-list');
   const items = streams.map((stream, index) => {
     const item = list.children[index] ?? document.createElement('li');
@@ -141,7 +145,8 @@ function fill(item, { name, publisher: source, subscribers }) {
   line.textContent = source ? describe(source) : 'publisher away';
 }
 
-function describe({ state, tracks, bitrate_bps: bitrate, loss, since_s: since }) {
+function describe({ state, silent_s: silent, tracks, bitrate_bps: bitrate, loss, since_s: since }) {
+  if (state === 'silent') return `silent for ${silent} s`;
   if (state !== 'connected') return 'connecting';
   const parts = [tracks.map((track) => track.codec.split(' ')[0]).join(' + ')];
   if (bitrate > 0) parts.push(bitrate >= 1e6 ? `${(bitrate / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bitrate / 1e3)} kbit/s`);
@@ -154,7 +159,7 @@ function deny(detail) {
   leave();
   clearTimeout(listTimer);
   showServer('bad', 'not allowed');
-  ask('This token does not open the page', `The server says: ${detail.replaceAll('`', '')}.`);
+  ask('This token does not open the page', `The server says: ${detail}.`);
 }
 
 function ask(title, text) {

@@ -30,7 +30,7 @@ export class PlayerView {
 
   constructor({ stream, token, clock, onDenied }) {
     this.#stream = stream;
-    this.#player = new WhepPlayer({ url: `/whep/${stream}`, token, video: this.#video });
+    this.#player = new WhepPlayer({ url: `/whep/${encodeURIComponent(stream)}`, token, video: this.#video });
     this.#figures = new Figures(this.#player, this.#video, clock);
     const { signal } = this.#endings;
     this.#player.addEventListener('state', () => {
@@ -115,7 +115,7 @@ export class PlayerView {
     const text = (id, value) => {
       el(id).textContent = known ? value : '–';
     };
-    el('latency').textContent = stats.latencyMs === null ? '–' : stats.latencyMs.toFixed(0);
+    el('latency').textContent = milliseconds(stats);
     el('latency-source').textContent = { timecode: 'measured', estimated: 'estimated', unknown: 'unknown' }[stats.latencySource];
     el('latency-source').className = `tag ${stats.latencySource}`;
     el('latency-note').textContent = explain(stats);
@@ -157,6 +157,15 @@ function sentence(state, detail) {
     default:
       return detail;
   }
+}
+
+// An estimate leaves out camera and encoder: below this it says no more than 'little'.
+const LEAST_ESTIMATE_MS = 5;
+
+function milliseconds({ latencyMs, latencySource }) {
+  if (latencyMs === null) return '–';
+  if (latencySource === 'estimated' && latencyMs < LEAST_ESTIMATE_MS) return `< ${LEAST_ESTIMATE_MS}`;
+  return latencyMs.toFixed(0);
 }
 
 function explain({ latencySource, clockOffsetMs, clockErrorMs, roundTripMs, bufferMs, decodeMs }) {

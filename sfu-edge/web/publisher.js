@@ -40,7 +40,7 @@ export class PublisherView {
       el('preview').srcObject = this.#media;
       const { width, height } = this.#media.getVideoTracks()[0].getSettings();
       if (width && height) el('preview').parentElement.style.aspectRatio = `${width} / ${height}`;
-      const publisher = new WhipPublisher({ url: `/whip/${this.#name}`, token: this.#token, stream: this.#media });
+      const publisher = new WhipPublisher({ url: `/whip/${encodeURIComponent(this.#name)}`, token: this.#token, stream: this.#media });
       this.#publisher = publisher;
       publisher.addEventListener('state', () => this.#show(publisher.state, publisher.detail));
       el('publish-button').textContent = 'Stop';

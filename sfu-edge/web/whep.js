@@ -259,7 +259,7 @@ function farewell(peer, session, token) {
 
 function connected(peer, signal) {
   return new Promise((resolve, reject) => {
-    const lost = new NoPath('No way to the media port: a firewall may block UDP, or the server offers the wrong address (see `advertise`).');
+    const lost = new NoPath('No way to the media port: a firewall may block UDP, or the server offers the wrong address (see advertise in transom-sfu.toml).');
     const timer = setTimeout(() => settle(reject, lost), CONNECT_LIMIT_MS);
     const look = () => {
       if (peer.connectionState === 'connected') settle(resolve);
