@@ -37,6 +37,29 @@ pub fn gather(policy: &CandidatePolicy) -> Vec<Candidate> {
     select(policy, interfaces)
 }
 
+/// What is wrong with `interfaces` now: one sentence for each pattern that
+/// matches nothing. An interface may still come.
+pub fn unmatched_interfaces(policy: &CandidatePolicy) -> Vec<String> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut names: Vec<String> = interfaces.into_iter().map(|i| i.name).collect();
+    names.sort();
+    names.dedup();
+    unmatched(policy, &names)
+}
+
+fn unmatched(policy: &CandidatePolicy, names: &[String]) -> Vec<String> {
+    let matches_none = |p: &&String| !names.iter().any(|name| wildcard::matches(p, name));
+    let patterns = policy.interfaces.iter().filter(matches_none);
+    patterns
+        .map(|pattern| {
+            format!(
+                "no interface with an address matches `{pattern}`; there are {}",
+                names.join(", ")
+            )
+        })
+        .collect()
+}
+
 fn select(policy: &CandidatePolicy, interfaces: Vec<(IpAddr, String)>) -> Vec<Candidate> {
     let any = |patterns: &[String], name: &str| patterns.iter().any(|p| wildcard::matches(p, name));
     let offered = interfaces.into_iter().filter_map(|(ip, name)| {
@@ -129,6 +152,18 @@ mod tests {
             ..policy()
         };
         assert_eq!(offered(&policy), ["127.0.0.1:7082", "[::1]:7082"]);
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_told_with_what_there_is() {
+        let policy = CandidatePolicy {
+            interfaces: vec!["nope".into(), "wlan*".into()],
+            ..policy()
+        };
+        let names = ["lo".to_owned(), "wlan0".to_owned()];
+        let told = unmatched(&policy, &names);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("`nope`") && told[0].contains("lo, wlan0"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use transom_rtc_proto::sdp::{Fingerprint, NegotiationError, SessionDescription};
 use transom_rtc_proto::time::Instant;
 
 pub use answer::Randomness;
-pub use candidates::{CandidatePolicy, gather};
+pub use candidates::{CandidatePolicy, gather, unmatched_interfaces};
 pub use report::{PublisherReport, StreamReport, TrackReport};
 
 use crate::auth::Grant;

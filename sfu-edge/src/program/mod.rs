@@ -1,5 +1,6 @@
 //! The program from its command line to its end.
 
+mod address;
 mod greeting;
 
 use std::io;
@@ -14,12 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::auth::{Grant, Scope, StreamPattern, TokenTable};
-use crate::control::{CandidatePolicy, Control, gather};
+use crate::control::{CandidatePolicy, Control, gather, unmatched_interfaces};
 use crate::directory::DirectoryConfig;
 use crate::http::{self, App, ConnectionLimits, RateLimit, RateLimiter};
 use crate::media::api::{Media, MediaCommand, MediaConfig, MediaStartError};
 use crate::secrets::{Secrets, SecretsError};
-use crate::settings::{Cli, Family, Limits, Settings, SettingsError};
+use crate::settings::{Cli, Family, Limits, Origin, Settings, SettingsError};
 use greeting::Greeting;
 
 /// Why the program ended before it was asked to. Each message is one line and
@@ -49,6 +50,11 @@ pub enum ProgramError {
     /// The system refuses what every program needs.
     #[error("cannot start: {0}")]
     System(io::Error),
+    /// The port was left to the system, and there was no start to choose it.
+    #[error(
+        "port 0 is chosen at the start, and none was with this --state-dir; start transom-sfu, or name its address with --http"
+    )]
+    NeverStarted,
     /// The media thread ended by itself.
     #[error("the media thread ended unexpectedly; the lines above say why")]
     MediaEnded,
@@ -69,14 +75,19 @@ pub fn run(
     let settings = Settings::new(cli, |name| std::env::var(name).ok())?;
     if cli.check_config {
         tokens(&settings, None)?;
+        let policy = candidate_policy(&settings, settings.udp_port, true);
         print!("{settings}");
+        println!("candidates          {}", candidates_text(&policy));
+        for warning in unmatched_interfaces(&policy) {
+            eprintln!("transom-sfu: {warning}");
+        }
         return Ok(());
     }
     start_log(&settings);
     let secrets = Secrets::load_or_create(&settings.state_dir)?;
     let tokens = tokens(&settings, Some(&secrets))?;
     if cli.show_link {
-        let http = settings.http;
+        let http = served_at(&settings)?;
         print!(
             "{}",
             Greeting {
@@ -99,6 +110,19 @@ pub fn run(
     Ok(())
 }
 
+/// Where HTTP listens: as it was said, or as the latest start found it.
+fn served_at(settings: &Settings) -> Result<SocketAddr, ProgramError> {
+    let said = settings.origins.http != Origin::Default;
+    if said && settings.http.port() != 0 {
+        return Ok(settings.http);
+    }
+    match address::recorded(&settings.state_dir) {
+        Some(http) => Ok(http),
+        None if settings.http.port() != 0 => Ok(settings.http),
+        None => Err(ProgramError::NeverStarted),
+    }
+}
+
 async fn serve(
     settings: &Settings,
     secrets: &Secrets,
@@ -118,7 +142,7 @@ async fn serve(
     } = start_media(media_config(settings), Handle::current())?;
 
     let policy = candidate_policy(settings, udp.port(), ipv6);
-    warn_without_candidates(&policy);
+    tell_candidates(&policy);
     let control = Control::new(
         directory_config(&settings.limits),
         Arc::clone(&port),
@@ -150,6 +174,9 @@ async fn serve(
         http,
     }
     .print();
+    if let Err(error) = address::record(&settings.state_dir, http) {
+        tracing::warn!(%error, "cannot note the address; --show-link needs --http then");
+    }
     // One line that scripts wait for, whatever the log level.
     eprintln!("listening http={http} udp={udp}");
 
@@ -253,15 +280,25 @@ fn candidate_policy(settings: &Settings, udp_port: u16, ipv6: bool) -> Candidate
     }
 }
 
-fn warn_without_candidates(policy: &CandidatePolicy) {
-    let candidates = gather(policy);
-    if candidates.is_empty() {
+/// Once, at the start; answers are given with what there is at their time.
+fn tell_candidates(policy: &CandidatePolicy) {
+    for warning in unmatched_interfaces(policy) {
+        tracing::warn!("{warning}");
+    }
+    if gather(policy).is_empty() {
         tracing::warn!(
             "no address to offer: clients cannot connect; set `advertise`, or widen `interfaces` and `families`"
         );
     }
-    for candidate in candidates {
-        tracing::debug!(address = %candidate.addr, "candidate");
+    tracing::info!("candidates {}", candidates_text(policy));
+}
+
+fn candidates_text(policy: &CandidatePolicy) -> String {
+    let candidates = gather(policy);
+    let addresses: Vec<String> = candidates.iter().map(|c| c.addr.to_string()).collect();
+    match addresses.is_empty() {
+        true => "none".into(),
+        false => addresses.join(" "),
     }
 }
 

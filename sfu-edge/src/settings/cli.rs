@@ -11,7 +11,8 @@ use super::{Advertise, HttpAddr};
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "transom-sfu", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// Configuration file (TOML). Flags and environment win over it.
+    /// Configuration file (TOML) [default: transom-sfu.toml here, then in
+    /// /etc/transom]. Flags and environment win over it.
     #[arg(long, value_name = "FILE", env = "TRANSOM_SFU_CONFIG")]
     pub config: Option<PathBuf>,
 

@@ -12,9 +12,16 @@ pub use cli::{Cli, one_line};
 pub use file::{File, FileError, Limits, TokenEntry};
 pub use value::{Advertise, Family, HttpAddr};
 
+/// Looked for, in this order, where no `--config` is given.
+const PLACES: [&str; 2] = ["transom-sfu.toml", "/etc/transom/transom-sfu.toml"];
+
 /// Everything that can be set, with its defaults filled in.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The file that was read, where there is one.
+    pub file: Option<PathBuf>,
+    /// Where the values come from that a flag can give.
+    pub origins: Origins,
     /// Where HTTP listens.
     pub http: SocketAddr,
     /// Whether plain HTTP may leave this machine: a TLS proxy stands before it.
@@ -39,6 +46,66 @@ pub struct Settings {
     pub limits: Limits,
     /// Tokens besides the three in the state directory.
     pub tokens: Vec<TokenEntry>,
+}
+
+/// Where a value comes from; the first wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag or a variable of the environment.
+    CommandLine,
+    /// The file.
+    File,
+    /// Nobody said anything.
+    Default,
+}
+
+impl Origin {
+    const fn of(on_command_line: bool, in_file: bool) -> Self {
+        match (on_command_line, in_file) {
+            (true, _) => Self::CommandLine,
+            (false, true) => Self::File,
+            (false, false) => Self::Default,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CommandLine => "flag or environment",
+            Self::File => "file",
+            Self::Default => "default",
+        })
+    }
+}
+
+/// The origin of each value of [`Settings`] that has more than one.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)] // named as the values are
+pub struct Origins {
+    pub http: Origin,
+    pub udp_port: Origin,
+    pub state_dir: Origin,
+    pub advertise: Origin,
+    pub interfaces: Origin,
+    pub exclude_interfaces: Origin,
+    pub families: Origin,
+    pub log: Origin,
+}
+
+impl Origins {
+    fn new(cli: &Cli, file: &File) -> Self {
+        Self {
+            http: Origin::of(cli.http.is_some(), file.http.is_some()),
+            udp_port: Origin::of(cli.udp_port.is_some(), file.udp_port.is_some()),
+            state_dir: Origin::of(cli.state_dir.is_some(), file.state_dir.is_some()),
+            advertise: Origin::of(!cli.advertise.is_empty(), !file.advertise.is_empty()),
+            interfaces: Origin::of(!cli.interface.is_empty(), file.interfaces.is_some()),
+            exclude_interfaces: Origin::of(false, file.exclude_interfaces.is_some()),
+            families: Origin::of(false, file.families.is_some()),
+            log: Origin::of(cli.log.is_some(), file.log.is_some()),
+        }
+    }
 }
 
 /// Why the settings do not hold together. Each message is one line and names the mend.
@@ -72,13 +139,21 @@ const DEFAULT_UDP_PORT: u16 = 7082;
 const DEFAULT_EXCLUDED: [&str; 3] = ["docker*", "veth*", "virbr*"];
 
 impl Settings {
-    /// Joins flags, environment (already in `cli`) and file.
+    /// Joins flags, environment (already in `cli`) and file: the given one,
+    /// else the first there is of `transom-sfu.toml` here and in `/etc/transom`.
     pub fn new(cli: &Cli, env: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let file = match &cli.config {
-            Some(path) => File::read(path)?,
-            None => File::default(),
+        let path = match &cli.config {
+            Some(path) => Some(path.clone()),
+            None => PLACES.iter().map(PathBuf::from).find(|p| p.exists()),
         };
-        Self::merge(cli, file, env)
+        let file = path
+            .as_deref()
+            .map_or_else(|| Ok(File::default()), File::read)?;
+        let settings = Self::merge(cli, file, env)?;
+        Ok(Self {
+            file: path,
+            ..settings
+        })
     }
 
     fn merge(
@@ -86,8 +161,11 @@ impl Settings {
         file: File,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, SettingsError> {
+        let origins = Origins::new(cli, &file);
         let state_dir = cli.state_dir.clone().or(file.state_dir);
         let settings = Self {
+            file: None,
+            origins,
             http: cli.http.or(file.http).map_or(DEFAULT_HTTP, |a| a.0),
             allow_plain_http: file.allow_plain_http,
             public_url: file.public_url,
@@ -157,7 +235,12 @@ impl fmt::Display for Settings {
             false => items.join(", "),
         };
         let text = |items: &[String]| listed(items.to_vec());
-        writeln!(f, "http                {}", self.http)?;
+        let from = &self.origins;
+        match &self.file {
+            Some(path) => writeln!(f, "file                {}", path.display())?,
+            None => writeln!(f, "file                none ({})", PLACES.join(", "))?,
+        }
+        writeln!(f, "http                {} ({})", self.http, from.http)?;
         if !self.http.ip().is_loopback() {
             writeln!(
                 f,
@@ -167,15 +250,44 @@ impl fmt::Display for Settings {
         if let Some(url) = &self.public_url {
             writeln!(f, "public_url          {url}")?;
         }
-        writeln!(f, "udp_port            {}", self.udp_port)?;
-        writeln!(f, "state_dir           {}", self.state_dir.display())?;
+        writeln!(
+            f,
+            "udp_port            {} ({})",
+            self.udp_port, from.udp_port
+        )?;
+        writeln!(
+            f,
+            "state_dir           {} ({})",
+            self.state_dir.display(),
+            from.state_dir
+        )?;
         let advertise = self.advertise.iter().map(ToString::to_string).collect();
-        writeln!(f, "advertise           {}", listed(advertise))?;
-        writeln!(f, "interfaces          {}", text(&self.interfaces))?;
-        writeln!(f, "exclude_interfaces  {}", text(&self.exclude_interfaces))?;
+        writeln!(
+            f,
+            "advertise           {} ({})",
+            listed(advertise),
+            from.advertise
+        )?;
+        writeln!(
+            f,
+            "interfaces          {} ({})",
+            text(&self.interfaces),
+            from.interfaces
+        )?;
+        writeln!(
+            f,
+            "exclude_interfaces  {} ({})",
+            text(&self.exclude_interfaces),
+            from.exclude_interfaces
+        )?;
         let families = self.families.iter().map(ToString::to_string).collect();
-        writeln!(f, "families            {}", listed(families))?;
-        writeln!(f, "log                 {}", self.log)?;
+        writeln!(
+            f,
+            "families            {} ({})",
+            listed(families),
+            from.families
+        )?;
+        writeln!(f, "log                 {} ({})", self.log, from.log)?;
         let l = &self.limits;
         writeln!(
             f,
@@ -236,6 +348,19 @@ mod tests {
         )
         .unwrap();
         assert_eq!(s.advertise.len(), 2);
+    }
+
+    #[test]
+    fn the_explanation_says_where_values_come_from() {
+        let s = settings(&["--udp-port", "9"], "http = \"127.0.0.1:80\"").unwrap();
+        let shown = s.to_string();
+        for line in [
+            "udp_port            9 (flag or environment)",
+            "http                127.0.0.1:80 (file)",
+            "log                 info (default)",
+        ] {
+            assert!(shown.contains(line), "{shown}");
+        }
     }
 
     #[test]
