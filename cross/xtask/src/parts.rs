@@ -230,7 +230,7 @@ fn rust_tests(label: &str, which: &[&str], env: &[(&str, &str)]) -> Result<Count
     let mut command = if needs::in_path("cargo-nextest") {
         workspace::cargo(["nextest", "run", "--no-fail-fast", "--no-tests", "fail"])
     } else {
-        workspace::cargo(["test", "--no-fail-fast", "--all-targets"])
+        workspace::cargo(["test", "--no-fail-fast"])
     };
     command.args(which).envs(env.iter().copied());
     let mut count = Count::default();
