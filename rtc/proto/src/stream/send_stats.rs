@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::receive_stats::{ntp_middle, ntp_short};
 use crate::id::{MediaTime, Ssrc};
 use crate::rtcp::{ReportBlock, SenderInfo};
-use crate::time::{Instant, WallTime};
+use crate::time::Instant;
 
 /// Sender reports remembered, to know the round trip from what comes back.
 const REPORTS: usize = 4;
@@ -15,11 +15,8 @@ const REPORTS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct SendStats {
     ssrc: Ssrc,
-    clock_rate: u32,
     packets: u64,
     octets: u64,
-    /// A moment and its RTP timestamp.
-    clock: Option<(Instant, MediaTime)>,
     /// The reports sent last, newest first: middle of the NTP timestamp, when.
     reports: [Option<(u32, Instant)>; REPORTS],
     rtt: Option<Duration>,
@@ -27,14 +24,12 @@ pub struct SendStats {
 }
 
 impl SendStats {
-    /// Nothing sent yet. `clock_rate` is the codec's, in Hz.
-    pub const fn new(ssrc: Ssrc, clock_rate: u32) -> Self {
+    /// Nothing sent yet.
+    pub const fn new(ssrc: Ssrc) -> Self {
         Self {
             ssrc,
-            clock_rate,
             packets: 0,
             octets: 0,
-            clock: None,
             reports: [None; REPORTS],
             rtt: None,
             fraction_lost: None,
@@ -61,30 +56,14 @@ impl SendStats {
         self.fraction_lost
     }
 
-    /// Notes that `timestamp` stands for the moment `at`: when the frame was
-    /// captured, so that receivers keep sound and picture together.
-    pub const fn on_frame(&mut self, at: Instant, timestamp: MediaTime) {
-        self.clock = Some((at, timestamp));
-    }
-
     /// Notes a packet sent.
     pub const fn on_sent(&mut self, payload_len: usize) {
         self.packets += 1;
         self.octets += payload_len as u64;
     }
 
-    /// A sender report of this moment; `None` before the first frame.
-    pub fn report(&mut self, now: Instant, wall: WallTime) -> Option<SenderInfo> {
-        let (at, timestamp) = self.clock?;
-        let elapsed = clock_units(now.since(at), self.clock_rate);
-        let before = clock_units(at.since(now), self.clock_rate);
-        let timestamp = timestamp.0.wrapping_add(elapsed).wrapping_sub(before);
-        Some(self.report_as(now, wall.to_ntp(), MediaTime(timestamp)))
-    }
-
-    /// A sender report that says that `timestamp` stands for `ntp`, for a
-    /// forwarder that passes on its source's clock.
-    pub fn report_as(&mut self, now: Instant, ntp: u64, timestamp: MediaTime) -> SenderInfo {
+    /// A sender report that says that `timestamp` stands for `ntp`.
+    pub fn report(&mut self, now: Instant, ntp: u64, timestamp: MediaTime) -> SenderInfo {
         self.reports.rotate_right(1);
         if let Some(newest) = self.reports.first_mut() {
             *newest = Some((ntp_middle(ntp), now));
@@ -119,12 +98,6 @@ impl SendStats {
     }
 }
 
-/// `d` in units of an RTP clock, which wraps.
-fn clock_units(d: Duration, clock_rate: u32) -> u32 {
-    let units = d.as_micros().saturating_mul(u128::from(clock_rate)) / 1_000_000;
-    (units & 0xffff_ffff) as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,27 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn the_report_carries_the_clock_forward() {
-        let mut s = SendStats::new(Ssrc(1), 90_000);
-        let wall = WallTime::from_unix_micros(5_000_000);
-        assert_eq!(s.report(ms(0), wall), None);
-        s.on_frame(ms(100), MediaTime(u32::MAX));
+    fn a_report_tells_what_was_sent() {
+        let mut s = SendStats::new(Ssrc(1));
         s.on_sent(1000);
         s.on_sent(200);
-        let info = s.report(ms(110), wall).unwrap();
-        assert_eq!(info.timestamp, MediaTime(899));
+        let info = s.report(ms(110), 7, MediaTime(899));
+        assert_eq!((info.ntp, info.timestamp), (7, MediaTime(899)));
         assert_eq!((info.packets, info.octets), (2, 1200));
-        assert_eq!(info.ntp, wall.to_ntp());
-        // A capture moment that lies ahead counts backwards.
-        s.on_frame(ms(120), MediaTime(1800));
-        assert_eq!(s.report(ms(110), wall).unwrap().timestamp, MediaTime(900));
     }
 
     #[test]
     fn the_round_trip_does_not_need_the_wall_clock() {
-        let mut s = SendStats::new(Ssrc(1), 90_000);
-        s.report_as(ms(0), 0x0000_0001_8000_0000, MediaTime(0));
-        s.report_as(ms(1000), 0x00ff_0002_8000_0000, MediaTime(0));
+        let mut s = SendStats::new(Ssrc(1));
+        s.report(ms(0), 0x0000_0001_8000_0000, MediaTime(0));
+        s.report(ms(1000), 0x00ff_0002_8000_0000, MediaTime(0));
         let rtt = s.on_report_block(ms(1540), &block(0x0002_8000, 32_768));
         assert_eq!(rtt.map(|d| d.as_millis()), Some(39)); // 40 less the rounding
         assert_eq!(s.fraction_lost(), Some(12));
@@ -182,8 +148,8 @@ mod tests {
 
     #[test]
     fn impossible_delays_are_harmless() {
-        let mut s = SendStats::new(Ssrc(1), 90_000);
-        s.report_as(ms(0), 0x0000_0001_8000_0000, MediaTime(0));
+        let mut s = SendStats::new(Ssrc(1));
+        s.report(ms(0), 0x0000_0001_8000_0000, MediaTime(0));
         let rtt = s.on_report_block(ms(10), &block(0x0001_8000, u32::MAX));
         assert_eq!(rtt, Some(Duration::ZERO));
         let other = ReportBlock {

@@ -70,7 +70,7 @@ impl SendTrack {
                 sealed: 0,
             },
             tally: Tally {
-                stats: SendStats::new(send.ssrc, codec.codec.clock_rate()),
+                stats: SendStats::new(send.ssrc),
                 report: SendTrackStats::default(),
             },
             clock_rate: codec.codec.clock_rate(),
@@ -93,7 +93,7 @@ impl SendTrack {
         #[allow(clippy::cast_possible_truncation)] // the clock wraps
         let timestamp = MediaTime(clock.timestamp.0.wrapping_add(units as u32));
         let ntp = clock.ntp.wrapping_add(ntp_units(elapsed));
-        Some(self.tally.stats.report_as(now, ntp, timestamp))
+        Some(self.tally.stats.report(now, ntp, timestamp))
     }
 }
 
