@@ -12,6 +12,7 @@ mod demux;
 mod egress;
 mod farewells;
 mod figures;
+mod forward;
 mod mailbox;
 mod peers;
 mod published;

@@ -25,6 +25,7 @@ use super::demux::Demux;
 use super::egress::Egress;
 use super::farewells::Farewells;
 use super::figures;
+use super::forward::forward;
 use super::mailbox::Bell;
 use super::peers::{PeerSlot, Peers, Role, ufrag_of};
 use super::rate::Rate;
@@ -627,63 +628,6 @@ pub(super) fn pump(now: Instant, peer: &mut Peer, dtls: &Dtls, egress: &mut Egre
         };
         egress.commit(sent.path, start, sent.segment_size);
     }
-}
-
-/// What came of forwarding to one subscriber.
-#[derive(Clone, Copy, Debug, Default)]
-struct Forwarded {
-    /// Nothing of the picture can be shown before a key frame comes.
-    awaits_key_frame: bool,
-    /// More of the past is to be sent.
-    catching_up: bool,
-    /// When the peer wants to be called.
-    next_timeout: Option<Instant>,
-}
-
-/// Forwards to one subscriber what it is to get of its stream now.
-fn forward(
-    now: Instant,
-    stream: &Stream,
-    peers: &mut Peers,
-    key: u32,
-    egress: &mut Egress,
-) -> Forwarded {
-    let mut outcome = Forwarded::default();
-    let Some(slot) = peers.get_mut(key) else {
-        return outcome;
-    };
-    if let (true, Some(path)) = (slot.peer.is_connected(), slot.peer.path())
-        && let Role::Subscriber(subscriptions) = &mut slot.role
-    {
-        for subscription in subscriptions {
-            let Some(published) = stream.track(subscription.kind) else {
-                continue;
-            };
-            let waited = !subscription.is_live(published);
-            for seq in subscription.next_batch(now, published) {
-                let packet = published.buffer().get(seq);
-                let Some(packet) = packet.and_then(|p| subscription.outgoing(now, published, &p))
-                else {
-                    continue;
-                };
-                let start = egress.buf().len();
-                match slot
-                    .peer
-                    .forward(now, subscription.track, &packet, egress.buf())
-                {
-                    Ok(_) => egress.commit(path, start, None),
-                    Err(_) => subscription.dropped += 1,
-                }
-            }
-            if waited && let Some((track, clock)) = subscription.clock(published) {
-                slot.peer.set_clock(track, clock);
-            }
-            outcome.catching_up |= subscription.is_catching_up();
-            outcome.awaits_key_frame |= subscription.awaits_key_frame(published);
-        }
-    }
-    outcome.next_timeout = slot.peer.poll_timeout().map(|(at, _)| at);
-    outcome
 }
 
 /// Asks the publisher of a stream for a key frame; whoever asks in quick
