@@ -16,11 +16,11 @@ const FLAGS = [
   '--autoplay-policy=no-user-gesture-required',
 ];
 
-export function startChromium() {
+export function startChromium(more = []) {
   return chromium.launch({
     executablePath: process.env.TRANSOM_CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
-    args: FLAGS,
+    args: [...FLAGS, ...more],
   });
 }
 

@@ -75,8 +75,8 @@ class Stage {
   }
 
   // A browser of its own: two of them share nothing.
-  async chromium() {
-    const browser = await startChromium();
+  async chromium(moreFlags = []) {
+    const browser = await startChromium(moreFlags);
     this.#endings.push(() => browser.close());
     return browser;
   }
