@@ -7,8 +7,6 @@ use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 use webrtc_srtp::context::Context;
 use webrtc_srtp::protection_profile::ProtectionProfile;
 
-use crate::guard::RtpShape;
-
 static CAUGHT: AtomicU64 = AtomicU64::new(0);
 
 /// Panics of webrtc-srtp that were caught since the program started. Anything
@@ -39,30 +37,6 @@ impl Contained {
         })
     }
 
-    /// Opens an RTP packet in place.
-    pub(crate) fn open_rtp(
-        &mut self,
-        packet: &mut [u8],
-        shape: &RtpShape,
-    ) -> Result<usize, SrtpError> {
-        let header = header_of(shape);
-        let made = self.call(|c| c.decrypt_rtp_with_header(packet, &header))?;
-        copy_back(packet, &made.map_err(|_| SrtpError::Authentication)?)
-    }
-
-    /// Seals the RTP packet `buf[..len]` in place.
-    pub(crate) fn seal_rtp(
-        &mut self,
-        buf: &mut [u8],
-        len: usize,
-        shape: &RtpShape,
-    ) -> Result<usize, SrtpError> {
-        let header = header_of(shape);
-        let plain = buf.get(..len).ok_or(SrtpError::BufferTooSmall)?;
-        let made = self.call(|c| c.encrypt_rtp_with_header(plain, &header))?;
-        copy_back(buf, &made.map_err(|_| SrtpError::Internal)?)
-    }
-
     /// Opens an RTCP packet in place.
     pub(crate) fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let made = self.call(|c| c.decrypt_rtcp(packet))?;
@@ -83,20 +57,6 @@ impl Contained {
             self.context = None;
         }
         result.ok_or(SrtpError::Internal)
-    }
-}
-
-/// A header that tells webrtc-srtp how long the clear part is, and nothing
-/// that it would have to parse or allocate: an extension of padding alone.
-fn header_of(shape: &RtpShape) -> rtp::header::Header {
-    rtp::header::Header {
-        version: 2,
-        sequence_number: shape.seq.0,
-        ssrc: shape.ssrc.0,
-        csrc: vec![0; shape.csrc_count],
-        extension: shape.extension_len.is_some(),
-        extensions_padding: shape.extension_len.unwrap_or(0),
-        ..Default::default()
     }
 }
 

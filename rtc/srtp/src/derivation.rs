@@ -9,7 +9,6 @@ use transom_rtc_proto::port::SrtpKey;
 #[repr(u8)]
 pub(crate) enum Label {
     Encryption = 0,
-    #[cfg(test)]
     Authentication = 1,
     Salt = 2,
 }

@@ -17,9 +17,6 @@ const TWO_BYTE_PROFILE: u16 = 0x1000;
 pub(crate) struct RtpShape {
     pub(crate) ssrc: Ssrc,
     pub(crate) seq: SeqNo,
-    pub(crate) csrc_count: usize,
-    /// Length of the header extension behind its four-byte header, if there is one.
-    pub(crate) extension_len: Option<usize>,
     /// Everything that stays in the clear.
     pub(crate) header_len: usize,
 }
@@ -51,14 +48,10 @@ pub(crate) fn validate_rtp(packet: &[u8], overhead: usize) -> Result<RtpShape, S
     }
     let csrc_count = usize::from(fixed[0] & 0x0f);
     let mut header_len = RTP_FIXED + 4 * csrc_count;
-    let extension_len = if fixed[0] & 0x10 == 0 {
-        None
-    } else {
+    if fixed[0] & 0x10 != 0 {
         let extension = packet.get(header_len..).ok_or(SrtpError::Malformed)?;
-        let body = extension_body(extension)?;
-        header_len += 4 + body.len();
-        Some(body.len())
-    };
+        header_len += 4 + extension_body(extension)?.len();
+    }
     if packet.len() < header_len + overhead {
         return Err(SrtpError::Malformed);
     }
@@ -67,8 +60,6 @@ pub(crate) fn validate_rtp(packet: &[u8], overhead: usize) -> Result<RtpShape, S
             fixed[8], fixed[9], fixed[10], fixed[11],
         ])),
         seq: SeqNo(u16::from_be_bytes([fixed[2], fixed[3]])),
-        csrc_count,
-        extension_len,
         header_len,
     })
 }
@@ -179,11 +170,11 @@ mod tests {
     fn counts_sources_and_extension_into_the_header() {
         let one_byte = [0xbe, 0xde, 0, 2, 0x10, 0xaa, 0x31, 1, 2, 0, 0, 0];
         let shape = validate_rtp(&rtp(0x90, &one_byte), 0).unwrap();
-        assert_eq!((shape.header_len, shape.extension_len), (24, Some(8)));
+        assert_eq!(shape.header_len, 24);
 
         let with_csrc = [&[9; 8][..], &[0x10, 0x00, 0, 1, 7, 1, 0xff, 0]].concat();
         let shape = validate_rtp(&rtp(0x92, &with_csrc), 0).unwrap();
-        assert_eq!((shape.header_len, shape.csrc_count), (28, 2));
+        assert_eq!(shape.header_len, 28);
     }
 
     #[test]

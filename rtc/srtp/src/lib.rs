@@ -1,21 +1,21 @@
-//! webrtc-srtp and the in-place AEAD behind the SRTP port, and the guard before them.
+//! RTP ciphers in place, and webrtc-srtp for RTCP, behind the SRTP port and its guard.
 //!
 //! | | `AES128_CM_SHA1_80` | `AEAD_AES_128_GCM` |
 //! | --- | --- | --- |
-//! | RTP, both ways | webrtc-srtp | ring, in place |
+//! | RTP, both ways | aes, ctr, hmac, sha1, in place | ring, in place |
 //! | RTCP, both ways | webrtc-srtp | webrtc-srtp |
 //!
-//! Before either stands the same guard, because of what an unauthenticated
-//! packet can do to webrtc-srtp 0.17:
+//! In place, because webrtc-srtp allocates three times a packet; it is the oracle
+//! of both ciphers in `tests/oracle.rs`. Before all stands one guard, because of
+//! what an unauthenticated packet can do:
 //!
-//! - its header parser panics on forged header extensions: `guard` walks
-//!   every element first, and webrtc-srtp is handed a header of ours, so that
-//!   its own parser never runs;
+//! - forged header extensions make the parsers behind us panic or read past the
+//!   header: `guard` walks every element first;
 //! - `decrypt_rtcp` panics on short packets, and in counter mode takes a packet
 //!   whose E bit is clear for good **without looking at its tag**: `guard`
 //!   refuses both;
-//! - it keeps state for each SSRC before the tag verified: an unknown SSRC
-//!   is tried in a scratch context (`probation`) and admitted only then;
+//! - it keeps state for each SSRC before the tag verified: an unknown
+//!   SSRC's RTCP is tried in a scratch context (`probation`) and admitted only then;
 //! - its replay detectors take their starting point from the first packet, good
 //!   or forged, so that one forgery can shut a stream out: they stay off, and
 //!   `window` does that work on verified 48-bit indices.
@@ -27,7 +27,9 @@ compile_error!(
 );
 
 mod aead;
+mod cipher;
 mod contained;
+mod counter;
 mod derivation;
 mod guard;
 mod layer;

@@ -3,7 +3,7 @@
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 
-use crate::aead::RtpAead;
+use crate::cipher::RtpCipher;
 use crate::contained::Contained;
 use crate::guard::{RtpShape, validate_rtp, validate_srtcp};
 use crate::probation::Probation;
@@ -18,8 +18,8 @@ const MAX_SOURCES: usize = 16;
 pub(crate) struct Opener {
     profile: SrtpProfile,
     sources: Vec<Source>,
-    aead: Option<RtpAead>,
-    /// RTCP of both profiles, and RTP in counter mode, of admitted sources.
+    cipher: RtpCipher,
+    /// RTCP of admitted sources.
     context: Contained,
     probation: Probation,
 }
@@ -33,14 +33,10 @@ struct Source {
 
 impl Opener {
     pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Result<Self, SrtpError> {
-        let aead = match profile {
-            SrtpProfile::AeadAes128Gcm => Some(RtpAead::new(master)?),
-            SrtpProfile::Aes128CmSha1_80 => None,
-        };
         Ok(Self {
             profile,
             sources: Vec::new(),
-            aead,
+            cipher: RtpCipher::new(profile, master)?,
             context: Contained::new(profile, master)?,
             probation: Probation::new(profile, master),
         })
@@ -61,10 +57,9 @@ impl Opener {
         if !window.is_new(index) {
             return Err(SrtpError::Replay);
         }
-        let len = match &self.aead {
-            Some(aead) => aead.open(packet, shape.header_len, shape.ssrc, index)?,
-            None => self.context.open_rtp(packet, &shape)?,
-        };
+        let len = self
+            .cipher
+            .open(packet, shape.header_len, shape.ssrc, index)?;
         self.source(at)?.rtp.note(index);
         Ok(len)
     }
@@ -75,20 +70,9 @@ impl Opener {
             return Err(SrtpError::TooManySources);
         }
         let index = u64::from(shape.seq.0);
-        let len = match &self.aead {
-            Some(aead) => aead.open(packet, shape.header_len, shape.ssrc, index)?,
-            None => {
-                let sealed = packet.to_vec();
-                let len = self
-                    .probation
-                    .context(shape.ssrc)?
-                    .open_rtp(packet, shape)?;
-                // Once more where it will stay, so that its rollover counter starts there.
-                let mut again = sealed;
-                self.context.open_rtp(&mut again, shape)?;
-                len
-            }
-        };
+        let len = self
+            .cipher
+            .open(packet, shape.header_len, shape.ssrc, index)?;
         self.admitted(shape.ssrc)?.rtp.note(index);
         Ok(len)
     }

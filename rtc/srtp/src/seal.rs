@@ -3,7 +3,7 @@
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 
-use crate::aead::RtpAead;
+use crate::cipher::RtpCipher;
 use crate::contained::Contained;
 use crate::guard::{validate_rtcp, validate_rtp};
 use crate::window::RtpWindow;
@@ -18,8 +18,8 @@ const MAX_SRTCP_PACKETS: u32 = 0x7fff_ffff;
 pub(crate) struct Sealer {
     profile: SrtpProfile,
     sources: Vec<Source>,
-    aead: Option<RtpAead>,
-    /// RTCP of both profiles, and RTP in counter mode.
+    cipher: RtpCipher,
+    /// RTCP.
     context: Contained,
 }
 
@@ -32,14 +32,10 @@ struct Source {
 
 impl Sealer {
     pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Result<Self, SrtpError> {
-        let aead = match profile {
-            SrtpProfile::AeadAes128Gcm => Some(RtpAead::new(master)?),
-            SrtpProfile::Aes128CmSha1_80 => None,
-        };
         Ok(Self {
             profile,
             sources: Vec::new(),
-            aead,
+            cipher: RtpCipher::new(profile, master)?,
             context: Contained::new(profile, master)?,
         })
     }
@@ -58,10 +54,8 @@ impl Sealer {
         }
         // Noted before the cipher runs: an index whose sealing failed is spent.
         sealed.note(index);
-        match &self.aead {
-            Some(aead) => aead.seal(buf, len, shape.header_len, shape.ssrc, index),
-            None => self.context.seal_rtp(buf, len, &shape),
-        }
+        self.cipher
+            .seal(buf, len, shape.header_len, shape.ssrc, index)
     }
 
     pub(crate) fn seal_rtcp(&mut self, buf: &mut [u8], len: usize) -> Result<usize, SrtpError> {

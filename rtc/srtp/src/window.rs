@@ -12,9 +12,9 @@ pub(crate) const RTCP_WINDOW: u64 = 128;
 const MAX_INDEX: u64 = (1 << 48) - 1;
 
 /// Most that an index may be ahead of the highest seen. Less than half the
-/// sequence number space by one window: webrtc-srtp measures from the packet
-/// it took last, which lies up to a window behind the highest, and within this
-/// bound it always finds the same rollover counter as [`IndexWindow::guess`].
+/// sequence number space by one window: an implementation that measures from
+/// the packet it took last (webrtc-srtp, libwebrtc's libsrtp), up to a window
+/// behind the highest, then guesses the same rollover counter as we do.
 const MAX_AHEAD: i16 = (0x8000 - RTP_WINDOW - 1).cast_signed() as i16;
 
 /// The window of an RTP source.
