@@ -304,6 +304,8 @@ pub struct MediaConfig {
     pub max_sessions: usize,
     /// Room in the command queue, and in the event queue.
     pub queue: usize,
+    /// Threads that send media; the first also reads the port.
+    pub workers: std::num::NonZeroUsize,
 }
 
 /// What a started media thread gives back.

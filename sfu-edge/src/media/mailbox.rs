@@ -48,7 +48,7 @@ impl Bell {
         })
     }
 
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         // It fails only where the thread has ended, and then nobody waits for it.
         let _ = self.waker.wake();
     }

@@ -1,9 +1,14 @@
-//! The media thread: it owns the UDP port and every peer.
+//! The media threads: one reads the UDP port, and all send from it.
 //!
-//! A turn of its loop takes what is queued on the port in one call, hands each
-//! datagram to its peer, fans fresh media out to the subscribers, and sends
-//! what was collected. Batches form only from what is already queued: nothing
-//! waits for company.
+//! A turn of the ingress thread's loop takes what is queued on the port in one
+//! call, hands each datagram to its peer, fans fresh media out to the
+//! subscribers, and sends what was collected. Batches form only from what is
+//! already queued: nothing waits for company.
+//!
+//! Where one core is not enough, further workers have subscribers of their own:
+//! they get what is fresh in slabs packed once, and seal, send and answer NACKs
+//! as the ingress thread does for its share. Every peer belongs to one thread,
+//! so that nothing is locked.
 
 pub mod api;
 mod catch_up;
@@ -13,15 +18,21 @@ mod egress;
 mod farewells;
 mod figures;
 mod forward;
+mod ingress;
+mod link;
 mod mailbox;
 mod peers;
 mod published;
 mod rate;
+mod registry;
 mod seq_map;
+mod slab;
 mod stream;
 mod subscription;
 mod thread;
 mod timers;
+mod turn;
+mod worker;
 mod world;
 
 use std::io;
@@ -30,19 +41,22 @@ use std::sync::Arc;
 
 use api::{Media, MediaConfig, MediaStartError};
 use clock::Clock;
+use ingress::Ingress;
+use link::{Link, Note};
 use mailbox::{Bell, mailbox};
 use mio::Poll;
 use thread::MediaThread;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Sender;
 use transom_rtc_dtls::{Certificate, DtlsConfig};
 use transom_rtc_proto::sdp::{Fingerprint, HashAlgorithm};
 use transom_rtc_udp::{SocketConfig, UdpSocket};
-use world::World;
+use turn::Turn;
+use worker::WorkerThread;
+use world::{Publishers, World};
 
-/// Opens the port and starts the thread. DTLS handshakes run on `runtime`.
-pub fn start(
-    config: MediaConfig,
-    runtime: tokio::runtime::Handle,
-) -> Result<Media, MediaStartError> {
+/// Opens the port and starts the threads. DTLS handshakes run on `runtime`.
+pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartError> {
     let (socket, ipv6) = open(config.udp_port)?;
     let port = config.udp_port;
     let failed = |source| MediaStartError::Socket { port, source };
@@ -57,24 +71,34 @@ pub fn start(
     let bell = Arc::new(Bell::new(&poll).map_err(failed)?);
     let (sender, commands) = mailbox(config.queue, Arc::clone(&bell));
     let (events, receiver) = tokio::sync::mpsc::channel(config.queue.max(1));
-    let dtls = DtlsConfig::new(certificate);
-    let world = World::new(runtime, dtls, Arc::clone(&bell), config.max_sessions);
+    let (notes, noted) = std::sync::mpsc::channel();
+    let shared = Shared {
+        socket: Arc::new(socket),
+        ingress: Arc::clone(&bell),
+        notes,
+        events,
+        dtls: DtlsConfig::new(certificate),
+        clock: Clock::start(),
+        runtime,
+    };
+    let mut links = Vec::new();
+    let mut workers = Vec::new();
+    for number in 1..config.workers.get() {
+        let (link, thread) = shared.start_worker(number)?;
+        links.push(link);
+        workers.push(thread);
+    }
+    let world = shared.world(&bell, Publishers::Here);
     let media = MediaThread {
         poll,
-        socket,
-        bell,
         commands,
-        events,
-        world,
-        clock: Clock::start(),
+        notes: noted,
+        workers,
+        ingress: Ingress::new(world, links, config.max_sessions),
+        turn: shared.turn(bell),
+        clock: shared.clock,
     };
-    let thread = std::thread::Builder::new()
-        .name("media".into())
-        .spawn(move || media.run())
-        .map_err(|e| MediaStartError::Other {
-            doing: "start the media thread",
-            source: Box::new(e),
-        })?;
+    let thread = spawn("media", move || media.run())?;
     Ok(Media {
         port: Arc::new(sender),
         events: receiver,
@@ -83,6 +107,67 @@ pub fn start(
         ipv6,
         thread,
     })
+}
+
+/// What all media threads have in common.
+struct Shared {
+    socket: Arc<UdpSocket>,
+    ingress: Arc<Bell>,
+    notes: std::sync::mpsc::Sender<Note>,
+    events: Sender<api::MediaEvent>,
+    dtls: DtlsConfig,
+    clock: Clock,
+    runtime: Handle,
+}
+
+impl Shared {
+    fn world(&self, bell: &Arc<Bell>, publishers: Publishers) -> World {
+        let runtime = self.runtime.clone();
+        World::new(runtime, self.dtls.clone(), Arc::clone(bell), publishers)
+    }
+
+    fn turn(&self, bell: Arc<Bell>) -> Turn {
+        let socket = Arc::clone(&self.socket);
+        Turn::new(socket, bell, self.events.clone(), self.clock.now())
+    }
+
+    /// Starts a worker beside the ingress thread.
+    fn start_worker(
+        &self,
+        number: usize,
+    ) -> Result<(Link, std::thread::JoinHandle<()>), MediaStartError> {
+        let failed = |source: io::Error| MediaStartError::Other {
+            doing: "start a media worker",
+            source: Box::new(source),
+        };
+        let poll = Poll::new().map_err(failed)?;
+        let bell = Arc::new(Bell::new(&poll).map_err(failed)?);
+        let (link, orders) = Link::new(Arc::clone(&bell));
+        let worker = WorkerThread {
+            poll,
+            orders,
+            notes: self.notes.clone(),
+            ingress: Arc::clone(&self.ingress),
+            world: self.world(&bell, Publishers::Elsewhere),
+            turn: self.turn(bell),
+            clock: self.clock,
+        };
+        let thread = spawn(&format!("media-{number}"), move || worker.run())?;
+        Ok((link, thread))
+    }
+}
+
+fn spawn(
+    name: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, MediaStartError> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(run)
+        .map_err(|e| MediaStartError::Other {
+            doing: "start a media thread",
+            source: Box::new(e),
+        })
 }
 
 /// Both families on one socket, or IPv4 alone where the system has no IPv6.

@@ -1,14 +1,12 @@
 //! The peers, each at a place of its own.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use transom_rtc_dtls::Dtls;
 use transom_rtc_proto::peer::Peer;
 use transom_rtc_proto::sdp::Session;
-use transom_rtc_proto::time::Instant;
 
-use super::api::{PeerSetup, SessionId, SessionStats, StreamKey};
+use super::api::{SessionId, SessionStats, StreamKey};
 use super::rate::Rate;
 use super::subscription::Subscription;
 
@@ -21,14 +19,8 @@ pub(super) struct PeerSlot {
     pub(super) name: Arc<str>,
     pub(super) role: Role,
     pub(super) stats: Arc<SessionStats>,
-    /// Our username fragment, by which it is found.
-    pub(super) ufrag: Box<str>,
-    /// Addresses it is found by.
-    pub(super) addresses: Vec<SocketAddr>,
     /// Bits a second, as told to the control plane.
     pub(super) rate: Rate,
-    /// When something of it was taken last.
-    pub(super) heard: Instant,
     /// Waits in the list of peers to drain.
     pub(super) dirty: bool,
 }
@@ -63,33 +55,27 @@ impl PeerSlot {
     }
 }
 
-/// Peers by key. Keys are reused, but a place is empty in between.
+/// Peers by key. Keys are given by the ingress thread and name one peer on all
+/// workers, so that not every place of a worker's is taken.
 #[derive(Default)]
 pub(super) struct Peers {
     slots: Vec<Option<Box<PeerSlot>>>,
-    free: Vec<u32>,
+    len: usize,
 }
 
 impl Peers {
-    /// The key that the next [`Peers::insert`] will give.
-    pub(super) fn next_key(&self) -> u32 {
-        let appended = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        self.free.last().copied().unwrap_or(appended)
-    }
-
-    pub(super) fn insert(&mut self, slot: PeerSlot) -> u32 {
-        let key = self.next_key();
-        if self.free.pop().is_some() {
-            self.slots[key as usize] = Some(Box::new(slot));
-        } else {
-            self.slots.push(Some(Box::new(slot)));
+    pub(super) fn insert(&mut self, key: u32, slot: PeerSlot) {
+        let index = key as usize;
+        if index >= self.slots.len() {
+            self.slots.resize_with(index + 1, || None);
         }
-        key
+        let former = self.slots[index].replace(Box::new(slot));
+        self.len += usize::from(former.is_none());
     }
 
     pub(super) fn remove(&mut self, key: u32) -> Option<Box<PeerSlot>> {
         let slot = self.slots.get_mut(key as usize)?.take()?;
-        self.free.push(key);
+        self.len -= 1;
         Some(slot)
     }
 
@@ -102,7 +88,7 @@ impl Peers {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.len
     }
 
     pub(super) fn keys(&self) -> Vec<u32> {
@@ -118,17 +104,4 @@ impl Peers {
         })?;
         u32::try_from(at).ok()
     }
-
-    pub(super) fn find(&self, session: SessionId) -> Option<u32> {
-        let at = self
-            .slots
-            .iter()
-            .position(|s| s.as_ref().is_some_and(|s| s.session == session))?;
-        u32::try_from(at).ok()
-    }
-}
-
-/// Our username fragment of a session.
-pub(super) fn ufrag_of(setup: &PeerSetup) -> Box<str> {
-    setup.negotiated.local_ice.ufrag().into()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use transom_rtc_proto::id::{ExtSeq, MediaTime, Ssrc};
 use transom_rtc_proto::peer::{ClockReference, RtpInfo, TrackId};
 use transom_rtc_proto::sdp::{Codec, MediaKind};
-use transom_rtc_proto::stream::{MediaInfo, RetransmitBuffer};
+use transom_rtc_proto::stream::{MediaInfo, RetransmitBuffer, Stored};
 use transom_rtc_proto::time::Instant;
 
 /// What is kept of a picture track: some two seconds at 4 Mbit/s, and four
@@ -107,8 +107,22 @@ impl PublishedTrack {
             marker: info.marker,
             key_frame_start: info.key_frame,
         };
-        if self.buffer.push(now, info.seq, media, payload) {
-            self.fresh.push(info.seq);
+        let packet = Stored {
+            seq: info.seq,
+            at: now,
+            info: media,
+            payload,
+        };
+        self.keep(&packet, false);
+    }
+
+    /// Keeps an opened packet; for the next fan-out, unless it is `past`.
+    pub(super) fn keep(&mut self, packet: &Stored<'_>, past: bool) {
+        let kept = self
+            .buffer
+            .push(packet.at, packet.seq, packet.info, packet.payload);
+        if kept && !past {
+            self.fresh.push(packet.seq);
         }
     }
 

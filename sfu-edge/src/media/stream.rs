@@ -4,7 +4,9 @@ use transom_rtc_proto::peer::{RtpInfo, TrackId};
 use transom_rtc_proto::sdp::{Direction, MediaKind, Session};
 use transom_rtc_proto::time::Instant;
 
+use super::link::TrackHead;
 use super::published::PublishedTrack;
+use super::slab::Packed;
 
 /// One publisher's tracks and the subscribers that read them.
 #[derive(Debug, Default)]
@@ -47,6 +49,48 @@ impl Stream {
         }
         let still_there = |kind| session.tracks.iter().any(|t| t.kind == kind);
         self.tracks.retain(|t| still_there(t.kind));
+    }
+
+    /// What other workers need to know of the tracks.
+    pub(super) fn heads(&self) -> Vec<TrackHead> {
+        let head = |t: &PublishedTrack| TrackHead {
+            kind: t.kind,
+            codec: t.codec,
+            id: t.id,
+            generation: t.generation,
+        };
+        self.tracks.iter().map(head).collect()
+    }
+
+    /// The publisher is elsewhere and has these tracks.
+    pub(super) fn set_tracks(&mut self, heads: &[TrackHead]) {
+        for head in heads {
+            match self.tracks.iter_mut().find(|t| t.kind == head.kind) {
+                Some(track) if track.generation == head.generation => {}
+                Some(track) => track.replace(head.codec, head.id, head.generation),
+                None => self.tracks.push(PublishedTrack::new(
+                    head.kind,
+                    head.codec,
+                    head.id,
+                    head.generation,
+                )),
+            }
+        }
+        self.tracks
+            .retain(|t| heads.iter().any(|head| head.kind == t.kind));
+    }
+
+    /// Keeps a packet that another worker opened; for the next fan-out, unless
+    /// it is `past`.
+    pub(super) fn on_packed(&mut self, packed: &Packed<'_>, past: bool) {
+        let Some(track) = self.tracks.iter_mut().find(|t| t.kind == packed.kind) else {
+            return;
+        };
+        // A publisher may change its source without changing its tracks.
+        if track.generation != packed.generation {
+            track.begin_generation(packed.generation);
+        }
+        track.keep(&packed.packet, past);
     }
 
     /// The track of a kind.

@@ -28,7 +28,7 @@ const KEY_FRAME_EVERY: Duration = Duration::from_secs(1);
 /// A late joiner begins with the latest key frame where it is at most this
 /// old, and so need not wait for the next: cameras make one every few seconds,
 /// and recordings none on request.
-const MAX_CATCH_UP_AGE: Duration = Duration::from_secs(5);
+pub(super) const MAX_CATCH_UP_AGE: Duration = Duration::from_secs(5);
 
 /// Packets of the past sent at once; the rest follows at [`CATCH_UP_EVERY`].
 const CATCH_UP_BURST: usize = 48;

@@ -1,34 +1,34 @@
-//! Peers and streams, and how packets pass between them. Knows no socket and
-//! no clock: the thread feeds it and sends what it collects.
+//! One worker's peers and the streams they are on, and how packets pass between
+//! them. Knows no socket and no clock: the thread feeds it and sends what it
+//! collects.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use transom_rtc_dtls::{Dtls, DtlsConfig};
 use transom_rtc_proto::ice::{IceRole, Path};
-use transom_rtc_proto::id::{MediaTime, SeqNo};
 use transom_rtc_proto::peer::{
-    ClockReference, CloseReason, DropReason, Event, Peer, PeerConfig, Received, SendMode, TrackId,
+    ClockReference, DropReason, Peer, PeerConfig, Received, RtpInfo, SendMode, TrackId,
 };
 use transom_rtc_proto::port::DtlsAction;
+use transom_rtc_proto::rtp::{PacketKind, classify};
 use transom_rtc_proto::sdp::{Direction, MediaKind, Session};
 use transom_rtc_proto::time::Instant;
 use transom_rtc_srtp::GuardedSrtp;
 
-use super::api::{GoneReason, MediaEvent, PeerSetup, SessionId, SessionState, StreamKey};
+use super::api::{GoneReason, MediaEvent, PeerSetup, SessionState, StreamKey};
 use super::catch_up::CatchUp;
-use super::demux::Demux;
 use super::egress::Egress;
 use super::farewells::Farewells;
 use super::figures;
 use super::forward::forward;
+use super::link::{Note, TrackHead};
 use super::mailbox::Bell;
-use super::peers::{PeerSlot, Peers, Role, ufrag_of};
+use super::peers::{PeerSlot, Peers, Role};
 use super::rate::Rate;
+use super::slab::Slab;
 use super::stream::Stream;
 use super::subscription::Subscription;
 use super::timers::Timers;
@@ -36,15 +36,10 @@ use super::timers::Timers;
 /// Datagrams of one peer that may leave in one run.
 const MAX_SEGMENTS: usize = 64;
 
-/// An address belongs to the peer that was heard from there within this time.
-/// A program that takes over a port soon after another asks again until it may.
-const ADDRESS_IS_HELD: Duration = Duration::from_secs(3);
-
-/// All that the media thread holds.
+/// All that one worker holds.
 pub(super) struct World {
-    peers: Peers,
-    streams: HashMap<StreamKey, Stream>,
-    demux: Demux,
+    pub(super) peers: Peers,
+    pub(super) streams: HashMap<StreamKey, Stream>,
     timers: Timers,
     pub(super) egress: Egress,
     /// Peers to be drained.
@@ -57,10 +52,22 @@ pub(super) struct World {
     farewells: Farewells,
     /// For the control plane.
     pub(super) events: Vec<MediaEvent>,
+    /// For the ingress thread.
+    pub(super) notes: Vec<Note>,
+    /// Whether publishers are here, or with the ingress thread.
+    publishers: Publishers,
     runtime: Handle,
     dtls: DtlsConfig,
     bell: Arc<Bell>,
-    max_sessions: usize,
+}
+
+/// Where the publishers of a world's streams are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Publishers {
+    /// In this world, as peers.
+    Here,
+    /// In the ingress thread's world, which sends what they publish.
+    Elsewhere,
 }
 
 impl World {
@@ -68,12 +75,11 @@ impl World {
         runtime: Handle,
         dtls: DtlsConfig,
         bell: Arc<Bell>,
-        max_sessions: usize,
+        publishers: Publishers,
     ) -> Self {
         Self {
             peers: Peers::default(),
             streams: HashMap::new(),
-            demux: Demux::default(),
             timers: Timers::default(),
             egress: Egress::default(),
             dirty: Vec::new(),
@@ -81,62 +87,44 @@ impl World {
             catch_up: CatchUp::default(),
             farewells: Farewells::default(),
             events: Vec::new(),
+            notes: Vec::new(),
+            publishers,
             runtime,
             dtls,
             bell,
-            max_sessions,
         }
     }
 
     // --- Commands ---
 
-    pub(super) fn add_publisher(&mut self, now: Instant, setup: PeerSetup) {
+    pub(super) fn add_publisher(&mut self, now: Instant, key: u32, setup: PeerSetup) {
         let (stream, session) = (setup.stream, setup.session);
         let role = Role::Publisher(Box::new(setup.negotiated.clone()));
-        if self.add(now, setup, role).is_none() {
-            return;
-        }
+        self.add(now, key, setup, role);
         tracing::debug!(%session, %stream, "publisher added");
         // It takes the stream once it is connected: until then, whoever sends goes on.
         self.streams.entry(stream).or_default();
     }
 
-    pub(super) fn add_subscriber(&mut self, now: Instant, setup: PeerSetup) {
-        let stream = setup.stream;
+    pub(super) fn add_subscriber(&mut self, now: Instant, key: u32, setup: PeerSetup) {
+        let stream = self.streams.entry(setup.stream).or_default();
+        stream.subscribers.push(key);
         let role = Role::Subscriber(subscriptions(&setup.negotiated, &setup.seed));
-        let Some(key) = self.add(now, setup, role) else {
-            return;
-        };
-        self.streams
-            .entry(stream)
-            .or_default()
-            .subscribers
-            .push(key);
+        self.add(now, key, setup, role);
     }
 
-    /// Makes the peer; `None` where there is no room, which is reported.
-    fn add(&mut self, now: Instant, setup: PeerSetup, role: Role) -> Option<u32> {
-        if self.peers.len() >= self.max_sessions {
-            setup.stats.set_state(SessionState::Gone);
-            self.events.push(MediaEvent::Gone {
-                session: setup.session,
-                reason: GoneReason::NoRoom,
-            });
-            return None;
-        }
-        let key = self.peers.next_key();
+    /// Makes the peer.
+    fn add(&mut self, now: Instant, key: u32, setup: PeerSetup, role: Role) {
         let bell = Arc::clone(&self.bell);
         let wake = Arc::new(move || bell.ring_for_dtls(key));
         let dtls = Dtls::spawn(&self.runtime, self.dtls.clone(), wake);
-        let ufrag = ufrag_of(&setup);
         let config = PeerConfig {
             ice_lite: setup.ice_lite,
             local_candidates: setup.local_candidates,
             send_mode: SendMode::Forward,
             ..PeerConfig::new(setup.negotiated, IceRole::Controlled, Arc::new(GuardedSrtp))
         };
-        self.demux.insert(&ufrag, key);
-        self.peers.insert(PeerSlot {
+        let slot = PeerSlot {
             peer: Peer::new(now, config, setup.seed),
             dtls,
             session: setup.session,
@@ -144,22 +132,17 @@ impl World {
             name: setup.name,
             role,
             stats: setup.stats,
-            ufrag,
-            addresses: Vec::new(),
             rate: Rate::default(),
-            heard: now,
             dirty: false,
-        });
+        };
+        self.peers.insert(key, slot);
         self.mark(key);
-        Some(key)
     }
 
     /// Ends a session by command.
-    pub(super) fn remove(&mut self, now: Instant, session: SessionId) {
-        if let Some(key) = self.peers.find(session) {
-            if let Some(slot) = self.peers.get_mut(key) {
-                slot.peer.close(now);
-            }
+    pub(super) fn remove(&mut self, now: Instant, key: u32) {
+        if let Some(slot) = self.peers.get_mut(key) {
+            slot.peer.close(now);
             self.forget(now, key);
         }
     }
@@ -171,10 +154,7 @@ impl World {
     /// Ends every session.
     pub(super) fn close_all(&mut self, now: Instant) {
         for key in self.peers.keys() {
-            if let Some(slot) = self.peers.get_mut(key) {
-                slot.peer.close(now);
-            }
-            self.forget(now, key);
+            self.remove(now, key);
         }
     }
 
@@ -185,45 +165,68 @@ impl World {
 
     // --- Input ---
 
-    pub(super) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8]) {
-        let Some(key) = self.demux.find(path.remote, datagram) else {
-            return;
-        };
+    /// Takes a datagram for the peer `key`; whether it was genuine.
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        key: u32,
+        path: Path,
+        datagram: &mut [u8],
+    ) -> bool {
         let Some(slot) = self.peers.get_mut(key) else {
-            return;
+            return false;
         };
+        let is_check = classify(datagram) == PacketKind::Stun;
         let peer = &mut slot.peer;
         match contained(|| peer.handle_datagram(now, path, datagram)) {
             Some(Received::Rtp(info)) => {
-                slot.heard = now;
                 // Media needs no draining: what it makes due has a timer.
                 let stream = slot.stream;
                 if let Some((at, _)) = slot.peer.poll_timeout() {
                     self.timers.set(key, Some(at));
                 }
-                let Some(stream_state) = self.streams.get_mut(&stream) else {
-                    return;
-                };
-                if stream_state.publisher != Some(key) {
-                    return;
-                }
-                if stream_state.on_packet(now, &info, datagram)
-                    && !std::mem::replace(&mut stream_state.has_fresh, true)
-                {
-                    self.fresh.push(stream);
-                }
+                self.publish(now, key, stream, &info, datagram);
+                true
             }
             Some(Received::Handled) => {
-                slot.heard = now;
-                if slot.peer.is_validated(&path) {
-                    self.bind(now, key, path.remote);
+                if is_check && slot.peer.is_validated(&path) {
+                    let remote = path.remote;
+                    self.notes.push(Note::Validated { key, remote });
                 }
                 self.mark(key);
+                true
             }
             // A refused check may still have an answer, such as a role conflict.
-            Some(Received::Dropped(DropReason::Stun)) => self.mark(key),
-            Some(Received::Dropped(_)) => {}
-            None => self.on_panic(key),
+            Some(Received::Dropped(DropReason::Stun)) => {
+                self.mark(key);
+                false
+            }
+            Some(Received::Dropped(_)) => false,
+            None => {
+                self.on_panic(key);
+                false
+            }
+        }
+    }
+
+    /// Keeps a packet of the peer `key` for the next fan-out, if that is the
+    /// stream's publisher.
+    fn publish(
+        &mut self,
+        now: Instant,
+        key: u32,
+        stream: StreamKey,
+        info: &RtpInfo,
+        datagram: &[u8],
+    ) {
+        let Some(state) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        if state.publisher == Some(key)
+            && state.on_packet(now, info, datagram)
+            && !std::mem::replace(&mut state.has_fresh, true)
+        {
+            self.fresh.push(stream);
         }
     }
 
@@ -288,7 +291,83 @@ impl World {
         }
     }
 
+    /// Takes what the ingress thread has of a stream. What is `past` is for
+    /// late joiners only.
+    pub(super) fn take_slab(&mut self, slab: &Slab, past: bool) {
+        let Some(stream) = self.streams.get_mut(&slab.stream) else {
+            return;
+        };
+        for packed in slab.packets() {
+            stream.on_packed(&packed, past);
+        }
+        if !past && !std::mem::replace(&mut stream.has_fresh, true) {
+            self.fresh.push(slab.stream);
+        }
+    }
+
+    /// The stream has these tracks from now on.
+    pub(super) fn set_tracks(&mut self, stream: StreamKey, tracks: &[TrackHead]) {
+        self.streams.entry(stream).or_default().set_tracks(tracks);
+    }
+
+    /// The publisher's clock, as each of its subscribers sees it.
+    pub(super) fn set_clock(&mut self, stream: StreamKey, kind: MediaKind, clock: ClockReference) {
+        let Some(stream) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        let Some(published) = stream.tracks.iter_mut().find(|t| t.kind == kind) else {
+            return;
+        };
+        published.clock = Some(clock);
+        for subscriber in &stream.subscribers {
+            let Some(slot) = self.peers.get_mut(*subscriber) else {
+                continue;
+            };
+            let Role::Subscriber(subscriptions) = &mut slot.role else {
+                continue;
+            };
+            let subscription = subscriptions.iter().find(|s| s.kind == kind);
+            if let Some((track, clock)) = subscription.and_then(|s| s.clock(published)) {
+                slot.peer.set_clock(track, clock);
+            }
+        }
+    }
+
+    /// Asks the publisher of a stream for a key frame; whoever asks in quick
+    /// succession shares one.
+    pub(super) fn request_key_frame(&mut self, now: Instant, key: StreamKey, kind: MediaKind) {
+        if self.publishers == Publishers::Elsewhere {
+            let note = Note::KeyFrameWanted { stream: key, kind };
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+            return;
+        }
+        let Some(stream) = self.streams.get(&key) else {
+            return;
+        };
+        let (Some(publisher), Some(track)) = (stream.publisher, stream.track(kind)) else {
+            return;
+        };
+        if let Some(slot) = self.peers.get_mut(publisher)
+            && slot.peer.is_connected()
+        {
+            slot.peer.request_key_frame(now, track.id);
+            self.mark(publisher);
+        }
+    }
+
     // --- Output ---
+
+    /// A stream that is published or waited for.
+    pub(super) fn stream(&self, key: StreamKey) -> Option<&Stream> {
+        self.streams.get(&key)
+    }
+
+    /// The streams that something came of since the last fan-out.
+    pub(super) fn fresh_streams(&self) -> &[StreamKey] {
+        &self.fresh
+    }
 
     /// Forwards what came since the last call. `flush` is called when enough
     /// is collected to be sent.
@@ -300,6 +379,7 @@ impl World {
                 continue;
             };
             stream.has_fresh = false;
+            let mut awaits_key_frame = false;
             for subscriber in &stream.subscribers {
                 let (peers, egress) = (&mut self.peers, &mut self.egress);
                 let outcome = contained(|| forward(now, stream, peers, *subscriber, egress));
@@ -309,9 +389,7 @@ impl World {
                 };
                 self.catch_up.note(now, *subscriber, outcome.catching_up);
                 self.timers.set(*subscriber, outcome.next_timeout);
-                if outcome.awaits_key_frame {
-                    request_key_frames(now, stream, &mut self.peers);
-                }
+                awaits_key_frame |= outcome.awaits_key_frame;
                 if self.egress.is_full() {
                     flush(&mut self.egress);
                 }
@@ -320,7 +398,10 @@ impl World {
                 track.clear_fresh();
             }
             if let Some(publisher) = stream.publisher {
-                mark(&mut self.peers, &mut self.dirty, publisher);
+                self.mark(publisher);
+            }
+            if awaits_key_frame {
+                self.request_key_frame(now, key, MediaKind::Video);
             }
         }
         self.fresh = fresh;
@@ -369,176 +450,17 @@ impl World {
         }
     }
 
+    /// Whether nothing waits to be done.
+    #[cfg(test)]
+    pub(super) fn is_settled(&self) -> bool {
+        self.dirty.is_empty() && self.fresh.is_empty() && self.notes.is_empty()
+    }
+
     pub(super) fn has_peers(&self) -> bool {
         self.peers.len() > 0
     }
 
     // --- Inside ---
-
-    fn on_event(&mut self, now: Instant, key: u32, event: Event) {
-        let Some(slot) = self.peers.get_mut(key) else {
-            return;
-        };
-        match event {
-            Event::PathSelected(path) => {
-                tracing::debug!(session = %slot.session, %path, "path selected");
-            }
-            Event::Connected => self.on_connected(now, key),
-            Event::KeyFrameRequested { track } => self.on_key_frame_request(now, key, track),
-            Event::Nacked { track, seqs } => self.on_nacked(now, key, track, &seqs),
-            Event::SenderReport {
-                track,
-                ntp,
-                timestamp,
-            } => {
-                self.on_sender_report(now, key, track, ntp, timestamp);
-            }
-            Event::Closed(reason) => {
-                let gone = gone_reason(reason, slot.stats.state());
-                let (session, role) = (slot.session, slot.label());
-                tracing::info!(stream = &*slot.name, %session, role, %reason, "session ended");
-                self.events.push(MediaEvent::Gone {
-                    session,
-                    reason: gone,
-                });
-                self.forget(now, key);
-            }
-            // Loss is shown, not acted upon: the publisher's encoder is not ours.
-            Event::Feedback { .. } | Event::Data(_) => {}
-            _ => {}
-        }
-    }
-
-    fn on_connected(&mut self, now: Instant, key: u32) {
-        let Some(slot) = self.peers.get_mut(key) else {
-            return;
-        };
-        slot.stats.set_state(SessionState::Connected);
-        let (session, role, stream) = (slot.session, slot.label(), slot.stream);
-        let (path, profile) = (slot.peer.path(), slot.peer.srtp_profile());
-        let name = Arc::clone(&slot.name);
-        tracing::info!(stream = &*name, %session, role, ?profile, path = ?path.map(|p| p.remote), "connected");
-        self.events.push(MediaEvent::Connected { session });
-        let Some(stream) = self.streams.get_mut(&stream) else {
-            return;
-        };
-        if let Role::Publisher(negotiated) = &slot.role {
-            stream.set_publisher(key, negotiated);
-        }
-        // A late joiner asks for a key frame, and so does who waits for the publisher.
-        if stream.publisher != Some(key) || !stream.subscribers.is_empty() {
-            request_key_frames(now, stream, &mut self.peers);
-            if let Some(publisher) = stream.publisher {
-                mark(&mut self.peers, &mut self.dirty, publisher);
-            }
-        }
-        // Until that comes, the latest one serves.
-        if stream.publisher != Some(key) {
-            self.catch_up.begin(now, key);
-        }
-    }
-
-    /// A subscriber wants a key frame: the publisher is asked, for all who want one at once.
-    fn on_key_frame_request(&mut self, now: Instant, key: u32, track: TrackId) {
-        let Some(slot) = self.peers.get_mut(key) else {
-            return;
-        };
-        let mut subscriptions = slot.subscriptions().iter_mut();
-        let Some(subscription) = subscriptions.find(|s| s.track == track) else {
-            return;
-        };
-        if !subscription.may_request_key_frame(now) {
-            return;
-        }
-        let kind = subscription.kind;
-        let Some(stream) = self.streams.get(&slot.stream) else {
-            return;
-        };
-        let (Some(publisher), Some(track)) = (stream.publisher, stream.track(kind)) else {
-            return;
-        };
-        let id = track.id;
-        if let Some(slot) = self.peers.get_mut(publisher) {
-            slot.peer.request_key_frame(now, id);
-            mark(&mut self.peers, &mut self.dirty, publisher);
-        }
-    }
-
-    fn on_nacked(&mut self, now: Instant, key: u32, track: TrackId, seqs: &[SeqNo]) {
-        let Some(slot) = self.peers.get_mut(key) else {
-            return;
-        };
-        let Some(stream) = self.streams.get(&slot.stream) else {
-            return;
-        };
-        let Some(path) = slot.peer.path() else { return };
-        let Role::Subscriber(subscriptions) = &mut slot.role else {
-            return;
-        };
-        let Some(subscription) = subscriptions.iter_mut().find(|s| s.track == track) else {
-            return;
-        };
-        let Some(published) = stream.track(subscription.kind) else {
-            return;
-        };
-        for seq in seqs {
-            if !subscription.may_repair(now) {
-                return;
-            }
-            let Some(packet) = subscription.repair(now, published, *seq) else {
-                continue;
-            };
-            let start = self.egress.buf().len();
-            if slot
-                .peer
-                .forward_repair(track, &packet, self.egress.buf())
-                .is_ok()
-            {
-                self.egress.commit(path, start, None);
-            }
-        }
-    }
-
-    /// The publisher's clock, as each of its subscribers sees it.
-    fn on_sender_report(
-        &mut self,
-        now: Instant,
-        key: u32,
-        track: TrackId,
-        ntp: u64,
-        timestamp: MediaTime,
-    ) {
-        let Some(stream) = self.peers.get(key).map(|s| s.stream) else {
-            return;
-        };
-        let Some(stream) = self.streams.get_mut(&stream) else {
-            return;
-        };
-        if stream.publisher != Some(key) {
-            return;
-        }
-        let Some(published) = stream.tracks.iter_mut().find(|t| t.id == track) else {
-            return;
-        };
-        published.clock = Some(ClockReference {
-            at: now,
-            ntp,
-            timestamp,
-        });
-        let published = &*published;
-        for subscriber in &stream.subscribers {
-            let Some(slot) = self.peers.get_mut(*subscriber) else {
-                continue;
-            };
-            let Role::Subscriber(subscriptions) = &mut slot.role else {
-                continue;
-            };
-            let subscription = subscriptions.iter().find(|s| s.kind == published.kind);
-            if let Some((track, clock)) = subscription.and_then(|s| s.clock(published)) {
-                slot.peer.set_clock(track, clock);
-            }
-        }
-    }
 
     fn on_panic(&mut self, key: u32) {
         let Some(slot) = self.peers.get_mut(key) else {
@@ -565,7 +487,7 @@ impl World {
     fn detach(&mut self, key: u32) -> Option<Box<PeerSlot>> {
         let slot = self.peers.remove(key)?;
         slot.stats.set_state(SessionState::Gone);
-        self.demux.remove(&slot.ufrag, &slot.addresses);
+        self.notes.push(Note::Gone { key });
         self.timers.set(key, None);
         if let Some(stream) = self.streams.get_mut(&slot.stream) {
             stream.subscribers.retain(|k| *k != key);
@@ -578,35 +500,21 @@ impl World {
                     && let Some(Role::Publisher(negotiated)) = self.peers.get(heir).map(|s| &s.role)
                 {
                     stream.set_publisher(heir, negotiated);
+                    let stream = slot.stream;
+                    self.notes.push(Note::TracksChanged { stream });
                 }
             }
         }
         Some(slot)
     }
 
-    /// Lets `key` be found by `remote`, unless another peer is heard from
-    /// there: whoever can forge a source address must not take it from its owner.
-    fn bind(&mut self, now: Instant, key: u32, remote: SocketAddr) {
-        let owner = self.demux.owner(remote).filter(|owner| *owner != key);
-        let owner = owner.and_then(|owner| self.peers.get(owner));
-        if owner.is_some_and(|owner| now.since(owner.heard) < ADDRESS_IS_HELD) {
-            return;
+    /// The peer is to be drained.
+    pub(super) fn mark(&mut self, key: u32) {
+        if let Some(slot) = self.peers.get_mut(key)
+            && !std::mem::replace(&mut slot.dirty, true)
+        {
+            self.dirty.push(key);
         }
-        if let Some(slot) = self.peers.get_mut(key) {
-            self.demux.bind(key, remote, &mut slot.addresses);
-        }
-    }
-
-    fn mark(&mut self, key: u32) {
-        mark(&mut self.peers, &mut self.dirty, key);
-    }
-}
-
-fn mark(peers: &mut Peers, dirty: &mut Vec<u32>, key: u32) {
-    if let Some(slot) = peers.get_mut(key)
-        && !std::mem::replace(&mut slot.dirty, true)
-    {
-        dirty.push(key);
     }
 }
 
@@ -630,20 +538,6 @@ pub(super) fn pump(now: Instant, peer: &mut Peer, dtls: &Dtls, egress: &mut Egre
     }
 }
 
-/// Asks the publisher of a stream for a key frame; whoever asks in quick
-/// succession shares one.
-fn request_key_frames(now: Instant, stream: &Stream, peers: &mut Peers) {
-    let Some(publisher) = stream.publisher.and_then(|key| peers.get_mut(key)) else {
-        return;
-    };
-    if !publisher.peer.is_connected() {
-        return;
-    }
-    for track in stream.tracks.iter().filter(|t| t.kind == MediaKind::Video) {
-        publisher.peer.request_key_frame(now, track.id);
-    }
-}
-
 fn subscriptions(session: &Session, seed: &[u8; 32]) -> Vec<Subscription> {
     let sent = session.tracks.iter().enumerate();
     let sent = sent.filter(|(_, t)| t.direction == Direction::Send);
@@ -662,21 +556,9 @@ fn subscriptions(session: &Session, seed: &[u8; 32]) -> Vec<Subscription> {
     .collect()
 }
 
-fn gone_reason(reason: CloseReason, state: SessionState) -> GoneReason {
-    match reason {
-        CloseReason::Local | CloseReason::Remote => GoneReason::Closed,
-        CloseReason::IceFailed | CloseReason::HandshakeTimeout => GoneReason::NeverConnected,
-        CloseReason::ConsentLost if state == SessionState::Connecting => GoneReason::NeverConnected,
-        CloseReason::ConsentLost => GoneReason::ConsentLost,
-        CloseReason::FingerprintMismatch => GoneReason::FingerprintMismatch,
-        _ => GoneReason::DtlsFailed,
-    }
-}
-
 /// Ends the neighbour of a peer that is gone.
 pub(super) fn close_dtls(dtls: &Dtls) {
     dtls.handle_action(DtlsAction::Close);
 }
 
-#[cfg(test)]
-mod tests;
+mod events;

@@ -264,6 +264,7 @@ fn media_config(settings: &Settings) -> MediaConfig {
         udp_port: settings.udp_port,
         max_sessions: as_usize(settings.limits.max_sessions.get()),
         queue: MEDIA_QUEUE,
+        workers: settings.workers.into(),
     }
 }
 

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{Advertise, HttpAddr};
+use super::{Advertise, HttpAddr, Workers};
 
 /// A small WHIP/WHEP SFU: agents and browsers publish named streams, browsers watch them.
 ///
@@ -24,6 +24,11 @@ pub struct Cli {
     /// UDP port for the media of all sessions [default: 7082]. 0 takes a free one.
     #[arg(long, value_name = "PORT", env = "TRANSOM_SFU_UDP_PORT")]
     pub udp_port: Option<u16>,
+
+    /// Threads that send media, 1 to 64 [default: 1]. More help where one core is
+    /// full: a stream's first 16 viewers stay on the first, the others are spread.
+    #[arg(long, value_name = "N", env = "TRANSOM_SFU_WORKERS")]
+    pub workers: Option<Workers>,
 
     /// Where the tokens are kept [default: $STATE_DIRECTORY, else
     /// $XDG_STATE_HOME/transom-sfu, else ~/.local/state/transom-sfu].

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{Advertise, Family, HttpAddr};
+use super::{Advertise, Family, HttpAddr, Workers};
 use crate::auth::{Scope, StreamPattern, Token};
 
 /// `transom-sfu.toml`. A key that is not known is an error, not a surprise.
@@ -20,6 +20,8 @@ pub struct File {
     pub public_url: Option<String>,
     /// UDP port for all media.
     pub udp_port: Option<u16>,
+    /// Threads that send media.
+    pub workers: Option<Workers>,
     /// Where the secrets are kept.
     pub state_dir: Option<PathBuf>,
     /// Addresses to offer besides those of the interfaces.

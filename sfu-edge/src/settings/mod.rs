@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use cli::{Cli, one_line};
 pub use file::{File, FileError, Limits, TokenEntry};
-pub use value::{Advertise, Family, HttpAddr};
+pub use value::{Advertise, Family, HttpAddr, Workers};
 
 /// Looked for, in this order, where no `--config` is given.
 const PLACES: [&str; 2] = ["transom-sfu.toml", "/etc/transom/transom-sfu.toml"];
@@ -30,6 +30,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// UDP port for all media.
     pub udp_port: u16,
+    /// Threads that send media.
+    pub workers: Workers,
     /// Where the secrets are kept.
     pub state_dir: PathBuf,
     /// Addresses that stand in answers besides those of the interfaces.
@@ -85,6 +87,7 @@ impl fmt::Display for Origin {
 pub struct Origins {
     pub http: Origin,
     pub udp_port: Origin,
+    pub workers: Origin,
     pub state_dir: Origin,
     pub advertise: Origin,
     pub interfaces: Origin,
@@ -98,6 +101,7 @@ impl Origins {
         Self {
             http: Origin::of(cli.http.is_some(), file.http.is_some()),
             udp_port: Origin::of(cli.udp_port.is_some(), file.udp_port.is_some()),
+            workers: Origin::of(cli.workers.is_some(), file.workers.is_some()),
             state_dir: Origin::of(cli.state_dir.is_some(), file.state_dir.is_some()),
             advertise: Origin::of(!cli.advertise.is_empty(), !file.advertise.is_empty()),
             interfaces: Origin::of(!cli.interface.is_empty(), file.interfaces.is_some()),
@@ -170,6 +174,7 @@ impl Settings {
             allow_plain_http: file.allow_plain_http,
             public_url: file.public_url,
             udp_port: cli.udp_port.or(file.udp_port).unwrap_or(DEFAULT_UDP_PORT),
+            workers: cli.workers.or(file.workers).unwrap_or_default(),
             state_dir: match state_dir {
                 Some(dir) => dir,
                 None => default_state_dir(env).ok_or(SettingsError::NoStateDir)?,
@@ -255,6 +260,7 @@ impl fmt::Display for Settings {
             "udp_port            {} ({})",
             self.udp_port, from.udp_port
         )?;
+        writeln!(f, "workers             {} ({})", self.workers, from.workers)?;
         writeln!(
             f,
             "state_dir           {} ({})",

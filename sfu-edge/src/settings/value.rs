@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -112,6 +113,57 @@ impl fmt::Display for Family {
     }
 }
 
+/// How many threads send media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "usize")]
+pub struct Workers(NonZeroUsize);
+
+/// Text or a number that is no number of workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a number of workers; write 1 to {}", Workers::MAX)]
+pub struct WorkersError;
+
+impl Workers {
+    /// More than the cores of any board: past it a number is a slip.
+    const MAX: usize = 64;
+}
+
+impl Default for Workers {
+    /// One: a stream for a household does not fill a core.
+    fn default() -> Self {
+        Self(NonZeroUsize::MIN)
+    }
+}
+
+impl TryFrom<usize> for Workers {
+    type Error = WorkersError;
+    fn try_from(n: usize) -> Result<Self, Self::Error> {
+        let n = NonZeroUsize::new(n).filter(|n| n.get() <= Self::MAX);
+        n.map(Self).ok_or(WorkersError)
+    }
+}
+
+impl FromStr for Workers {
+    type Err = WorkersError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        s.parse()
+            .map_err(|_| WorkersError)
+            .and_then(usize::try_into)
+    }
+}
+
+impl From<Workers> for NonZeroUsize {
+    fn from(workers: Workers) -> Self {
+        workers.0
+    }
+}
+
+impl fmt::Display for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +188,14 @@ mod tests {
             "",
         ] {
             assert_eq!(bad.parse::<Advertise>(), Err(AdvertiseError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_workers() {
+        assert_eq!("3".parse::<Workers>().unwrap().to_string(), "3");
+        for bad in ["0", "65", "-1", "two", ""] {
+            assert_eq!(bad.parse::<Workers>(), Err(WorkersError), "{bad}");
         }
     }
 

@@ -152,6 +152,16 @@ impl RetransmitBuffer {
         })
     }
 
+    /// The packets held from `first` on, in order of their numbers.
+    pub fn from(&self, first: ExtSeq) -> impl Iterator<Item = Stored<'_>> {
+        // A leap of the numbers is not walked through: there are no more slots.
+        let span = self.slots.len() as u64 - 1;
+        let newest = self.newest.map_or(0, |newest| newest.0);
+        let first = first.0.max(newest.saturating_sub(span));
+        let end = self.newest.map_or(first, |newest| newest.0 + 1);
+        (first..end).filter_map(|seq| self.get(ExtSeq(seq)))
+    }
+
     /// The packet `seq`, unless it was pushed more than `max_age` ago.
     pub fn get_fresh(&self, now: Instant, seq: ExtSeq, max_age: Duration) -> Option<Stored<'_>> {
         self.get(seq).filter(|p| now.since(p.at) <= max_age)

@@ -1,64 +1,92 @@
-//! A whole world in simulated time: publishers and subscribers of it are peers
-//! too, datagrams are passed by hand, and DTLS is told to be done.
+//! The media side whole, in simulated time: publishers and subscribers of it are
+//! peers too, datagrams and orders are passed by hand, and DTLS is told to be done.
 
 mod clients;
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
 
 use clients::{Client, h264, opus};
 use mio::Poll;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use transom_rtc_dtls::Certificate;
+use transom_rtc_dtls::{Certificate, DtlsConfig};
+use transom_rtc_proto::ice::IceRole;
 use transom_rtc_proto::id::Ssrc;
+use transom_rtc_proto::peer::{Peer, PeerConfig, SendMode, TrackId};
 use transom_rtc_proto::port::{Srtp, SrtpError, SrtpFactory, SrtpKey, SrtpProfile};
 use transom_rtc_proto::sdp::Codec;
 
 use super::*;
+use crate::media::mailbox::Bell;
+use crate::media::peers::PeerSlot;
+use crate::media::worker;
+use crate::media::world::Publishers;
 
 const STREAM: StreamKey = StreamKey(1);
 const STEP: Duration = Duration::from_millis(1);
 
-/// The world, its clients and the time.
+/// The ingress thread's part, the other workers' worlds, the clients and the time.
 struct Town {
-    world: World,
+    ingress: Ingress,
+    workers: Vec<(World, Receiver<Order>)>,
     clients: Vec<Client>,
     now: Instant,
     /// Turns in which a timer was due again at once.
     spins: usize,
     _runtime: tokio::runtime::Runtime,
-    _poll: Poll,
+    _poll: Vec<Poll>,
 }
 
 impl Town {
     fn new() -> Self {
+        Self::with_workers(1)
+    }
+
+    /// Subscribers are spread from the first on.
+    fn with_workers(count: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime");
-        let poll = Poll::new().expect("a poll");
-        let bell = Arc::new(Bell::new(&poll).expect("a bell"));
         let dtls = DtlsConfig::new(Certificate::generate().expect("a certificate"));
+        let mut polls = Vec::new();
+        let mut bell = || {
+            polls.push(Poll::new().expect("a poll"));
+            Arc::new(Bell::new(polls.last().expect("just pushed")).expect("a bell"))
+        };
+        let world = |bell: &Arc<Bell>, publishers| {
+            let handle = runtime.handle().clone();
+            World::new(handle, dtls.clone(), Arc::clone(bell), publishers)
+        };
+        let (mut links, mut workers) = (Vec::new(), Vec::new());
+        for _ in 1..count {
+            let bell = bell();
+            let (link, orders) = Link::new(Arc::clone(&bell));
+            links.push(link);
+            workers.push((world(&bell, Publishers::Elsewhere), orders));
+        }
+        let mut ingress = Ingress::new(world(&bell(), Publishers::Here), links, 100);
+        ingress.alone = 0;
         Self {
-            world: World::new(runtime.handle().clone(), dtls, bell, 100),
+            ingress,
+            workers,
             clients: Vec::new(),
             now: Instant::from_millis(1000),
             spins: 0,
             _runtime: runtime,
-            _poll: poll,
+            _poll: polls,
         }
     }
 
     /// The client's place among the clients.
     fn publish(&mut self, codecs: &[Codec]) -> usize {
         let (client, setup) = Client::publisher(self.now, self.clients.len(), STREAM, codecs);
-        self.world.add_publisher(self.now, setup);
+        self.ingress.add_publisher(self.now, setup);
         self.admit(client)
     }
 
     fn subscribe(&mut self, codecs: &[Codec]) -> usize {
         let (client, setup) = Client::subscriber(self.now, self.clients.len(), STREAM, codecs);
-        self.world.add_subscriber(self.now, setup);
+        self.ingress.add_subscriber(self.now, setup);
         self.admit(client)
     }
 
@@ -73,21 +101,45 @@ impl Town {
     /// DTLS is through.
     fn connect(&mut self, at: usize) {
         let key = self.key(at).expect("the session is known");
-        let slot = self.world.peers.get_mut(key).expect("is there");
-        slot.peer
-            .handle_dtls(self.now, clients::connected(b"client"));
-        self.world.mark(key);
+        let now = self.now;
+        let world = self.world_of(at);
+        let slot = world.peers.get_mut(key).expect("is there");
+        slot.peer.handle_dtls(now, clients::connected(b"client"));
+        world.mark(key);
         self.clients[at].shake_hands(self.now);
         self.run(20);
     }
 
     fn key(&self, client: usize) -> Option<u32> {
-        self.world.peers.find(self.clients[client].session)
+        self.ingress.registry.find(self.clients[client].session)
+    }
+
+    /// The worker that has a client's peer.
+    fn worker(&self, client: usize) -> usize {
+        let key = self.key(client).expect("the session is known");
+        self.ingress.registry.get(key).expect("is there").worker
+    }
+
+    fn world_of(&mut self, client: usize) -> &mut World {
+        match self.worker(client) {
+            0 => &mut self.ingress.world,
+            worker => &mut self.workers[worker - 1].0,
+        }
+    }
+
+    fn slot(&mut self, client: usize) -> &mut PeerSlot {
+        let key = self.key(client).expect("the session is known");
+        self.world_of(client).peers.get_mut(key).expect("is there")
+    }
+
+    fn events(&self) -> impl Iterator<Item = &MediaEvent> {
+        let worlds = self.workers.iter().map(|(world, _)| world);
+        worlds.chain([&self.ingress.world]).flat_map(|w| &w.events)
     }
 
     fn leave(&mut self, client: usize) {
         let session = self.clients[client].session;
-        self.world.remove(self.now, session);
+        self.ingress.remove(self.now, session);
         self.run(5);
     }
 
@@ -97,29 +149,51 @@ impl Town {
             local: world_addr(),
             remote: self.clients[client].addr,
         };
-        self.world.handle_datagram(self.now, path, datagram);
+        self.ingress.handle_datagram(self.now, path, datagram);
     }
 
-    /// Lets time pass, as the thread's loop does.
+    /// Lets time pass, as the threads' loops do.
     fn run(&mut self, ms: u64) {
         for _ in 0..ms {
             self.now += STEP;
+            let now = self.now;
             for at in 0..self.clients.len() {
-                for (path, mut datagram) in self.clients[at].sends(self.now) {
-                    self.world.handle_datagram(self.now, path, &mut datagram);
+                for (path, mut datagram) in self.clients[at].sends(now) {
+                    self.ingress.handle_datagram(now, path, &mut datagram);
                 }
             }
-            self.world.fan_out(self.now, |_| ());
-            self.world.handle_timeouts(self.now);
-            self.world.drain(self.now, |_| ());
-            self.spins += usize::from(self.world.next_timeout().is_some_and(|at| at <= self.now));
-            for (path, datagram) in self.world.egress.take_datagrams() {
+            self.ingress.fan_out(now, |_| ());
+            Self::turn(now, &mut self.ingress.world);
+            self.ingress.settle(now);
+            let mut sent = self.ingress.world.egress.take_datagrams();
+            for (world, orders) in &mut self.workers {
+                for order in orders.try_iter() {
+                    worker::obey(now, world, order);
+                }
+                world.fan_out(now, |_| ());
+                Self::turn(now, world);
+                sent.extend(world.egress.take_datagrams());
+                for note in world.notes.drain(..) {
+                    self.ingress.handle_note(now, note);
+                }
+            }
+            self.ingress.ring().expect("the workers are there");
+            let worlds = self.workers.iter_mut().map(|(world, _)| world);
+            let worlds = worlds.chain([&mut self.ingress.world]);
+            let due = |world: &mut World| world.next_timeout().is_some_and(|at| at <= now);
+            self.spins += worlds.map(due).filter(|due| *due).count();
+            for (path, datagram) in sent {
                 let mut clients = self.clients.iter_mut();
                 if let Some(client) = clients.find(|c| c.addr == path.remote) {
-                    client.receives(self.now, path, datagram);
+                    client.receives(now, path, datagram);
                 }
             }
         }
+    }
+
+    fn turn(now: Instant, world: &mut World) {
+        world.handle_timeouts(now);
+        world.drain(now, |_| ());
     }
 
     /// Publishes frames, 30 a second.
@@ -149,7 +223,12 @@ fn assert_seamless(client: &Client) {
 
 #[test]
 fn media_passes_and_no_timer_spins() {
-    let mut town = Town::new();
+    check_media_passes_and_no_timer_spins(1);
+    check_media_passes_and_no_timer_spins(3);
+}
+
+fn check_media_passes_and_no_timer_spins(workers: usize) {
+    let mut town = Town::with_workers(workers);
     let publisher = town.publish(&[opus(), h264()]);
     let subscriber = town.subscribe(&[opus(), h264()]);
     town.spins = 0; // who joins is served at once
@@ -164,7 +243,12 @@ fn media_passes_and_no_timer_spins() {
 
 #[test]
 fn a_subscriber_goes_on_with_the_next_publisher_and_keeps_its_numbers() {
-    let mut town = Town::new();
+    check_a_subscriber_goes_on_with_the_next_publisher_and_keeps_its_numbers(1);
+    check_a_subscriber_goes_on_with_the_next_publisher_and_keeps_its_numbers(3);
+}
+
+fn check_a_subscriber_goes_on_with_the_next_publisher_and_keeps_its_numbers(workers: usize) {
+    let mut town = Town::with_workers(workers);
     let codecs = [opus(), h264()];
     let first = town.publish(&codecs);
     let subscriber = town.subscribe(&codecs);
@@ -179,19 +263,24 @@ fn a_subscriber_goes_on_with_the_next_publisher_and_keeps_its_numbers() {
     town.film(third, 0..30);
     assert!(town.clients[subscriber].video.len() > before + 60);
     assert_seamless(&town.clients[subscriber]);
-    let stream = &town.world.streams[&STREAM];
+    let stream = &town.ingress.world.streams[&STREAM];
     let generations: Vec<u32> = stream.tracks.iter().map(|t| t.generation).collect();
     assert!(generations.iter().all(|g| *g == 3), "{generations:?}");
 }
 
 #[test]
 fn a_publisher_is_heard_until_its_challenger_is_connected() {
-    let mut town = Town::new();
+    check_a_publisher_is_heard_until_its_challenger_is_connected(1);
+    check_a_publisher_is_heard_until_its_challenger_is_connected(3);
+}
+
+fn check_a_publisher_is_heard_until_its_challenger_is_connected(workers: usize) {
+    let mut town = Town::with_workers(workers);
     let first = town.publish(&[h264()]);
     let subscriber = town.subscribe(&[h264()]);
     town.film(first, 0..30);
     let (client, setup) = Client::publisher(town.now, town.clients.len(), STREAM, &[h264()]);
-    town.world.add_publisher(town.now, setup);
+    town.ingress.add_publisher(town.now, setup);
     town.clients.push(client);
     let second = town.clients.len() - 1;
     let before = town.clients[subscriber].video.len();
@@ -215,7 +304,12 @@ fn a_publisher_is_heard_until_its_challenger_is_connected() {
 
 #[test]
 fn a_publisher_that_changes_its_source_is_followed() {
-    let mut town = Town::new();
+    check_a_publisher_that_changes_its_source_is_followed(1);
+    check_a_publisher_that_changes_its_source_is_followed(3);
+}
+
+fn check_a_publisher_that_changes_its_source_is_followed(workers: usize) {
+    let mut town = Town::with_workers(workers);
     let publisher = town.publish(&[h264()]);
     let subscriber = town.subscribe(&[h264()]);
     town.film(publisher, 0..30);
@@ -236,16 +330,22 @@ fn an_address_is_not_taken_from_a_peer_that_is_heard_from() {
     let (owner, thief) = (town.key(publisher), town.key(stranger));
     let addr = town.clients[publisher].addr;
     let thief_key = thief.expect("is there");
-    town.world.bind(town.now, thief_key, addr);
-    assert_eq!(town.world.demux.owner(addr), owner);
+    town.ingress.bind(town.now, thief_key, addr);
+    assert_eq!(town.ingress.demux.owner(addr), owner);
     // A port may pass to another program once its owner is silent.
-    town.world.bind(town.now + ADDRESS_IS_HELD, thief_key, addr);
-    assert_eq!(town.world.demux.owner(addr), thief);
+    town.ingress
+        .bind(town.now + ADDRESS_IS_HELD, thief_key, addr);
+    assert_eq!(town.ingress.demux.owner(addr), thief);
 }
 
 #[test]
 fn everything_of_a_peer_goes_with_it() {
-    let mut town = Town::new();
+    check_everything_of_a_peer_goes_with_it(1);
+    check_everything_of_a_peer_goes_with_it(3);
+}
+
+fn check_everything_of_a_peer_goes_with_it(workers: usize) {
+    let mut town = Town::with_workers(workers);
     let publisher = town.publish(&[h264()]);
     for _ in 0..5 {
         let subscriber = town.subscribe(&[h264()]);
@@ -254,13 +354,19 @@ fn everything_of_a_peer_goes_with_it() {
     }
     town.leave(publisher);
     town.run(600);
-    let world = &mut town.world;
-    assert!(!world.has_peers() && !world.has_farewells());
-    assert_eq!(world.next_timeout(), None);
-    assert_eq!(world.demux.len(), (0, 0));
-    assert!(world.dirty.is_empty() && world.fresh.is_empty());
-    let stream = &world.streams[&STREAM];
+    let ingress = &mut town.ingress;
+    assert_eq!(ingress.demux.len(), (0, 0));
+    assert_eq!(ingress.registry.len(), 0);
+    assert!(ingress.readers.is_empty());
+    let stream = &ingress.world.streams[&STREAM];
     assert!(stream.subscribers.is_empty() && stream.publisher.is_none());
+    let worlds = town.workers.iter_mut().map(|(world, _)| world);
+    for world in worlds.chain([&mut town.ingress.world]) {
+        assert!(!world.has_peers() && !world.has_farewells());
+        assert_eq!(world.next_timeout(), None);
+        assert!(world.is_settled());
+    }
+    assert!(town.workers.iter().all(|(w, _)| w.streams.is_empty()));
 }
 
 /// Seals nothing and breaks instead.
@@ -309,16 +415,18 @@ fn a_panic_while_sending_to_one_subscriber_ends_that_one_only() {
         },
         setup.seed,
     );
-    town.world.add_subscriber(town.now, setup);
-    let key = town.world.peers.find(session).expect("is there");
-    town.world.peers.get_mut(key).expect("is there").peer = replacement;
+    town.ingress.add_subscriber(town.now, setup);
+    town.clients.push(client);
+    town.slot(town.clients.len() - 1).peer = replacement;
+    let client = town.clients.pop().expect("just pushed");
     town.admit(client);
     town.film(publisher, 0..30);
-    assert!(town.world.events.contains(&MediaEvent::Gone {
+    let gone = MediaEvent::Gone {
         session,
         reason: GoneReason::Panicked,
-    }));
-    assert!(town.world.peers.find(session).is_none());
+    };
+    assert!(town.events().any(|e| *e == gone));
+    assert!(town.ingress.registry.find(session).is_none());
     assert!(town.clients[well].video.len() >= 30);
     assert_seamless(&town.clients[well]);
 }
@@ -326,7 +434,12 @@ fn a_panic_while_sending_to_one_subscriber_ends_that_one_only() {
 /// Media that makes no sense, well sealed: leaps, sources, sizes.
 #[test]
 fn the_next_publisher_is_not_harmed_by_a_hostile_one() {
-    let mut town = Town::new();
+    check_the_next_publisher_is_not_harmed_by_a_hostile_one(1);
+    check_the_next_publisher_is_not_harmed_by_a_hostile_one(3);
+}
+
+fn check_the_next_publisher_is_not_harmed_by_a_hostile_one(workers: usize) {
+    let mut town = Town::with_workers(workers);
     let hostile = town.publish(&[h264()]);
     let subscriber = town.subscribe(&[h264()]);
     town.film(hostile, 0..3);
@@ -372,13 +485,18 @@ fn the_next_publisher_is_not_harmed_by_a_hostile_one() {
             }
         )
     };
-    assert!(!town.world.events.iter().any(panicked));
+    assert!(!town.events().any(panicked));
 }
 
 /// Requests for everything that was ever sent, again and again.
 #[test]
 fn a_flood_of_requests_is_answered_within_the_allowance() {
-    let mut town = Town::new();
+    check_a_flood_of_requests_is_answered_within_the_allowance(1);
+    check_a_flood_of_requests_is_answered_within_the_allowance(3);
+}
+
+fn check_a_flood_of_requests_is_answered_within_the_allowance(workers: usize) {
+    let mut town = Town::with_workers(workers);
     let publisher = town.publish(&[h264()]);
     let subscriber = town.subscribe(&[h264()]);
     town.film(publisher, 0..30);
@@ -394,15 +512,11 @@ fn a_flood_of_requests_is_answered_within_the_allowance() {
         request.extend([0xff, 0xff]);
     }
     let mut layer = clients::layer();
-    let sent = |town: &Town| {
-        let slot = town
-            .world
-            .peers
-            .get(town.key(subscriber).expect("is there"));
-        let stats = slot.and_then(|s| s.peer.send_stats(TrackId(0)));
+    let sent = |town: &mut Town| {
+        let stats = town.slot(subscriber).peer.send_stats(TrackId(0));
         stats.expect("a track").repairs
     };
-    let before = sent(&town);
+    let before = sent(&mut town);
     for _ in 0..1000 {
         let mut sealed = request.clone();
         sealed.resize(request.len() + 20, 0);
@@ -412,11 +526,51 @@ fn a_flood_of_requests_is_answered_within_the_allowance() {
         town.inject(subscriber, &mut sealed);
         town.run(1);
     }
-    let repairs = sent(&town) - before;
+    let repairs = sent(&mut town) - before;
     assert!((300..=1000).contains(&repairs), "{repairs} in a second");
 }
 
 /// Where the world is, as its clients see it.
 fn world_addr() -> SocketAddr {
     ([127, 0, 0, 1], 7082).into()
+}
+
+#[test]
+fn subscribers_are_spread_once_one_worker_has_enough() {
+    let mut town = Town::with_workers(2);
+    town.ingress.alone = 2;
+    let publisher = town.publish(&[h264()]);
+    let subscribers: Vec<_> = (0..6).map(|_| town.subscribe(&[h264()])).collect();
+    let workers: Vec<_> = subscribers.iter().map(|s| town.worker(*s)).collect();
+    assert_eq!(workers, [0, 0, 1, 1, 1, 0]);
+    town.film(publisher, 0..60);
+    for subscriber in &subscribers {
+        assert!(town.clients[*subscriber].video.len() >= 60);
+        assert_seamless(&town.clients[*subscriber]);
+    }
+    // Who leaves makes room on its own worker.
+    town.leave(subscribers[2]);
+    let next = town.subscribe(&[h264()]);
+    assert_eq!(town.worker(next), 1);
+    town.film(publisher, 60..90);
+    assert_seamless(&town.clients[next]);
+}
+
+#[test]
+fn a_late_joiner_on_another_worker_begins_with_the_latest_key_frame() {
+    let mut town = Town::with_workers(2);
+    town.ingress.alone = 1;
+    let publisher = town.publish(&[h264()]);
+    let first = town.subscribe(&[h264()]);
+    town.film(publisher, 0..15); // the next key frame would be the 30th
+    let before = town.now;
+    let late = town.subscribe(&[h264()]);
+    assert_eq!((town.worker(first), town.worker(late)), (0, 1));
+    town.run(5);
+    let got = &town.clients[late].video;
+    assert!(got.len() >= 15, "{} packets at once", got.len());
+    assert!(got[0].key_frame);
+    assert!(town.now.since(before) < Duration::from_millis(200));
+    town.film(publisher, 15..60);
+    assert_seamless(&town.clients[late]);
 }

@@ -1,0 +1,160 @@
+//! What the peers of a world report, and what follows from it.
+
+use std::sync::Arc;
+
+use transom_rtc_proto::id::SeqNo;
+use transom_rtc_proto::peer::{ClockReference, CloseReason, Event, TrackId};
+use transom_rtc_proto::sdp::MediaKind;
+use transom_rtc_proto::time::Instant;
+
+use super::World;
+use crate::media::api::{GoneReason, MediaEvent, SessionState};
+use crate::media::link::Note;
+use crate::media::peers::Role;
+
+impl World {
+    pub(super) fn on_event(&mut self, now: Instant, key: u32, event: Event) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        match event {
+            Event::PathSelected(path) => {
+                tracing::debug!(session = %slot.session, %path, "path selected");
+            }
+            Event::Connected => self.on_connected(now, key),
+            Event::KeyFrameRequested { track } => self.on_key_frame_request(now, key, track),
+            Event::Nacked { track, seqs } => self.on_nacked(now, key, track, &seqs),
+            Event::SenderReport {
+                track,
+                ntp,
+                timestamp,
+            } => {
+                let clock = ClockReference {
+                    at: now,
+                    ntp,
+                    timestamp,
+                };
+                self.on_sender_report(key, track, clock);
+            }
+            Event::Closed(reason) => {
+                let gone = gone_reason(reason, slot.stats.state());
+                let (session, role) = (slot.session, slot.label());
+                tracing::info!(stream = &*slot.name, %session, role, %reason, "session ended");
+                self.events.push(MediaEvent::Gone {
+                    session,
+                    reason: gone,
+                });
+                self.forget(now, key);
+            }
+            // Loss is shown, not acted upon: the publisher's encoder is not ours.
+            Event::Feedback { .. } | Event::Data(_) => {}
+            _ => {}
+        }
+    }
+
+    fn on_connected(&mut self, now: Instant, key: u32) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        slot.stats.set_state(SessionState::Connected);
+        let (session, role, stream) = (slot.session, slot.label(), slot.stream);
+        let (path, profile) = (slot.peer.path(), slot.peer.srtp_profile());
+        let name = Arc::clone(&slot.name);
+        tracing::info!(stream = &*name, %session, role, ?profile, path = ?path.map(|p| p.remote), "connected");
+        self.events.push(MediaEvent::Connected { session });
+        let Some(state) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        if let Role::Publisher(negotiated) = &slot.role {
+            state.set_publisher(key, negotiated);
+            self.notes.push(Note::TracksChanged { stream });
+            if !state.subscribers.is_empty() {
+                self.request_key_frame(now, stream, MediaKind::Video);
+            }
+            return;
+        }
+        // A key frame of its own for a late joiner; until that comes, the latest serves.
+        self.request_key_frame(now, stream, MediaKind::Video);
+        self.catch_up.begin(now, key);
+    }
+
+    /// A subscriber wants a key frame: the publisher is asked, for all who want one at once.
+    fn on_key_frame_request(&mut self, now: Instant, key: u32, track: TrackId) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        let stream = slot.stream;
+        let mut subscriptions = slot.subscriptions().iter_mut();
+        if let Some(subscription) = subscriptions.find(|s| s.track == track)
+            && subscription.may_request_key_frame(now)
+        {
+            let kind = subscription.kind;
+            self.request_key_frame(now, stream, kind);
+        }
+    }
+
+    fn on_nacked(&mut self, now: Instant, key: u32, track: TrackId, seqs: &[SeqNo]) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        let Some(stream) = self.streams.get(&slot.stream) else {
+            return;
+        };
+        let Some(path) = slot.peer.path() else { return };
+        let Role::Subscriber(subscriptions) = &mut slot.role else {
+            return;
+        };
+        let Some(subscription) = subscriptions.iter_mut().find(|s| s.track == track) else {
+            return;
+        };
+        let Some(published) = stream.track(subscription.kind) else {
+            return;
+        };
+        for seq in seqs {
+            if !subscription.may_repair(now) {
+                return;
+            }
+            let Some(packet) = subscription.repair(now, published, *seq) else {
+                continue;
+            };
+            let start = self.egress.buf().len();
+            if slot
+                .peer
+                .forward_repair(track, &packet, self.egress.buf())
+                .is_ok()
+            {
+                self.egress.commit(path, start, None);
+            }
+        }
+    }
+
+    fn on_sender_report(&mut self, key: u32, track: TrackId, clock: ClockReference) {
+        let Some(key_of_stream) = self.peers.get(key).map(|s| s.stream) else {
+            return;
+        };
+        let state = self.streams.get(&key_of_stream);
+        let state = state.filter(|s| s.publisher == Some(key));
+        let Some(kind) = state
+            .and_then(|s| s.tracks.iter().find(|t| t.id == track))
+            .map(|t| t.kind)
+        else {
+            return;
+        };
+        self.set_clock(key_of_stream, kind, clock);
+        self.notes.push(Note::ClockSet {
+            stream: key_of_stream,
+            kind,
+        });
+    }
+}
+
+fn gone_reason(reason: CloseReason, state: SessionState) -> GoneReason {
+    match reason {
+        CloseReason::Local | CloseReason::Remote => GoneReason::Closed,
+        CloseReason::IceFailed | CloseReason::HandshakeTimeout => GoneReason::NeverConnected,
+        CloseReason::ConsentLost if state == SessionState::Connecting => GoneReason::NeverConnected,
+        CloseReason::ConsentLost => GoneReason::ConsentLost,
+        CloseReason::FingerprintMismatch => GoneReason::FingerprintMismatch,
+        _ => GoneReason::DtlsFailed,
+    }
+}
