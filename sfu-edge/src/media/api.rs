@@ -306,6 +306,11 @@ pub struct MediaConfig {
     pub queue: usize,
     /// Threads that send media; the first also reads the port.
     pub workers: std::num::NonZeroUsize,
+    /// How long packets of a stream with many subscribers may wait for the rest
+    /// of their picture; zero for not at all.
+    pub hold: std::time::Duration,
+    /// What one publisher may send; what is more is dropped.
+    pub max_publish: super::Bitrate,
 }
 
 /// What a started media thread gives back.

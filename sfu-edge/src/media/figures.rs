@@ -24,8 +24,7 @@ pub(super) fn write(now: Instant, slot: &mut PeerSlot, stream: Option<&Stream>) 
     slot.stats
         .bitrate_bps
         .store(slot.rate.update(now, bytes), Relaxed);
-    let dropped: u64 = slot.subscriptions().iter().map(|s| s.dropped).sum();
-    slot.stats.dropped.store(dropped, Relaxed);
+    slot.stats.dropped.store(slot.dropped(), Relaxed);
 }
 
 fn write_received(slot: &PeerSlot, id: TrackId, stream: Option<&Stream>, to: &TrackStats) -> u64 {

@@ -1,5 +1,6 @@
 //! What one subscriber gets of its stream.
 
+use transom_rtc_proto::peer::Outgoing;
 use transom_rtc_proto::time::Instant;
 
 use super::egress::Egress;
@@ -37,12 +38,13 @@ pub(super) fn forward(
                 continue;
             };
             let waited = !subscription.is_live(published);
-            for seq in subscription.next_batch(now, published) {
+            for (seq, padding) in subscription.next_batch(now, published) {
                 let packet = published.buffer().get(seq);
                 let Some(packet) = packet.and_then(|p| subscription.outgoing(now, published, &p))
                 else {
                     continue;
                 };
+                let packet = Outgoing { padding, ..packet };
                 let start = egress.buf().len();
                 match slot
                     .peer

@@ -32,6 +32,10 @@ const ADDRESS_IS_HELD: Duration = Duration::from_secs(3);
 /// worker for a burst costs about as much as sending that burst to two.
 const ALONE: u32 = 16;
 
+/// Subscribers from which on packets may wait for company: for fewer, what it
+/// saves is not worth the delay.
+const CROWD: u32 = 32;
+
 /// The ingress thread's worker.
 const HERE: usize = 0;
 
@@ -85,10 +89,13 @@ impl Ingress {
         let readers = readers.or_insert_with(|| vec![0; workers].into_boxed_slice());
         let first = readers[worker] == 0;
         readers[worker] += 1;
+        let crowded = readers.iter().sum::<u32>() >= CROWD;
         if worker == HERE {
             self.world.add_subscriber(now, key, setup);
+            self.world.set_crowded(stream, crowded);
             return;
         }
+        self.world.set_crowded(stream, crowded);
         if first {
             self.send_tracks(stream, Some(worker));
             self.send_past(now, stream, worker);
@@ -209,6 +216,7 @@ impl Ingress {
     /// Forwards what came since the last call: packed, to the workers, which
     /// send while the world here does.
     pub(super) fn fan_out(&mut self, now: Instant, flush: impl FnMut(&mut Egress)) {
+        self.world.select_due(now);
         if !self.links.is_empty() {
             self.feed_workers();
         }
@@ -216,7 +224,7 @@ impl Ingress {
     }
 
     fn feed_workers(&mut self) {
-        for key in self.world.fresh_streams() {
+        for key in self.world.due_streams() {
             let Some(readers) = self.readers.get(key) else {
                 continue;
             };
@@ -370,6 +378,8 @@ impl Ingress {
         };
         readers[entry.worker] = readers[entry.worker].saturating_sub(1);
         let last = readers[entry.worker] == 0;
+        let crowded = readers.iter().sum::<u32>() >= CROWD;
+        self.world.set_crowded(entry.stream, crowded);
         if readers.iter().all(|n| *n == 0) {
             self.readers.remove(&entry.stream);
         }

@@ -11,10 +11,12 @@
 //! so that nothing is locked.
 
 pub mod api;
+mod budget;
 mod catch_up;
 mod clock;
 mod demux;
 mod egress;
+mod equal;
 mod farewells;
 mod figures;
 mod forward;
@@ -40,6 +42,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use api::{Media, MediaConfig, MediaStartError};
+pub use budget::Bitrate;
 use clock::Clock;
 use ingress::Ingress;
 use link::{Link, Note};
@@ -53,7 +56,7 @@ use transom_rtc_proto::sdp::{Fingerprint, HashAlgorithm};
 use transom_rtc_udp::{SocketConfig, UdpSocket};
 use turn::Turn;
 use worker::WorkerThread;
-use world::{Publishers, World};
+use world::{Policy, Publishers, World};
 
 /// Opens the port and starts the threads. DTLS handshakes run on `runtime`.
 pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartError> {
@@ -78,6 +81,10 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
         notes,
         events,
         dtls: DtlsConfig::new(certificate),
+        policy: Policy {
+            hold: config.hold,
+            budget: config.max_publish,
+        },
         clock: Clock::start(),
         runtime,
     };
@@ -116,6 +123,7 @@ struct Shared {
     notes: std::sync::mpsc::Sender<Note>,
     events: Sender<api::MediaEvent>,
     dtls: DtlsConfig,
+    policy: Policy,
     clock: Clock,
     runtime: Handle,
 }
@@ -123,7 +131,8 @@ struct Shared {
 impl Shared {
     fn world(&self, bell: &Arc<Bell>, publishers: Publishers) -> World {
         let runtime = self.runtime.clone();
-        World::new(runtime, self.dtls.clone(), Arc::clone(bell), publishers)
+        let dtls = self.dtls.clone();
+        World::new(runtime, dtls, Arc::clone(bell), publishers, self.policy)
     }
 
     fn turn(&self, bell: Arc<Bell>) -> Turn {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use transom_rtc_dtls::Dtls;
 use transom_rtc_proto::peer::Peer;
 use transom_rtc_proto::sdp::Session;
+use transom_rtc_proto::time::Instant;
 
 use super::api::{SessionId, SessionStats, StreamKey};
+use super::budget::Budget;
 use super::rate::Rate;
 use super::subscription::Subscription;
 
@@ -27,12 +29,37 @@ pub(super) struct PeerSlot {
 
 /// Which side of its stream a peer is on.
 pub(super) enum Role {
-    /// With what it negotiated, for when it takes the stream.
-    Publisher(Box<Session>),
+    Publisher(Box<Publication>),
     Subscriber(Vec<Subscription>),
 }
 
+/// What is kept of a publisher.
+pub(super) struct Publication {
+    /// What it negotiated, for when it takes the stream.
+    pub(super) negotiated: Session,
+    pub(super) budget: Budget,
+    /// Packets beyond the budget.
+    pub(super) refused: u64,
+}
+
+impl Publication {
+    /// Whether a packet of `len` bytes is within what a publisher may send.
+    pub(super) fn may_send(&mut self, now: Instant, len: usize) -> bool {
+        let granted = self.budget.take(now, len);
+        self.refused += u64::from(!granted);
+        granted
+    }
+}
+
 impl PeerSlot {
+    /// Packets that were dropped of it or for it.
+    pub(super) fn dropped(&self) -> u64 {
+        match &self.role {
+            Role::Publisher(publication) => publication.refused,
+            Role::Subscriber(subscriptions) => subscriptions.iter().map(|s| s.dropped).sum(),
+        }
+    }
+
     /// The subscriber's tracks; none of a publisher.
     pub(super) fn subscriptions(&mut self) -> &mut [Subscription] {
         match &mut self.role {

@@ -9,6 +9,8 @@ use transom_rtc_proto::sdp::{Codec, MediaKind};
 use transom_rtc_proto::stream::{MediaInfo, RetransmitBuffer, Stored};
 use transom_rtc_proto::time::Instant;
 
+use super::equal;
+
 /// What is kept of a picture track: some two seconds at 4 Mbit/s, and four
 /// times that at the usual rates.
 pub(super) const VIDEO_PACKETS: usize = 2048;
@@ -34,6 +36,9 @@ pub(super) struct PublishedTrack {
     buffer: RetransmitBuffer,
     /// What came since the last fan-out, in order of arrival.
     fresh: Vec<ExtSeq>,
+    /// Padding of each of them; of none before [`PublishedTrack::level`].
+    padding: Vec<u8>,
+    lengths: Vec<usize>,
     /// Media time of the newest frame.
     newest: Option<MediaTime>,
     /// The publisher's clock, from its latest sender report.
@@ -57,6 +62,8 @@ impl PublishedTrack {
             source: None,
             buffer: RetransmitBuffer::new(packets, bytes),
             fresh: Vec::with_capacity(64),
+            padding: Vec::with_capacity(64),
+            lengths: Vec::with_capacity(64),
             newest: None,
             clock: None,
             frames: 0,
@@ -81,7 +88,7 @@ impl PublishedTrack {
         self.generation = generation;
         self.source = None;
         self.buffer.clear();
-        self.fresh.clear();
+        self.clear_fresh();
         self.newest = None;
         self.clock = None;
     }
@@ -149,9 +156,30 @@ impl PublishedTrack {
         &self.fresh
     }
 
+    /// Finds the padding that brings fresh packets to one size, once for all
+    /// subscribers.
+    pub(super) fn level(&mut self) {
+        self.padding.clear();
+        if self.fresh.len() < 2 {
+            return;
+        }
+        self.lengths.clear();
+        for seq in &self.fresh {
+            let len = self.buffer.get(*seq).map_or(0, |p| p.payload.len());
+            self.lengths.push(len);
+        }
+        equal::plan(&self.lengths, &mut self.padding);
+    }
+
+    /// The padding of the fresh packet at this place.
+    pub(super) fn padding(&self, at: usize) -> u8 {
+        self.padding.get(at).copied().unwrap_or(0)
+    }
+
     /// The fan-out is done.
     pub(super) fn clear_fresh(&mut self) {
         self.fresh.clear();
+        self.padding.clear();
     }
 }
 

@@ -1,5 +1,7 @@
 //! A stream as the media thread knows it: its tracks and who is on it.
 
+use std::time::Duration;
+
 use transom_rtc_proto::peer::{RtpInfo, TrackId};
 use transom_rtc_proto::sdp::{Direction, MediaKind, Session};
 use transom_rtc_proto::time::Instant;
@@ -18,8 +20,10 @@ pub(super) struct Stream {
     /// At most one a kind. They outlive the publisher, so that subscribers can
     /// go on with the next one.
     pub(super) tracks: Vec<PublishedTrack>,
-    /// Something came since the last fan-out.
-    pub(super) has_fresh: bool,
+    /// Something came since the last fan-out, which is due then.
+    pub(super) due: Option<Instant>,
+    /// Subscribers are so many that fresh packets wait for company.
+    pub(super) crowded: bool,
     /// The generation begun last. It counts on when tracks vanish and come
     /// back, so that none is taken for a former one.
     generation: u32,
@@ -110,5 +114,19 @@ impl Stream {
         }
         track.on_packet(now, info, datagram);
         true
+    }
+
+    /// Something fresh came, to be sent after `hold` at most; `ends` where
+    /// nothing more belongs to it. Whether it is the first since the last fan-out.
+    pub(super) fn set_due(&mut self, now: Instant, hold: Duration, ends: bool) -> bool {
+        let first = self.due.is_none();
+        if first || ends {
+            self.due = Some(if self.crowded && !ends {
+                now + hold
+            } else {
+                now
+            });
+        }
+        first
     }
 }

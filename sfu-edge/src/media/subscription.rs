@@ -1,5 +1,6 @@
 //! One track as one subscriber sees it.
 
+use std::iter::Enumerate;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -59,20 +60,22 @@ pub(super) struct Subscription {
     pub(super) dropped: u64,
 }
 
-/// Numbers of packets to be sent, in order.
+/// Numbers of packets to be sent, in order, and the padding of each.
 #[derive(Debug)]
 pub(super) enum Batch<'a> {
     Past(Range<u64>),
-    Fresh(std::slice::Iter<'a, ExtSeq>),
+    Fresh(Enumerate<std::slice::Iter<'a, ExtSeq>>, &'a PublishedTrack),
 }
 
 impl Iterator for Batch<'_> {
-    type Item = ExtSeq;
+    type Item = (ExtSeq, u8);
 
-    fn next(&mut self) -> Option<ExtSeq> {
+    fn next(&mut self) -> Option<(ExtSeq, u8)> {
         match self {
-            Self::Past(numbers) => numbers.next().map(ExtSeq),
-            Self::Fresh(numbers) => numbers.next().copied(),
+            Self::Past(numbers) => numbers.next().map(|seq| (ExtSeq(seq), 0)),
+            Self::Fresh(numbers, track) => {
+                numbers.next().map(|(at, seq)| (*seq, track.padding(at)))
+            }
         }
     }
 }
@@ -127,7 +130,7 @@ impl Subscription {
             self.past = published.key_frame_to_begin_with(now, MAX_CATCH_UP_AGE);
         }
         let (Some(first), Some(newest)) = (self.past, published.buffer().newest()) else {
-            return Batch::Fresh(published.fresh().iter());
+            return Batch::Fresh(published.fresh().iter().enumerate(), published);
         };
         // A leap of the numbers is not walked through: the buffer spans no more.
         let first = ExtSeq(first.0.max(newest.0.saturating_sub(MAX_PAST)));
@@ -172,6 +175,7 @@ impl Subscription {
             timestamp,
             marker: packet.info.marker,
             payload: packet.payload,
+            padding: 0,
         })
     }
 
@@ -227,6 +231,7 @@ impl Subscription {
             timestamp,
             marker: packet.info.marker,
             payload: packet.payload,
+            padding: 0,
         })
     }
 
@@ -378,7 +383,7 @@ mod tests {
             got.extend(
                 batch
                     .into_iter()
-                    .filter_map(|seq| forward(&mut s, &track, ms(100), seq.0)),
+                    .filter_map(|(seq, _)| forward(&mut s, &track, ms(100), seq.0)),
             );
             if !s.is_catching_up() {
                 break;
@@ -389,7 +394,7 @@ mod tests {
         track.clear_fresh();
         push(&mut track, ms(101), 70_100, 1000, false, b"delta");
         let fresh: Vec<_> = s.next_batch(ms(101), &track).collect();
-        assert_eq!(fresh, [ExtSeq(70_100)], "then what is fresh");
+        assert_eq!(fresh, [(ExtSeq(70_100), 0)], "then what is fresh");
     }
 
     #[test]
@@ -414,7 +419,7 @@ mod tests {
         track.clear_fresh();
         push(&mut track, ms(6000), 70_001, 10, false, b"delta");
         let batch: Vec<_> = s.next_batch(ms(6000), &track).collect();
-        assert_eq!(batch, [ExtSeq(70_001)]);
+        assert_eq!(batch, [(ExtSeq(70_001), 0)]);
         assert!(s.awaits_key_frame(&track));
     }
 

@@ -56,6 +56,7 @@ impl WorkerThread {
                 shutdown = Some(now + LAST_WORDS);
             }
             let (world, socket) = (&mut self.world, &self.turn.socket);
+            world.select_due(now);
             world.fan_out(now, |egress| flush(egress, socket));
             // What a check proves is known to the ingress thread before the
             // answer leaves: the next datagram may be here as soon as that.
@@ -98,8 +99,8 @@ pub(super) fn obey(now: Instant, world: &mut World, order: Order) {
         Order::AddSubscriber { key, setup } => world.add_subscriber(now, key, *setup),
         Order::Remove { key } => world.remove(now, key),
         Order::Tracks { stream, tracks } => world.set_tracks(stream, &tracks),
-        Order::Past(slab) => world.take_slab(&slab, true),
-        Order::Media(slab) => world.take_slab(&slab, false),
+        Order::Past(slab) => world.take_slab(now, &slab, true),
+        Order::Media(slab) => world.take_slab(now, &slab, false),
         Order::ForgetStream { stream } => world.forget_stream(stream),
         Order::Clock {
             stream,

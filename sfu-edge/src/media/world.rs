@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use transom_rtc_dtls::{Dtls, DtlsConfig};
@@ -19,6 +20,7 @@ use transom_rtc_proto::time::Instant;
 use transom_rtc_srtp::GuardedSrtp;
 
 use super::api::{GoneReason, MediaEvent, PeerSetup, SessionState, StreamKey};
+use super::budget::{Bitrate, Budget};
 use super::catch_up::CatchUp;
 use super::egress::Egress;
 use super::farewells::Farewells;
@@ -26,7 +28,7 @@ use super::figures;
 use super::forward::forward;
 use super::link::{Note, TrackHead};
 use super::mailbox::Bell;
-use super::peers::{PeerSlot, Peers, Role};
+use super::peers::{PeerSlot, Peers, Publication, Role};
 use super::rate::Rate;
 use super::slab::Slab;
 use super::stream::Stream;
@@ -44,8 +46,15 @@ pub(super) struct World {
     pub(super) egress: Egress,
     /// Peers to be drained.
     dirty: Vec<u32>,
-    /// Streams to be fanned out.
+    /// Streams that something came of.
     fresh: Vec<StreamKey>,
+    /// Those among them that are to be fanned out now.
+    due: Vec<StreamKey>,
+    /// How long fresh packets of a crowded stream may wait for the rest of
+    /// their picture.
+    hold: Duration,
+    /// What one publisher may send.
+    budget: Bitrate,
     /// Subscribers that are sent the past.
     catch_up: CatchUp,
     /// Peers that have ended and still have a goodbye on its way.
@@ -59,6 +68,16 @@ pub(super) struct World {
     runtime: Handle,
     dtls: DtlsConfig,
     bell: Arc<Bell>,
+}
+
+/// What the operator decides about forwarding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    /// How long fresh packets of a crowded stream may wait for the rest of
+    /// their picture; zero for not at all.
+    pub(super) hold: Duration,
+    /// What one publisher may send.
+    pub(super) budget: Bitrate,
 }
 
 /// Where the publishers of a world's streams are.
@@ -76,6 +95,7 @@ impl World {
         dtls: DtlsConfig,
         bell: Arc<Bell>,
         publishers: Publishers,
+        policy: Policy,
     ) -> Self {
         Self {
             peers: Peers::default(),
@@ -84,6 +104,9 @@ impl World {
             egress: Egress::default(),
             dirty: Vec::new(),
             fresh: Vec::new(),
+            due: Vec::new(),
+            hold: policy.hold,
+            budget: policy.budget,
             catch_up: CatchUp::default(),
             farewells: Farewells::default(),
             events: Vec::new(),
@@ -99,7 +122,12 @@ impl World {
 
     pub(super) fn add_publisher(&mut self, now: Instant, key: u32, setup: PeerSetup) {
         let (stream, session) = (setup.stream, setup.session);
-        let role = Role::Publisher(Box::new(setup.negotiated.clone()));
+        let budget = Budget::new(now, self.budget);
+        let role = Role::Publisher(Box::new(Publication {
+            negotiated: setup.negotiated.clone(),
+            budget,
+            refused: 0,
+        }));
         self.add(now, key, setup, role);
         tracing::debug!(%session, %stream, "publisher added");
         // It takes the stream once it is connected: until then, whoever sends goes on.
@@ -180,6 +208,11 @@ impl World {
         let peer = &mut slot.peer;
         match contained(|| peer.handle_datagram(now, path, datagram)) {
             Some(Received::Rtp(info)) => {
+                if let Role::Publisher(publication) = &mut slot.role
+                    && !publication.may_send(now, datagram.len())
+                {
+                    return true;
+                }
                 // Media needs no draining: what it makes due has a timer.
                 let stream = slot.stream;
                 if let Some((at, _)) = slot.peer.poll_timeout() {
@@ -224,7 +257,7 @@ impl World {
         };
         if state.publisher == Some(key)
             && state.on_packet(now, info, datagram)
-            && !std::mem::replace(&mut state.has_fresh, true)
+            && state.set_due(now, self.hold, info.marker)
         {
             self.fresh.push(stream);
         }
@@ -265,7 +298,11 @@ impl World {
     pub(super) fn next_timeout(&mut self) -> Option<Instant> {
         let farewell = self.farewells.next_timeout();
         let others = farewell.into_iter().chain(self.catch_up.next_timeout());
-        others.chain(self.timers.next()).min()
+        let held = self
+            .fresh
+            .iter()
+            .filter_map(|key| self.streams.get(key)?.due);
+        others.chain(held.min()).chain(self.timers.next()).min()
     }
 
     /// The next burst for those who catch up: as many as one sending holds, the
@@ -293,14 +330,15 @@ impl World {
 
     /// Takes what the ingress thread has of a stream. What is `past` is for
     /// late joiners only.
-    pub(super) fn take_slab(&mut self, slab: &Slab, past: bool) {
+    pub(super) fn take_slab(&mut self, now: Instant, slab: &Slab, past: bool) {
         let Some(stream) = self.streams.get_mut(&slab.stream) else {
             return;
         };
         for packed in slab.packets() {
             stream.on_packed(&packed, past);
         }
-        if !past && !std::mem::replace(&mut stream.has_fresh, true) {
+        // What had to wait has waited with the ingress thread.
+        if !past && stream.set_due(now, Duration::ZERO, true) {
             self.fresh.push(slab.stream);
         }
     }
@@ -364,21 +402,44 @@ impl World {
         self.streams.get(&key)
     }
 
-    /// The streams that something came of since the last fan-out.
-    pub(super) fn fresh_streams(&self) -> &[StreamKey] {
-        &self.fresh
+    /// Lets fresh packets of a stream wait for company, or not any more.
+    pub(super) fn set_crowded(&mut self, key: StreamKey, crowded: bool) {
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.crowded = crowded;
+        }
     }
 
-    /// Forwards what came since the last call. `flush` is called when enough
-    /// is collected to be sent.
+    /// Chooses the streams whose fresh packets are to be forwarded now.
+    pub(super) fn select_due(&mut self, now: Instant) {
+        let (streams, due) = (&self.streams, &mut self.due);
+        self.fresh.retain(|key| {
+            let at = streams.get(key).and_then(|s| s.due);
+            let waits = at.is_some_and(|at| at > now);
+            if !waits {
+                due.push(*key);
+            }
+            waits
+        });
+    }
+
+    /// The streams that were chosen.
+    pub(super) fn due_streams(&self) -> &[StreamKey] {
+        &self.due
+    }
+
+    /// Forwards what was chosen by [`World::select_due`]. `flush` is called when
+    /// enough is collected to be sent.
     pub(super) fn fan_out(&mut self, now: Instant, mut flush: impl FnMut(&mut Egress)) {
-        let mut fresh = std::mem::take(&mut self.fresh);
+        let mut chosen = std::mem::take(&mut self.due);
         let mut panicked = Vec::new(); // allocates only if one does
-        for key in fresh.drain(..) {
+        for key in chosen.drain(..) {
             let Some(stream) = self.streams.get_mut(&key) else {
                 continue;
             };
-            stream.has_fresh = false;
+            stream.due = None;
+            for track in &mut stream.tracks {
+                track.level();
+            }
             let mut awaits_key_frame = false;
             for subscriber in &stream.subscribers {
                 let (peers, egress) = (&mut self.peers, &mut self.egress);
@@ -404,7 +465,7 @@ impl World {
                 self.request_key_frame(now, key, MediaKind::Video);
             }
         }
-        self.fresh = fresh;
+        self.due = chosen;
         for key in panicked {
             self.on_panic(key);
         }
@@ -453,7 +514,10 @@ impl World {
     /// Whether nothing waits to be done.
     #[cfg(test)]
     pub(super) fn is_settled(&self) -> bool {
-        self.dirty.is_empty() && self.fresh.is_empty() && self.notes.is_empty()
+        self.dirty.is_empty()
+            && self.fresh.is_empty()
+            && self.due.is_empty()
+            && self.notes.is_empty()
     }
 
     pub(super) fn has_peers(&self) -> bool {
@@ -497,9 +561,10 @@ impl World {
                 // the stream to the one it was to displace.
                 let heir = self.peers.connected_publisher(slot.stream);
                 if let Some(heir) = heir
-                    && let Some(Role::Publisher(negotiated)) = self.peers.get(heir).map(|s| &s.role)
+                    && let Some(Role::Publisher(publication)) =
+                        self.peers.get(heir).map(|s| &s.role)
                 {
-                    stream.set_publisher(heir, negotiated);
+                    stream.set_publisher(heir, &publication.negotiated);
                     let stream = slot.stream;
                     self.notes.push(Note::TracksChanged { stream });
                 }
@@ -541,19 +606,24 @@ pub(super) fn pump(now: Instant, peer: &mut Peer, dtls: &Dtls, egress: &mut Egre
 fn subscriptions(session: &Session, seed: &[u8; 32]) -> Vec<Subscription> {
     let sent = session.tracks.iter().enumerate();
     let sent = sent.filter(|(_, t)| t.direction == Direction::Send);
-    sent.filter_map(|(index, track)| {
-        let index = u8::try_from(index).ok()?;
-        let codec = track.codec()?.codec;
-        // Any start in the lower half serves: receivers settle before the first rollover.
-        let first = u16::from_be_bytes([seed[0] & 0x7f, seed[1] ^ index]);
-        Some(Subscription::new(
-            track.kind,
-            TrackId(index),
-            codec.clock_rate(),
-            first,
-        ))
-    })
-    .collect()
+    let mut subscriptions: Vec<_> = sent
+        .filter_map(|(index, track)| {
+            let index = u8::try_from(index).ok()?;
+            let codec = track.codec()?.codec;
+            // Any start in the lower half serves: receivers settle before the first rollover.
+            let first = u16::from_be_bytes([seed[0] & 0x7f, seed[1] ^ index]);
+            Some(Subscription::new(
+                track.kind,
+                TrackId(index),
+                codec.clock_rate(),
+                first,
+            ))
+        })
+        .collect();
+    // Pictures first: a sound that came with them is shorter and leaves at
+    // the end of the same piece.
+    subscriptions.sort_by_key(|s| std::cmp::Reverse(s.kind));
+    subscriptions
 }
 
 /// Ends the neighbour of a peer that is gone.

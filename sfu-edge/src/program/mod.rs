@@ -18,6 +18,7 @@ use crate::auth::{Grant, Scope, StreamPattern, TokenTable};
 use crate::control::{CandidatePolicy, Control, gather, unmatched_interfaces};
 use crate::directory::DirectoryConfig;
 use crate::http::{self, App, ConnectionLimits, RateLimit, RateLimiter};
+use crate::media::Bitrate;
 use crate::media::api::{Media, MediaCommand, MediaConfig, MediaStartError};
 use crate::secrets::{Secrets, SecretsError};
 use crate::settings::{Cli, Family, Limits, Origin, Settings, SettingsError};
@@ -265,6 +266,8 @@ fn media_config(settings: &Settings) -> MediaConfig {
         max_sessions: as_usize(settings.limits.max_sessions.get()),
         queue: MEDIA_QUEUE,
         workers: settings.workers.into(),
+        hold: settings.hold.into(),
+        max_publish: Bitrate::from_mbps(settings.limits.max_publish_mbps.get()),
     }
 }
 

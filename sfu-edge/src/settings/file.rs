@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{Advertise, Family, HttpAddr, Workers};
+use super::{Advertise, Family, Hold, HttpAddr, Workers};
 use crate::auth::{Scope, StreamPattern, Token};
 
 /// `transom-sfu.toml`. A key that is not known is an error, not a surprise.
@@ -22,6 +22,8 @@ pub struct File {
     pub udp_port: Option<u16>,
     /// Threads that send media.
     pub workers: Option<Workers>,
+    /// How long packets of a stream with many subscribers may wait for company.
+    pub hold_ms: Option<Hold>,
     /// Where the secrets are kept.
     pub state_dir: Option<PathBuf>,
     /// Addresses to offer besides those of the interfaces.
@@ -51,6 +53,8 @@ pub struct Limits {
     pub max_subscribers: NonZeroU32,
     /// Sessions of all streams.
     pub max_sessions: NonZeroU32,
+    /// What one publisher may send, megabits a second; what is more is dropped.
+    pub max_publish_mbps: NonZeroU32,
     /// HTTP connections.
     pub max_connections: NonZeroU32,
     /// HTTP connections of one client address.
@@ -75,6 +79,7 @@ impl Default for Limits {
             max_streams: nonzero(64),
             max_subscribers: nonzero(256),
             max_sessions: nonzero(512),
+            max_publish_mbps: nonzero(20),
             max_connections: nonzero(512),
             max_connections_per_address: nonzero(128),
             requests_per_second: nonzero(20),

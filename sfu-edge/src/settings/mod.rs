@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use cli::{Cli, one_line};
 pub use file::{File, FileError, Limits, TokenEntry};
-pub use value::{Advertise, Family, HttpAddr, Workers};
+pub use value::{Advertise, Family, Hold, HttpAddr, Workers};
 
 /// Looked for, in this order, where no `--config` is given.
 const PLACES: [&str; 2] = ["transom-sfu.toml", "/etc/transom/transom-sfu.toml"];
@@ -32,6 +32,8 @@ pub struct Settings {
     pub udp_port: u16,
     /// Threads that send media.
     pub workers: Workers,
+    /// How long packets of a stream with many subscribers may wait for company.
+    pub hold: Hold,
     /// Where the secrets are kept.
     pub state_dir: PathBuf,
     /// Addresses that stand in answers besides those of the interfaces.
@@ -88,6 +90,7 @@ pub struct Origins {
     pub http: Origin,
     pub udp_port: Origin,
     pub workers: Origin,
+    pub hold: Origin,
     pub state_dir: Origin,
     pub advertise: Origin,
     pub interfaces: Origin,
@@ -102,6 +105,7 @@ impl Origins {
             http: Origin::of(cli.http.is_some(), file.http.is_some()),
             udp_port: Origin::of(cli.udp_port.is_some(), file.udp_port.is_some()),
             workers: Origin::of(cli.workers.is_some(), file.workers.is_some()),
+            hold: Origin::of(cli.hold_ms.is_some(), file.hold_ms.is_some()),
             state_dir: Origin::of(cli.state_dir.is_some(), file.state_dir.is_some()),
             advertise: Origin::of(!cli.advertise.is_empty(), !file.advertise.is_empty()),
             interfaces: Origin::of(!cli.interface.is_empty(), file.interfaces.is_some()),
@@ -175,6 +179,7 @@ impl Settings {
             public_url: file.public_url,
             udp_port: cli.udp_port.or(file.udp_port).unwrap_or(DEFAULT_UDP_PORT),
             workers: cli.workers.or(file.workers).unwrap_or_default(),
+            hold: cli.hold_ms.or(file.hold_ms).unwrap_or_default(),
             state_dir: match state_dir {
                 Some(dir) => dir,
                 None => default_state_dir(env).ok_or(SettingsError::NoStateDir)?,
@@ -297,10 +302,11 @@ impl fmt::Display for Settings {
         let l = &self.limits;
         writeln!(
             f,
-            "limits              {} streams, {} subscribers a stream, {} sessions, {} connections ({} an address), {} requests/s an address (burst {})",
+            "limits              {} streams, {} subscribers a stream, {} sessions, {} Mbit/s a publisher, {} connections ({} an address), {} requests/s an address (burst {})",
             l.max_streams,
             l.max_subscribers,
             l.max_sessions,
+            l.max_publish_mbps,
             l.max_connections,
             l.max_connections_per_address,
             l.requests_per_second,

@@ -2,6 +2,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -113,6 +114,53 @@ impl fmt::Display for Family {
     }
 }
 
+/// How long packets may wait for the rest of their picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Hold(Duration);
+
+/// A number that is no such time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time to hold packets for; write milliseconds from 0 (off) to 5, such as 1.5")]
+pub struct HoldError;
+
+impl Hold {
+    /// More would be seen, and what comes within less is company enough.
+    const MAX_MS: f64 = 5.0;
+}
+
+impl TryFrom<f64> for Hold {
+    type Error = HoldError;
+    fn try_from(ms: f64) -> Result<Self, Self::Error> {
+        if !(0.0..=Self::MAX_MS).contains(&ms) {
+            return Err(HoldError);
+        }
+        Ok(Self(Duration::from_secs_f64(ms / 1000.0)))
+    }
+}
+
+impl FromStr for Hold {
+    type Err = HoldError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        s.parse().map_err(|_| HoldError).and_then(f64::try_into)
+    }
+}
+
+impl From<Hold> for Duration {
+    fn from(hold: Hold) -> Self {
+        hold.0
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.is_zero() {
+            true => f.write_str("off"),
+            false => write!(f, "{} ms", self.0.as_secs_f64() * 1000.0),
+        }
+    }
+}
+
 /// How many threads send media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "usize")]
@@ -196,6 +244,15 @@ mod tests {
         assert_eq!("3".parse::<Workers>().unwrap().to_string(), "3");
         for bad in ["0", "65", "-1", "two", ""] {
             assert_eq!(bad.parse::<Workers>(), Err(WorkersError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_to_hold() {
+        assert_eq!("0".parse::<Hold>().unwrap().to_string(), "off");
+        assert_eq!("1.5".parse::<Hold>().unwrap().to_string(), "1.5 ms");
+        for bad in ["-1", "5.1", "nan", "inf", "1ms", ""] {
+            assert_eq!(bad.parse::<Hold>(), Err(HoldError), "{bad}");
         }
     }
 

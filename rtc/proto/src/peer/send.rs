@@ -213,6 +213,7 @@ impl SendSide {
             original: None,
             transport_seq: sealer.transport_seq(now, packet.payload.len(), transport),
             payload: packet.payload,
+            padding: packet.padding,
         };
         let len = sealer.seal(&plain, srtp, buf)?;
         track.tally.note_sent(false, packet.payload.len(), len);

@@ -17,12 +17,17 @@ use transom_rtc_proto::port::{Srtp, SrtpError, SrtpFactory, SrtpKey, SrtpProfile
 use transom_rtc_proto::sdp::Codec;
 
 use super::*;
+use crate::media::budget::Bitrate;
 use crate::media::mailbox::Bell;
 use crate::media::peers::PeerSlot;
 use crate::media::worker;
-use crate::media::world::Publishers;
+use crate::media::world::{Policy, Publishers};
 
 const STREAM: StreamKey = StreamKey(1);
+const POLICY: Policy = Policy {
+    hold: Duration::ZERO,
+    budget: Bitrate::from_mbps(20),
+};
 const STEP: Duration = Duration::from_millis(1);
 
 /// The ingress thread's part, the other workers' worlds, the clients and the time.
@@ -55,7 +60,7 @@ impl Town {
         };
         let world = |bell: &Arc<Bell>, publishers| {
             let handle = runtime.handle().clone();
-            World::new(handle, dtls.clone(), Arc::clone(bell), publishers)
+            World::new(handle, dtls.clone(), Arc::clone(bell), publishers, POLICY)
         };
         let (mut links, mut workers) = (Vec::new(), Vec::new());
         for _ in 1..count {
@@ -170,6 +175,8 @@ impl Town {
                 for order in orders.try_iter() {
                     worker::obey(now, world, order);
                 }
+                world.select_due(now);
+                world.select_due(now);
                 world.fan_out(now, |_| ());
                 Self::turn(now, world);
                 sent.extend(world.egress.take_datagrams());

@@ -65,8 +65,8 @@ impl World {
         let Some(state) = self.streams.get_mut(&stream) else {
             return;
         };
-        if let Role::Publisher(negotiated) = &slot.role {
-            state.set_publisher(key, negotiated);
+        if let Role::Publisher(publication) = &slot.role {
+            state.set_publisher(key, &publication.negotiated);
             self.notes.push(Note::TracksChanged { stream });
             if !state.subscribers.is_empty() {
                 self.request_key_frame(now, stream, MediaKind::Video);

@@ -53,6 +53,9 @@ pub struct Outgoing<'a> {
     pub marker: bool,
     /// The payload.
     pub payload: &'a [u8],
+    /// Bytes of padding behind it (RFC 3550 section 5.1), so that the packets
+    /// of a batch are of one size. A repair goes without.
+    pub padding: u8,
 }
 
 /// One moment on three clocks.

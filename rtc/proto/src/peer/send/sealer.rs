@@ -46,6 +46,7 @@ pub(super) struct Plain<'a> {
     pub(super) original: Option<SeqNo>,
     pub(super) transport_seq: Option<SeqNo>,
     pub(super) payload: &'a [u8],
+    pub(super) padding: u8,
 }
 
 impl Sealer {
@@ -100,6 +101,7 @@ impl Sealer {
             original: Some(packet.seq),
             transport_seq: None,
             payload: packet.payload,
+            padding: 0,
         })
     }
 
@@ -116,6 +118,7 @@ impl Sealer {
             timestamp: packet.timestamp,
             marker: packet.marker,
             payload: packet.payload,
+            padding: 0,
         };
         let transport_seq = self.transport_seq(now, packet.payload.len(), transport);
         let plain = if packet.repair {
@@ -136,6 +139,7 @@ impl Sealer {
                 original: None,
                 transport_seq,
                 payload: outgoing.payload,
+                padding: 0,
             }
         };
         self.seal(&plain, srtp, buf)
@@ -182,6 +186,14 @@ impl Sealer {
             buf.extend_from_slice(&original.0.to_be_bytes());
         }
         buf.extend_from_slice(plain.payload);
+        if plain.padding > 0 {
+            // The last byte counts them all, and the P bit tells of it.
+            buf.resize(buf.len() + usize::from(plain.padding) - 1, 0);
+            buf.push(plain.padding);
+            if let Some(first) = buf.get_mut(start) {
+                *first |= 0x20;
+            }
+        }
         let len = buf.len() - start;
         buf.resize(start + len + MAX_SRTP_OVERHEAD, 0);
         let sealed = buf
