@@ -49,6 +49,10 @@ impl Town {
 
     /// Subscribers are spread from the first on.
     fn with_workers(count: usize) -> Self {
+        Self::with_policy(count, POLICY)
+    }
+
+    fn with_policy(count: usize, policy: Policy) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime");
@@ -60,7 +64,7 @@ impl Town {
         };
         let world = |bell: &Arc<Bell>, publishers| {
             let handle = runtime.handle().clone();
-            World::new(handle, dtls.clone(), Arc::clone(bell), publishers, POLICY)
+            World::new(handle, dtls.clone(), Arc::clone(bell), publishers, policy)
         };
         let (mut links, mut workers) = (Vec::new(), Vec::new());
         for _ in 1..count {
@@ -84,13 +88,21 @@ impl Town {
 
     /// The client's place among the clients.
     fn publish(&mut self, codecs: &[Codec]) -> usize {
-        let (client, setup) = Client::publisher(self.now, self.clients.len(), STREAM, codecs);
+        self.publish_as(STREAM, codecs)
+    }
+
+    fn publish_as(&mut self, stream: StreamKey, codecs: &[Codec]) -> usize {
+        let (client, setup) = Client::publisher(self.now, self.clients.len(), stream, codecs);
         self.ingress.add_publisher(self.now, setup);
         self.admit(client)
     }
 
     fn subscribe(&mut self, codecs: &[Codec]) -> usize {
-        let (client, setup) = Client::subscriber(self.now, self.clients.len(), STREAM, codecs);
+        self.subscribe_to(STREAM, codecs)
+    }
+
+    fn subscribe_to(&mut self, stream: StreamKey, codecs: &[Codec]) -> usize {
+        let (client, setup) = Client::subscriber(self.now, self.clients.len(), stream, codecs);
         self.ingress.add_subscriber(self.now, setup);
         self.admit(client)
     }
@@ -146,6 +158,12 @@ impl Town {
         let session = self.clients[client].session;
         self.ingress.remove(self.now, session);
         self.run(5);
+    }
+
+    /// Key frames that a publisher was asked for.
+    fn key_frames_wanted(&mut self, publisher: usize) -> u64 {
+        let stats = self.slot(publisher).peer.receive_stats(TrackId(0));
+        stats.expect("a track").key_frame_requests
     }
 
     /// A datagram of a client's that is not its peer's doing.
@@ -535,6 +553,118 @@ fn check_a_flood_of_requests_is_answered_within_the_allowance(workers: usize) {
     }
     let repairs = sent(&mut town) - before;
     assert!((300..=1000).contains(&repairs), "{repairs} in a second");
+}
+
+/// Of a stream of its own, and far beyond what a publisher may send.
+#[test]
+fn a_publisher_that_sends_too_much_harms_nobody_else() {
+    let policy = Policy {
+        budget: Bitrate::from_mbps(1),
+        ..POLICY
+    };
+    let mut town = Town::with_policy(1, policy);
+    let other = StreamKey(2);
+    let greedy = town.publish_as(other, &[h264()]);
+    let misled = town.subscribe_to(other, &[h264()]);
+    let modest = town.publish(&[h264()]);
+    let subscriber = town.subscribe(&[h264()]);
+    for number in 0..150 {
+        town.clients[modest].films(town.now, number);
+        // Ten times its budget: 20 frames of 2 kB for each of the other's.
+        for extra in 0..20 {
+            town.clients[greedy].films(town.now, number * 20 + extra);
+        }
+        town.run(33);
+    }
+    assert!(town.clients[subscriber].video.len() >= 300);
+    assert_seamless(&town.clients[subscriber]);
+    let bytes: usize = town.clients[misled]
+        .video
+        .iter()
+        .map(|p| p.payload.len())
+        .sum();
+    // Five seconds' worth, and the burst of one more.
+    assert!(bytes * 8 < 6_500_000, "{bytes} bytes got through");
+    assert!(town.slot(greedy).dropped() > 1000);
+    assert_eq!(town.slot(modest).dropped(), 0);
+}
+
+#[test]
+fn a_dead_subscriber_is_given_up_and_a_flood_of_key_frame_requests_is_one_in_a_while() {
+    for workers in [1, 2] {
+        let mut town = Town::with_workers(workers);
+        let publisher = town.publish(&[h264()]);
+        let well = town.subscribe(&[h264()]);
+        let dead = town.subscribe(&[h264()]);
+        let flooder = town.subscribe(&[h264()]);
+        town.film(publisher, 0..30);
+        town.clients[dead].die();
+        let ssrc = town.clients[flooder].video[0].ssrc;
+        let mut pli = vec![0x81, 206, 0, 2, 0, 0, 0, 9];
+        pli.extend(ssrc.0.to_be_bytes());
+        let before = town.key_frames_wanted(publisher);
+        let mut layer = clients::layer();
+        for number in 30..30 + 40 * 30 {
+            town.clients[publisher].films(town.now, number);
+            let mut sealed = pli.clone();
+            sealed.resize(pli.len() + 20, 0);
+            layer.protect_rtcp(&mut sealed, pli.len()).expect("room");
+            town.inject(flooder, &mut sealed);
+            town.run(33);
+        }
+        let wanted = town.key_frames_wanted(publisher) - before;
+        // One a second of the flooder's, each repeated until its key frame comes.
+        assert!((1..=90).contains(&wanted), "{wanted} in 40 s");
+        assert_seamless(&town.clients[well]);
+        assert!(town.clients[well].video.len() >= 1200);
+        let session = town.clients[dead].session;
+        let reason = GoneReason::ConsentLost;
+        assert!(
+            town.events()
+                .any(|e| *e == MediaEvent::Gone { session, reason })
+        );
+    }
+}
+
+#[test]
+fn packets_of_a_crowded_stream_wait_for_their_picture_and_no_longer() {
+    let hold = Duration::from_millis(3);
+    let mut town = Town::with_policy(1, Policy { hold, ..POLICY });
+    let publisher = town.publish(&[h264()]);
+    let subscriber = town.subscribe(&[h264()]);
+    town.film(publisher, 0..3);
+    let mut layer = clients::layer();
+    let pt = clients::pt(&town.clients[publisher], MediaKind::Video);
+    let mut packet = |seq: u16, marker: u8| {
+        let unit = if seq == 1 { 0x67 } else { 0x41 };
+        let mut packet = vec![0x80, pt | marker << 7];
+        packet.extend(seq.to_be_bytes());
+        packet.extend([0, 1, 0, 0, 0, 0, 0, 77, unit, 0x80]);
+        let len = packet.len();
+        packet.resize(len + 16, 0);
+        layer.protect_rtp(&mut packet, len).expect("room");
+        packet
+    };
+    let mut key = packet(1, 1);
+    town.inject(publisher, &mut key);
+    town.run(20);
+    let got = |town: &Town| town.clients[subscriber].video.len();
+    let before = got(&town);
+    // Few subscribers: at once.
+    town.inject(publisher, &mut packet(2, 0));
+    town.run(1);
+    assert_eq!(got(&town), before + 1);
+    town.ingress.world.set_crowded(STREAM, true);
+    let before = got(&town);
+    town.inject(publisher, &mut packet(3, 0));
+    town.run(2);
+    assert_eq!(got(&town), before, "waits");
+    town.inject(publisher, &mut packet(4, 1));
+    town.run(1);
+    assert_eq!(got(&town), before + 2, "the picture is whole");
+    town.inject(publisher, &mut packet(5, 0));
+    town.run(5);
+    assert_eq!(got(&town), before + 3, "long enough");
 }
 
 /// Where the world is, as its clients see it.

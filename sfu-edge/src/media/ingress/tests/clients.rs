@@ -88,6 +88,8 @@ pub(super) struct Client {
     pts: Vec<(MediaKind, u8)>,
     /// Opens and seals anew what leaves under another source.
     change: Option<Box<dyn Srtp>>,
+    /// Neither sends nor receives any more.
+    dead: bool,
 }
 
 impl Client {
@@ -204,6 +206,7 @@ impl Client {
             video_track: TrackId(at.expect("a picture") as u8),
             pts,
             change: None,
+            dead: false,
         };
         (client, setup)
     }
@@ -240,6 +243,9 @@ impl Client {
     }
 
     pub(super) fn sends(&mut self, now: Instant) -> Vec<(Path, Vec<u8>)> {
+        if self.dead {
+            return Vec::new();
+        }
         if self.peer.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.peer.handle_timeout(now);
         }
@@ -260,6 +266,11 @@ impl Client {
         datagrams
     }
 
+    /// Its machine is gone, without a word.
+    pub(super) fn die(&mut self) {
+        self.dead = true;
+    }
+
     /// From now on media comes from other sources, which count elsewhere.
     pub(super) fn change_source(&mut self) {
         self.change = Some(layer());
@@ -276,6 +287,9 @@ impl Client {
     }
 
     pub(super) fn receives(&mut self, now: Instant, path: Path, mut datagram: Vec<u8>) {
+        if self.dead {
+            return;
+        }
         let path = Path {
             local: self.addr,
             remote: path.local,
