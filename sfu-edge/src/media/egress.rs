@@ -113,6 +113,12 @@ impl Egress {
         }
     }
 
+    /// How much is collected.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.buf.len()
+    }
+
     /// Takes what is collected, a datagram each, in place of a socket.
     #[cfg(test)]
     pub(super) fn take_datagrams(&mut self) -> Vec<(Path, Vec<u8>)> {

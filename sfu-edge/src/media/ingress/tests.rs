@@ -667,6 +667,64 @@ fn packets_of_a_crowded_stream_wait_for_their_picture_and_no_longer() {
     assert_eq!(got(&town), before + 3, "long enough");
 }
 
+/// A picture of eight packets from the port to what leaves it, for ten
+/// subscribers, on one worker and on two.
+#[test]
+fn a_forwarded_packet_allocates_nothing() {
+    let boxed = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(7))));
+    assert_eq!(boxed.count_total, 1, "it does count");
+    for workers in [1, 2] {
+        let mut town = Town::with_workers(workers);
+        let publisher = town.publish(&[opus(), h264()]);
+        for _ in 0..10 {
+            town.subscribe(&[opus(), h264()]);
+        }
+        town.film(publisher, 0..300);
+        let pt = clients::pt(&town.clients[publisher], MediaKind::Video);
+        let mut layer = clients::layer();
+        let mut counts = Vec::new();
+        for round in 0..50_u16 {
+            let mut packets: Vec<_> = (0..8)
+                .map(|n| {
+                    let mut packet = vec![0x80, pt | u8::from(n == 7) << 7];
+                    packet.extend((round * 8 + n).to_be_bytes());
+                    packet.extend((u32::from(round) * 3000).to_be_bytes());
+                    let unit = if (round, n) == (0, 0) { 0x67 } else { 0x41 };
+                    packet.extend([0, 0, 0, 77, unit, 0x80]);
+                    packet.resize(1100, 0x55);
+                    packet.resize(1116, 0);
+                    layer.protect_rtp(&mut packet, 1100).expect("room");
+                    packet
+                })
+                .collect();
+            town.now += Duration::from_millis(33);
+            let sent = std::cell::Cell::new(0);
+            let now = town.now;
+            let counted = allocation_counter::measure(|| {
+                for packet in &mut packets {
+                    town.inject(publisher, packet);
+                }
+                town.ingress.fan_out(now, |_| ());
+                sent.set(town.ingress.world.egress.bytes());
+                for (world, orders) in &mut town.workers {
+                    for order in orders.try_iter() {
+                        worker::obey(now, world, order);
+                    }
+                    world.select_due(now);
+                    world.fan_out(now, |_| ());
+                    sent.set(sent.get() + world.egress.bytes());
+                }
+            });
+            if round > 20 {
+                assert!(sent.get() >= 10 * 8 * 1100, "{} bytes left", sent.get());
+                counts.push(counted.count_total);
+            }
+            town.run(1);
+        }
+        assert_eq!(counts.iter().sum::<u64>(), 0, "{workers}: {counts:?}");
+    }
+}
+
 /// Where the world is, as its clients see it.
 fn world_addr() -> SocketAddr {
     ([127, 0, 0, 1], 7082).into()
