@@ -19,7 +19,7 @@ impl RtpCipher {
     pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Result<Self, SrtpError> {
         Ok(match profile {
             SrtpProfile::AeadAes128Gcm => Self::Aead(RtpAead::new(master)?),
-            SrtpProfile::Aes128CmSha1_80 => Self::CounterMode(RtpCounterMode::new(master)?),
+            SrtpProfile::Aes128CmSha1_80 => Self::CounterMode(RtpCounterMode::new(master)),
         })
     }
 
