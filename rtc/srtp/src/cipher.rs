@@ -7,19 +7,17 @@ use crate::aead::RtpAead;
 use crate::counter::RtpCounterMode;
 
 /// One direction's session keys. It keeps no state of a packet: indices and
-/// replays are the caller's business.
-// One lies in a peer and direction, so the larger one may set the size.
-#[allow(clippy::large_enum_variant)]
+/// replays are the caller's business. Each lies in a box of its own size.
 pub(crate) enum RtpCipher {
-    Aead(RtpAead),
-    CounterMode(RtpCounterMode),
+    Aead(Box<RtpAead>),
+    CounterMode(Box<RtpCounterMode>),
 }
 
 impl RtpCipher {
     pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Result<Self, SrtpError> {
         Ok(match profile {
-            SrtpProfile::AeadAes128Gcm => Self::Aead(RtpAead::new(master)?),
-            SrtpProfile::Aes128CmSha1_80 => Self::CounterMode(RtpCounterMode::new(master)),
+            SrtpProfile::AeadAes128Gcm => Self::Aead(Box::new(RtpAead::new(master)?)),
+            SrtpProfile::Aes128CmSha1_80 => Self::CounterMode(Box::new(RtpCounterMode::new(master))),
         })
     }
 

@@ -77,6 +77,7 @@ impl Sealer {
             Some(at) => at,
             None if self.sources.len() >= MAX_SOURCES => return Err(SrtpError::TooManySources),
             None => {
+                self.sources.reserve_exact(1); // they are few, and stay
                 self.sources.push(Source {
                     ssrc,
                     ..Source::default()
