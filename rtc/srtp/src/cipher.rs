@@ -17,7 +17,9 @@ impl RtpCipher {
     pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Result<Self, SrtpError> {
         Ok(match profile {
             SrtpProfile::AeadAes128Gcm => Self::Aead(Box::new(RtpAead::new(master)?)),
-            SrtpProfile::Aes128CmSha1_80 => Self::CounterMode(Box::new(RtpCounterMode::new(master))),
+            SrtpProfile::Aes128CmSha1_80 => {
+                Self::CounterMode(Box::new(RtpCounterMode::new(master)))
+            }
         })
     }
 

@@ -2,9 +2,7 @@
 
 use aes::Aes128;
 use ctr::CtrCore;
-use ctr::cipher::{
-    InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper, StreamCipherError,
-};
+use ctr::cipher::{InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper, StreamCipherError};
 use ctr::flavors::Ctr128BE;
 use subtle::ConstantTimeEq;
 use transom_rtc_proto::id::Ssrc;

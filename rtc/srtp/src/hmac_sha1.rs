@@ -119,9 +119,7 @@ mod tests {
     /// RFC 2202 section 3, test 1: the message is "Hi There".
     #[test]
     fn hmac_sha1_test_vector() {
-        let tag = HmacSha1::new(&[0x0b; 20])
-            .begin()
-            .finish(b"Hi T", *b"here");
+        let tag = HmacSha1::new(&[0x0b; 20]).begin().finish(b"Hi T", *b"here");
         assert_eq!(
             tag,
             [0xb6, 0x17, 0x31, 0x86, 0x55, 0x05, 0x72, 0x64, 0xe2, 0x8b]

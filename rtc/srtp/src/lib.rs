@@ -35,9 +35,11 @@ mod guard;
 mod hmac_sha1;
 mod layer;
 mod open;
+mod preference;
 mod probation;
 mod seal;
 mod window;
 
 pub use contained::caught_panics;
 pub use layer::GuardedSrtp;
+pub use preference::{Preference, PreferenceReason};

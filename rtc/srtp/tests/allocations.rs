@@ -48,7 +48,10 @@ fn a_report_allocates_a_few_times_and_keeps_nothing() {
         let mut layer = layer(profile);
         report(&mut *layer); // its source is new
         let [seal, open] = report(&mut *layer);
-        println!("{profile:?}: a report is sealed with {} and opened with {} allocations", seal.count_total, open.count_total);
+        println!(
+            "{profile:?}: a report is sealed with {} and opened with {} allocations",
+            seal.count_total, open.count_total
+        );
         for info in [seal, open] {
             assert!(info.count_total <= 10, "{profile:?}: {info:?}");
             assert_eq!(info.bytes_current, 0, "{profile:?}: {info:?}");
@@ -74,7 +77,10 @@ const MAX_SUBSCRIBER: u64 = 6 * 1024;
 fn a_subscriber_costs_little_memory() {
     for profile in PROFILES {
         let info = measure(|| std::mem::forget(subscriber(profile)));
-        println!("{profile:?}: a subscriber holds {} bytes", info.bytes_current);
+        println!(
+            "{profile:?}: a subscriber holds {} bytes",
+            info.bytes_current
+        );
         assert!(info.bytes_current as u64 <= MAX_SUBSCRIBER, "{info:?}");
     }
 }

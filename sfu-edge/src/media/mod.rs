@@ -35,6 +35,7 @@ use mio::Poll;
 use thread::MediaThread;
 use transom_rtc_dtls::{Certificate, DtlsConfig};
 use transom_rtc_proto::sdp::{Fingerprint, HashAlgorithm};
+use transom_rtc_srtp::Preference;
 use transom_rtc_udp::{SocketConfig, UdpSocket};
 use world::World;
 
@@ -57,7 +58,10 @@ pub fn start(
     let bell = Arc::new(Bell::new(&poll).map_err(failed)?);
     let (sender, commands) = mailbox(config.queue, Arc::clone(&bell));
     let (events, receiver) = tokio::sync::mpsc::channel(config.queue.max(1));
-    let dtls = DtlsConfig::new(certificate);
+    let srtp = Preference::of_this_machine();
+    tracing::info!("SRTP: {srtp}");
+    let mut dtls = DtlsConfig::new(certificate);
+    dtls.profiles = srtp.profiles.to_vec();
     let world = World::new(runtime, dtls, Arc::clone(&bell), config.max_sessions);
     let media = MediaThread {
         poll,
