@@ -4,6 +4,7 @@ use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 
 use crate::aead::RtpAead;
+use crate::claim::Claim;
 use crate::counter::RtpCounterMode;
 
 /// One direction's session keys. It keeps no state of a packet: indices and
@@ -24,18 +25,17 @@ impl RtpCipher {
     }
 
     /// Seals `buf[header_len..len]`, appends the tag and returns the length
-    /// with it. The caller answers for (`ssrc`, `index`) being new.
+    /// with it.
     pub(crate) fn seal(
         &self,
         buf: &mut [u8],
         len: usize,
         header_len: usize,
-        ssrc: Ssrc,
-        index: u64,
+        claim: Claim,
     ) -> Result<usize, SrtpError> {
         match self {
-            Self::Aead(aead) => aead.seal(buf, len, header_len, ssrc, index),
-            Self::CounterMode(mode) => mode.seal(buf, len, header_len, ssrc, index),
+            Self::Aead(aead) => aead.seal(buf, len, header_len, claim),
+            Self::CounterMode(mode) => mode.seal(buf, len, header_len, claim),
         }
     }
 

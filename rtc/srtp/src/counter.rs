@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey};
 
+use crate::claim::Claim;
 use crate::derivation::{Label, derive};
 use crate::hmac_sha1::HmacSha1;
 
@@ -39,15 +40,13 @@ impl RtpCounterMode {
         }
     }
 
-    /// Seals `buf[header_len..len]` and appends the tag. The caller answers for
-    /// (`ssrc`, `index`) being new: a key stream used twice gives both texts away.
+    /// Seals `buf[header_len..len]` and appends the tag.
     pub(crate) fn seal(
         &self,
         buf: &mut [u8],
         len: usize,
         header_len: usize,
-        ssrc: Ssrc,
-        index: u64,
+        claim: Claim,
     ) -> Result<usize, SrtpError> {
         let sealed = len + TAG_LEN;
         let packet = buf.get_mut(..sealed).ok_or(SrtpError::BufferTooSmall)?;
@@ -57,7 +56,7 @@ impl RtpCounterMode {
         if header_len > len {
             return Err(SrtpError::Malformed);
         }
-        let mut stream = self.key_stream(ssrc, index);
+        let mut stream = self.key_stream(claim.ssrc(), claim.index());
         let mut mac = self.mac.begin();
         let mut hashed = 0;
         for from in (header_len..len).step_by(STRETCH) {
@@ -67,7 +66,7 @@ impl RtpCounterMode {
                 .map_err(too_long)?;
             hashed = to - mac.blocks(&body[hashed..to]).len();
         }
-        *tag = mac.finish(&body[hashed..], rollovers(index));
+        *tag = mac.finish(&body[hashed..], rollovers(claim.index()));
         Ok(sealed)
     }
 
@@ -161,7 +160,9 @@ mod tests {
         .unwrap();
         let mode = RtpCounterMode::new(&master);
         let mut packet = [0x80; 60];
-        let len = mode.seal(&mut packet, 50, 12, Ssrc(1), 70_000).unwrap();
+        let len = mode
+            .seal(&mut packet, 50, 12, Claim::of(Ssrc(1), 70_000))
+            .unwrap();
         assert_eq!(len, 60);
         for at in 0..60 {
             let mut forged = packet;
@@ -188,7 +189,7 @@ mod tests {
         let mode = RtpCounterMode::new(&master);
         let mut buf = [0; 12 + 9];
         assert_eq!(
-            mode.seal(&mut buf, 12, 12, Ssrc(1), 1),
+            mode.seal(&mut buf, 12, 12, Claim::of(Ssrc(1), 1)),
             Err(SrtpError::BufferTooSmall)
         );
         assert_eq!(

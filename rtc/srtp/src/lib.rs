@@ -28,6 +28,7 @@ compile_error!(
 
 mod aead;
 mod cipher;
+mod claim;
 mod contained;
 mod counter;
 mod derivation;

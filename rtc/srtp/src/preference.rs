@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use transom_rtc_proto::id::Ssrc;
+use transom_rtc_proto::id::{SeqNo, Ssrc};
 use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 
 use crate::cipher::RtpCipher;
+use crate::claim::Claims;
 
 /// Packets that are sealed by each cipher where it has to be measured.
-const ROUNDS: u64 = 8;
+const ROUNDS: u16 = 8;
 /// Measuring ends when it has taken this long, however slow the processor is.
 const BUDGET: Duration = Duration::from_millis(1);
 /// A packet of video.
@@ -109,14 +110,14 @@ fn has_instructions() -> bool {
 /// the others slower.
 fn measure() -> Result<PreferenceReason, SrtpError> {
     let began = Instant::now();
-    let ciphers = [
+    let mut ciphers = [
         Probe::new(SrtpProfile::AeadAes128Gcm)?,
         Probe::new(SrtpProfile::Aes128CmSha1_80)?,
     ];
     let mut took = [Duration::MAX; 2];
-    for index in 0..ROUNDS {
-        for (probe, took) in ciphers.iter().zip(&mut took) {
-            *took = probe.seal(index)?.min(*took);
+    for seq in 0..ROUNDS {
+        for (probe, took) in ciphers.iter_mut().zip(&mut took) {
+            *took = probe.seal(SeqNo(seq))?.min(*took);
         }
         if began.elapsed() > BUDGET {
             break;
@@ -127,19 +128,26 @@ fn measure() -> Result<PreferenceReason, SrtpError> {
 }
 
 /// A cipher under a key that protects nothing.
-struct Probe(RtpCipher);
+struct Probe {
+    cipher: RtpCipher,
+    claims: Claims,
+}
 
 impl Probe {
     fn new(profile: SrtpProfile) -> Result<Self, SrtpError> {
         let salt = &[0; 14][..profile.salt_len()];
         let master = SrtpKey::new(profile, &[0; 16], salt).ok_or(SrtpError::Internal)?;
-        Ok(Self(RtpCipher::new(profile, &master)?))
+        Ok(Self {
+            cipher: RtpCipher::new(profile, &master)?,
+            claims: Claims::new(Ssrc(0)),
+        })
     }
 
-    fn seal(&self, index: u64) -> Result<Duration, SrtpError> {
+    fn seal(&mut self, seq: SeqNo) -> Result<Duration, SrtpError> {
         let mut packet = [0; LEN + 16];
+        let claim = self.claims.next(seq)?;
         let began = Instant::now();
-        self.0.seal(&mut packet, LEN, 12, Ssrc(0), index)?;
+        self.cipher.seal(&mut packet, LEN, 12, claim)?;
         Ok(began.elapsed())
     }
 }
