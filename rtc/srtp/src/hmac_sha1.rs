@@ -1,9 +1,9 @@
 //! HMAC-SHA1 of a packet and its rollover counter, cut to 80 bits (RFC 2104,
 //! RFC 3711 section 4.2.1).
 //!
-//! The `hmac` crate does the same; this one saves its two copies of a block
-//! buffer a packet, a fifth of what sealing a sound packet costs, and lets the
-//! caller feed whole blocks while they are still being encrypted.
+//! The `hmac` crate does the same; this one saves its copies of a block buffer,
+//! a sixth of what opening a sound packet costs, and takes whole blocks while
+//! the next are still being encrypted.
 
 use sha1::Sha1Core;
 use sha1::digest::core_api::Buffer;
