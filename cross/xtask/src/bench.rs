@@ -15,6 +15,7 @@ cargo xtask bench WHAT [--yes]
 
   latency     glass to glass, time to the first frame, recovery after the server was killed
   footprint   memory and CPU of a server with 20 subscribers and of one agent; binary sizes
+  srtp        nanoseconds to seal and to open a packet, beside webrtc-srtp's
 
   Builds for release, measures with Chromium, prints what was measured beside its goal.
 ";
@@ -24,7 +25,7 @@ pub(crate) fn bench(mut args: Args) -> Result<(), Failure> {
     let mut yes = false;
     while let Some(word) = args.word() {
         match word.as_str() {
-            "latency" | "footprint" => what = Some(word),
+            "latency" | "footprint" | "srtp" => what = Some(word),
             "--yes" | "-y" => yes = true,
             "--help" | "-h" => what = None,
             other => return Err(args::unknown("bench", other)),
@@ -36,6 +37,10 @@ pub(crate) fn bench(mut args: Args) -> Result<(), Failure> {
     };
     let consent = Consent::new(yes);
     needs::debian(needs::BUILD, consent)?;
+    if what == "srtp" {
+        let words = ["bench", "--package", "transom-rtc-srtp", "--bench", "seal"];
+        return step::run(&what, workspace::cargo(words));
+    }
     let browser = Browser::ready(consent)?;
     step::run("build", workspace::build(Profile::Release))?;
     if what == "footprint" {

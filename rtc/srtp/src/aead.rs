@@ -4,6 +4,7 @@ use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey};
 
+use crate::claim::Claim;
 use crate::derivation::{Label, derive};
 
 /// Bytes that the tag adds behind the payload.
@@ -31,15 +32,13 @@ impl RtpAead {
         })
     }
 
-    /// Seals `buf[header_len..len]` and appends the tag. The caller answers for
-    /// (`ssrc`, `index`) being new: GCM is lost when one comes twice.
+    /// Seals `buf[header_len..len]` and appends the tag.
     pub(crate) fn seal(
         &self,
         buf: &mut [u8],
         len: usize,
         header_len: usize,
-        ssrc: Ssrc,
-        index: u64,
+        claim: Claim,
     ) -> Result<usize, SrtpError> {
         let sealed = len + TAG_LEN;
         let packet = buf.get_mut(..sealed).ok_or(SrtpError::BufferTooSmall)?;
@@ -51,7 +50,11 @@ impl RtpAead {
             .ok_or(SrtpError::Malformed)?;
         let made = self
             .key
-            .seal_in_place_separate_tag(self.nonce(ssrc, index), Aad::from(&*header), payload)
+            .seal_in_place_separate_tag(
+                self.nonce(claim.ssrc(), claim.index()),
+                Aad::from(&*header),
+                payload,
+            )
             .map_err(|_| SrtpError::Internal)?;
         tag.copy_from_slice(made.as_ref());
         Ok(sealed)
@@ -129,7 +132,12 @@ mod tests {
         let mut buf = plain.clone();
         buf.resize(plain.len() + TAG_LEN, 0);
         let len = aead
-            .seal(&mut buf, plain.len(), 12, Ssrc(0x5501_a0b2), 0xf17b)
+            .seal(
+                &mut buf,
+                plain.len(),
+                12,
+                Claim::of(Ssrc(0x5501_a0b2), 0xf17b),
+            )
             .unwrap();
         assert_eq!(&buf[..len], sealed);
         let len = aead.open(&mut buf, 12, Ssrc(0x5501_a0b2), 0xf17b).unwrap();
@@ -141,7 +149,7 @@ mod tests {
         let aead = RtpAead::from_session(&[0; 16], [0; 12]).unwrap();
         let mut buf = [0; 12 + 15];
         assert_eq!(
-            aead.seal(&mut buf, 12, 12, Ssrc(1), 1),
+            aead.seal(&mut buf, 12, 12, Claim::of(Ssrc(1), 1)),
             Err(SrtpError::BufferTooSmall)
         );
     }

@@ -4,38 +4,38 @@ use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 
 use crate::aead::RtpAead;
+use crate::claim::Claim;
 use crate::counter::RtpCounterMode;
 
 /// One direction's session keys. It keeps no state of a packet: indices and
-/// replays are the caller's business.
-// One lies in a peer and direction, so the larger one may set the size.
-#[allow(clippy::large_enum_variant)]
+/// replays are the caller's business. Each lies in a box of its own size.
 pub(crate) enum RtpCipher {
-    Aead(RtpAead),
-    CounterMode(RtpCounterMode),
+    Aead(Box<RtpAead>),
+    CounterMode(Box<RtpCounterMode>),
 }
 
 impl RtpCipher {
     pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Result<Self, SrtpError> {
         Ok(match profile {
-            SrtpProfile::AeadAes128Gcm => Self::Aead(RtpAead::new(master)?),
-            SrtpProfile::Aes128CmSha1_80 => Self::CounterMode(RtpCounterMode::new(master)?),
+            SrtpProfile::AeadAes128Gcm => Self::Aead(Box::new(RtpAead::new(master)?)),
+            SrtpProfile::Aes128CmSha1_80 => {
+                Self::CounterMode(Box::new(RtpCounterMode::new(master)))
+            }
         })
     }
 
     /// Seals `buf[header_len..len]`, appends the tag and returns the length
-    /// with it. The caller answers for (`ssrc`, `index`) being new.
+    /// with it.
     pub(crate) fn seal(
         &self,
         buf: &mut [u8],
         len: usize,
         header_len: usize,
-        ssrc: Ssrc,
-        index: u64,
+        claim: Claim,
     ) -> Result<usize, SrtpError> {
         match self {
-            Self::Aead(aead) => aead.seal(buf, len, header_len, ssrc, index),
-            Self::CounterMode(mode) => mode.seal(buf, len, header_len, ssrc, index),
+            Self::Aead(aead) => aead.seal(buf, len, header_len, claim),
+            Self::CounterMode(mode) => mode.seal(buf, len, header_len, claim),
         }
     }
 

@@ -1,18 +1,24 @@
 //! `AES128_CM_HMAC_SHA1_80` for RTP, in place (RFC 3711 sections 4.1.1 and 4.2.1).
 
 use aes::Aes128;
-use ctr::cipher::{InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper};
+use ctr::CtrCore;
+use ctr::cipher::{InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper, StreamCipherError};
 use ctr::flavors::Ctr128BE;
-use ctr::{CtrCore, cipher};
-use hmac::{Hmac, Mac};
-use sha1::Sha1;
+use subtle::ConstantTimeEq;
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey};
 
+use crate::claim::Claim;
 use crate::derivation::{Label, derive};
+use crate::hmac_sha1::HmacSha1;
 
 /// Bytes that the tag adds behind the payload.
 pub(crate) const TAG_LEN: usize = 10;
+
+/// Bytes that are encrypted before they are hashed. SHA-1 waits for itself at
+/// every step, and a processor that looks ahead encrypts the next stretch
+/// meanwhile, if it is near enough: 4 % of a large packet.
+const STRETCH: usize = 256;
 
 /// The key stream of one packet, by the session's key schedule.
 type KeyStream<'a> = StreamCipherCoreWrapper<CtrCore<&'a Aes128, Ctr128BE>>;
@@ -20,42 +26,47 @@ type KeyStream<'a> = StreamCipherCoreWrapper<CtrCore<&'a Aes128, Ctr128BE>>;
 /// One direction's session keys and salt.
 pub(crate) struct RtpCounterMode {
     cipher: Aes128,
-    /// Keyed, so that a packet begins behind the hashing of the key.
-    mac: Hmac<Sha1>,
+    mac: HmacSha1,
     salt: [u8; 14],
 }
 
 impl RtpCounterMode {
-    pub(crate) fn new(master: &SrtpKey) -> Result<Self, SrtpError> {
+    pub(crate) fn new(master: &SrtpKey) -> Self {
         let key: [u8; 16] = derive(master, Label::Encryption);
-        let mac: [u8; 20] = derive(master, Label::Authentication);
-        Ok(Self {
+        Self {
             cipher: Aes128::new(&key.into()),
-            mac: <Hmac<Sha1> as Mac>::new_from_slice(&mac).map_err(|_| SrtpError::Internal)?,
+            mac: HmacSha1::new(&derive(master, Label::Authentication)),
             salt: derive(master, Label::Salt),
-        })
+        }
     }
 
-    /// Seals `buf[header_len..len]` and appends the tag. The caller answers for
-    /// (`ssrc`, `index`) being new: a key stream used twice gives both texts away.
+    /// Seals `buf[header_len..len]` and appends the tag.
     pub(crate) fn seal(
         &self,
         buf: &mut [u8],
         len: usize,
         header_len: usize,
-        ssrc: Ssrc,
-        index: u64,
+        claim: Claim,
     ) -> Result<usize, SrtpError> {
         let sealed = len + TAG_LEN;
         let packet = buf.get_mut(..sealed).ok_or(SrtpError::BufferTooSmall)?;
-        let (plain, tag) = packet
+        let (body, tag) = packet
             .split_last_chunk_mut::<TAG_LEN>()
             .ok_or(SrtpError::Malformed)?;
-        self.encrypt(plain, header_len, ssrc, index)?;
-        let made = self.authenticated(plain, index).finalize().into_bytes();
-        for (byte, made) in tag.iter_mut().zip(made) {
-            *byte = made;
+        if header_len > len {
+            return Err(SrtpError::Malformed);
         }
+        let mut stream = self.key_stream(claim.ssrc(), claim.index());
+        let mut mac = self.mac.begin();
+        let mut hashed = 0;
+        for from in (header_len..len).step_by(STRETCH) {
+            let to = len.min(from + STRETCH);
+            stream
+                .try_apply_keystream(&mut body[from..to])
+                .map_err(too_long)?;
+            hashed = to - mac.blocks(&body[hashed..to]).len();
+        }
+        *tag = mac.finish(&body[hashed..], rollovers(claim.index()));
         Ok(sealed)
     }
 
@@ -71,37 +82,20 @@ impl RtpCounterMode {
             .split_last_chunk_mut::<TAG_LEN>()
             .ok_or(SrtpError::Malformed)?;
         // In constant time, and before a byte is decrypted.
-        self.authenticated(body, index)
-            .verify_truncated_left(tag)
-            .map_err(|_| SrtpError::Authentication)?;
-        self.encrypt(body, header_len, ssrc, index)?;
+        let made = self.mac.begin().finish(body, rollovers(index));
+        if !bool::from(made.ct_eq(tag)) {
+            return Err(SrtpError::Authentication);
+        }
+        let payload = body.get_mut(header_len..).ok_or(SrtpError::Malformed)?;
+        self.key_stream(ssrc, index)
+            .try_apply_keystream(payload)
+            .map_err(too_long)?;
         Ok(body.len())
     }
 
-    /// Adds the key stream to what stands behind the header; adding it again takes it off.
-    fn encrypt(
-        &self,
-        packet: &mut [u8],
-        header_len: usize,
-        ssrc: Ssrc,
-        index: u64,
-    ) -> Result<(), SrtpError> {
-        let payload = packet.get_mut(header_len..).ok_or(SrtpError::Malformed)?;
+    fn key_stream(&self, ssrc: Ssrc, index: u64) -> KeyStream<'_> {
         let iv = self.iv(ssrc, index);
-        let core = CtrCore::inner_iv_init(&self.cipher, &iv.into());
-        KeyStream::from_core(core)
-            .try_apply_keystream(payload)
-            .map_err(|_: cipher::StreamCipherError| SrtpError::Malformed)
-    }
-
-    /// The tag covers the packet as it travels and the rollover counter
-    /// (section 4.2), which does not travel.
-    fn authenticated(&self, packet: &[u8], index: u64) -> Hmac<Sha1> {
-        let [_, _, rollovers @ .., _, _] = index.to_be_bytes();
-        let mut mac = self.mac.clone();
-        mac.update(packet);
-        mac.update(&rollovers);
-        mac
+        KeyStream::from_core(CtrCore::inner_iv_init(&self.cipher, &iv.into()))
     }
 
     /// Section 4.1.1: `(salt * 2^16) XOR (SSRC * 2^64) XOR (index * 2^16)`; the
@@ -120,6 +114,17 @@ impl RtpCounterMode {
     }
 }
 
+/// The tag covers the packet as it travels and the rollover counter (section
+/// 4.2), which does not travel.
+fn rollovers(index: u64) -> [u8; 4] {
+    let [_, _, rollovers @ .., _, _] = index.to_be_bytes();
+    rollovers
+}
+
+fn too_long(_: StreamCipherError) -> SrtpError {
+    SrtpError::Malformed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,11 +136,11 @@ mod tests {
         let [salt @ .., _, _] = 0xF0F1_F2F3_F4F5_F6F7_F8F9_FAFB_FCFD_0000_u128.to_be_bytes();
         let mode = RtpCounterMode {
             cipher: Aes128::new(&key.into()),
-            mac: <Hmac<Sha1> as Mac>::new_from_slice(&[]).unwrap(),
+            mac: HmacSha1::new(&[0; 20]),
             salt,
         };
         let mut stream = vec![0; 0xff02 * 16];
-        mode.encrypt(&mut stream, 0, Ssrc(0), 0).unwrap();
+        mode.key_stream(Ssrc(0), 0).apply_keystream(&mut stream);
         let block = |n: usize| u128::from_be_bytes(stream[16 * n..][..16].try_into().unwrap());
         assert_eq!(block(0), 0xE03E_AD09_35C9_5E80_E166_B16D_D92B_4EB4);
         assert_eq!(block(1), 0xD235_13162B02D0F72A43A2FE4A5F97AB);
@@ -153,9 +158,11 @@ mod tests {
             &[2; 14],
         )
         .unwrap();
-        let mode = RtpCounterMode::new(&master).unwrap();
+        let mode = RtpCounterMode::new(&master);
         let mut packet = [0x80; 60];
-        let len = mode.seal(&mut packet, 50, 12, Ssrc(1), 70_000).unwrap();
+        let len = mode
+            .seal(&mut packet, 50, 12, Claim::of(Ssrc(1), 70_000))
+            .unwrap();
         assert_eq!(len, 60);
         for at in 0..60 {
             let mut forged = packet;
@@ -179,10 +186,10 @@ mod tests {
             &[2; 14],
         )
         .unwrap();
-        let mode = RtpCounterMode::new(&master).unwrap();
+        let mode = RtpCounterMode::new(&master);
         let mut buf = [0; 12 + 9];
         assert_eq!(
-            mode.seal(&mut buf, 12, 12, Ssrc(1), 1),
+            mode.seal(&mut buf, 12, 12, Claim::of(Ssrc(1), 1)),
             Err(SrtpError::BufferTooSmall)
         );
         assert_eq!(

@@ -4,13 +4,18 @@ use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};
 use transom_rtc_proto::port::SrtpKey;
 
-/// What a derived key of RTP is for (RFC 3711 section 4.3.1). RTCP's are webrtc-srtp's business.
+/// What a derived key is for (RFC 3711 section 4.3.1). Deriving RTCP's is
+/// webrtc-srtp's business, and ours where we check on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Label {
     Encryption = 0,
     Authentication = 1,
     Salt = 2,
+    #[cfg(test)]
+    RtcpEncryption = 3,
+    #[cfg(test)]
+    RtcpSalt = 5,
 }
 
 /// The first `N` bytes of the key stream that AES-CM makes of `label`, with a

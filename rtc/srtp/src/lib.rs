@@ -2,7 +2,7 @@
 //!
 //! | | `AES128_CM_SHA1_80` | `AEAD_AES_128_GCM` |
 //! | --- | --- | --- |
-//! | RTP, both ways | aes, ctr, hmac, sha1, in place | ring, in place |
+//! | RTP, both ways | aes, ctr, sha1, in place | ring, in place |
 //! | RTCP, both ways | webrtc-srtp | webrtc-srtp |
 //!
 //! In place, because webrtc-srtp allocates three times a packet; it is the oracle
@@ -28,15 +28,19 @@ compile_error!(
 
 mod aead;
 mod cipher;
+mod claim;
 mod contained;
 mod counter;
 mod derivation;
 mod guard;
+mod hmac_sha1;
 mod layer;
 mod open;
+mod preference;
 mod probation;
 mod seal;
 mod window;
 
 pub use contained::caught_panics;
 pub use layer::GuardedSrtp;
+pub use preference::{Preference, PreferenceReason};

@@ -17,10 +17,12 @@ const MAX_SOURCES: usize = 16;
 /// Opens what one peer sends.
 pub(crate) struct Opener {
     profile: SrtpProfile,
+    master: SrtpKey,
     sources: Vec<Source>,
-    cipher: RtpCipher,
-    /// RTCP of admitted sources.
-    context: Contained,
+    /// Made when the first packet comes: who only watches sends none.
+    rtp: Option<RtpCipher>,
+    /// RTCP of admitted sources; made when it is needed.
+    rtcp: Option<Contained>,
     probation: Probation,
 }
 
@@ -32,14 +34,15 @@ struct Source {
 }
 
 impl Opener {
-    pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Result<Self, SrtpError> {
-        Ok(Self {
+    pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Self {
+        Self {
             profile,
+            master: *master,
             sources: Vec::new(),
-            cipher: RtpCipher::new(profile, master)?,
-            context: Contained::new(profile, master)?,
-            probation: Probation::new(profile, master),
-        })
+            rtp: None,
+            rtcp: None,
+            probation: Probation::default(),
+        }
     }
 
     /// Admits `ssrc` without probation, if there is room.
@@ -58,7 +61,7 @@ impl Opener {
             return Err(SrtpError::Replay);
         }
         let len = self
-            .cipher
+            .rtp_cipher()?
             .open(packet, shape.header_len, shape.ssrc, index)?;
         self.source(at)?.rtp.note(index);
         Ok(len)
@@ -71,7 +74,7 @@ impl Opener {
         }
         let index = u64::from(shape.seq.0);
         let len = self
-            .cipher
+            .rtp_cipher()?
             .open(packet, shape.header_len, shape.ssrc, index)?;
         self.admitted(shape.ssrc)?.rtp.note(index);
         Ok(len)
@@ -85,16 +88,36 @@ impl Opener {
             if !self.source(at)?.rtcp.is_new(index) {
                 return Err(SrtpError::Replay);
             }
-            let len = self.context.open_rtcp(packet)?;
+            let len = self.rtcp_context()?.open_rtcp(packet)?;
             self.source(at)?.rtcp.note(index);
             return Ok(len);
         }
         if self.sources.len() >= MAX_SOURCES {
             return Err(SrtpError::TooManySources);
         }
-        let len = self.probation.context(shape.ssrc)?.open_rtcp(packet)?;
+        let len = self
+            .probation
+            .context(shape.ssrc, self.profile, &self.master)?
+            .open_rtcp(packet)?;
         self.admitted(shape.ssrc)?.rtcp.note(index);
+        // Two contexts of the same keys are one too many.
+        let proven = self.probation.end();
+        self.rtcp = self.rtcp.take().or(proven);
         Ok(len)
+    }
+
+    fn rtp_cipher(&mut self) -> Result<&RtpCipher, SrtpError> {
+        match &mut self.rtp {
+            Some(cipher) => Ok(cipher),
+            empty => Ok(empty.insert(RtpCipher::new(self.profile, &self.master)?)),
+        }
+    }
+
+    fn rtcp_context(&mut self) -> Result<&mut Contained, SrtpError> {
+        match &mut self.rtcp {
+            Some(context) => Ok(context),
+            empty => Ok(empty.insert(Contained::new(self.profile, &self.master)?)),
+        }
     }
 
     fn position(&self, ssrc: Ssrc) -> Option<usize> {
@@ -110,6 +133,7 @@ impl Opener {
             Some(at) => at,
             None if self.sources.len() >= MAX_SOURCES => return Err(SrtpError::TooManySources),
             None => {
+                self.sources.reserve_exact(1); // they are few, and stay
                 self.sources.push(Source {
                     ssrc,
                     ..Source::default()
@@ -132,7 +156,7 @@ mod tests {
 
     fn opener(profile: SrtpProfile) -> Opener {
         let master = SrtpKey::new(profile, &[1; 16], &[2; 14][..profile.salt_len()]).unwrap();
-        Opener::new(profile, &master).unwrap()
+        Opener::new(profile, &master)
     }
 
     #[test]

@@ -12,36 +12,36 @@ const MAX_ON_PROBATION: usize = 8;
 /// thrown away when a ninth source comes, so that forged SSRCs cost a constant
 /// amount of memory; a failed packet leaves no state that could mislead the
 /// next of its source.
+#[derive(Default)]
 pub(crate) struct Probation {
-    profile: SrtpProfile,
-    master: SrtpKey,
     scratch: Option<Contained>,
     sources: Vec<Ssrc>,
 }
 
 impl Probation {
-    pub(crate) fn new(profile: SrtpProfile, master: &SrtpKey) -> Self {
-        Self {
-            profile,
-            master: *master,
-            scratch: None,
-            sources: Vec::new(),
-        }
-    }
-
     /// The context in which to try a packet of `ssrc`.
-    pub(crate) fn context(&mut self, ssrc: Ssrc) -> Result<&mut Contained, SrtpError> {
+    pub(crate) fn context(
+        &mut self,
+        ssrc: Ssrc,
+        profile: SrtpProfile,
+        master: &SrtpKey,
+    ) -> Result<&mut Contained, SrtpError> {
         if !self.sources.contains(&ssrc) {
             if self.sources.len() == MAX_ON_PROBATION {
-                self.scratch = None;
-                self.sources.clear();
+                *self = Self::default();
             }
             self.sources.push(ssrc);
         }
         match &mut self.scratch {
             Some(scratch) => Ok(scratch),
-            empty => Ok(empty.insert(Contained::new(self.profile, &self.master)?)),
+            empty => Ok(empty.insert(Contained::new(profile, master)?)),
         }
+    }
+
+    /// Ends it, once a source has proved itself: what is left of the context
+    /// in which it did.
+    pub(crate) fn end(&mut self) -> Option<Contained> {
+        std::mem::take(self).scratch
     }
 
     #[cfg(test)]

@@ -4,9 +4,9 @@ use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 
 use crate::cipher::RtpCipher;
+use crate::claim::Claims;
 use crate::contained::Contained;
 use crate::guard::{validate_rtcp, validate_rtp};
-use crate::window::RtpWindow;
 
 /// Sources that we may send to one peer.
 const MAX_SOURCES: usize = 64;
@@ -23,10 +23,8 @@ pub(crate) struct Sealer {
     context: Contained,
 }
 
-#[derive(Default)]
 struct Source {
-    ssrc: Ssrc,
-    sealed: RtpWindow,
+    rtp: Claims,
     srtcp_packets: u32,
 }
 
@@ -40,22 +38,15 @@ impl Sealer {
         })
     }
 
+    /// Seals the RTP packet `buf[..len]`, if its index was never sealed.
     pub(crate) fn seal_rtp(&mut self, buf: &mut [u8], len: usize) -> Result<usize, SrtpError> {
         let overhead = self.profile.rtp_overhead();
         if buf.len() < len.saturating_add(overhead) {
             return Err(SrtpError::BufferTooSmall);
         }
         let shape = validate_rtp(buf.get(..len).ok_or(SrtpError::BufferTooSmall)?, 0)?;
-        let sealed = &mut self.source(shape.ssrc)?.sealed;
-        // An index that cannot be told from a sealed one counts as sealed.
-        let index = sealed.guess(shape.seq).ok_or(SrtpError::IndexReused)?;
-        if !sealed.is_new(index) {
-            return Err(SrtpError::IndexReused);
-        }
-        // Noted before the cipher runs: an index whose sealing failed is spent.
-        sealed.note(index);
-        self.cipher
-            .seal(buf, len, shape.header_len, shape.ssrc, index)
+        let claim = self.source(shape.ssrc)?.rtp.next(shape.seq)?;
+        self.cipher.seal(buf, len, shape.header_len, claim)
     }
 
     pub(crate) fn seal_rtcp(&mut self, buf: &mut [u8], len: usize) -> Result<usize, SrtpError> {
@@ -73,13 +64,14 @@ impl Sealer {
     }
 
     fn source(&mut self, ssrc: Ssrc) -> Result<&mut Source, SrtpError> {
-        let at = match self.sources.iter().position(|s| s.ssrc == ssrc) {
+        let at = match self.sources.iter().position(|s| s.rtp.ssrc() == ssrc) {
             Some(at) => at,
             None if self.sources.len() >= MAX_SOURCES => return Err(SrtpError::TooManySources),
             None => {
+                self.sources.reserve_exact(1); // they are few, and stay
                 self.sources.push(Source {
-                    ssrc,
-                    ..Source::default()
+                    rtp: Claims::new(ssrc),
+                    srtcp_packets: 0,
                 });
                 self.sources.len() - 1
             }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // test code
 
 use proptest::prelude::*;
-use transom_rtc_proto::port::{Srtp, SrtpFactory, SrtpKey, SrtpProfile};
+use transom_rtc_proto::port::{Srtp, SrtpError, SrtpFactory, SrtpKey, SrtpProfile};
 use transom_rtc_srtp::GuardedSrtp;
 use webrtc_srtp::context::Context;
 use webrtc_srtp::protection_profile::ProtectionProfile;
@@ -23,30 +23,86 @@ fn theirs(profile: SrtpProfile, key: [u8; 16], salt: [u8; 14]) -> Context {
     Context::new(&key, &salt[..profile.salt_len()], theirs, None, None).unwrap()
 }
 
-prop_compose! {
-    fn header()(
-        first in prop::sample::select(vec![0x80_u8, 0x81, 0x83, 0x90, 0x92]),
-        second in any::<u8>(),
-        timestamp in any::<u32>(),
-        ssrc in 1_u32..4,
-        csrc in any::<[u8; 12]>(),
-        extension in prop::sample::select(vec![
-            &[0xbe_u8, 0xde, 0, 1, 0x10, 0xaa, 0, 0][..],
-            &[0xbe, 0xde, 0, 2, 0x12, 1, 2, 3, 0x20, 9, 0, 0],
-            &[0x10, 0x00, 0, 1, 3, 2, 7, 7],
-            &[0x12, 0x34, 0, 1, 0xff, 0xff, 0xff, 0xff],
-            &[0xbe, 0xde, 0, 0],
-        ]),
-    ) -> (Vec<u8>, u32) {
-        let mut out = vec![first, second, 0, 0];
-        out.extend_from_slice(&timestamp.to_be_bytes());
-        out.extend_from_slice(&ssrc.to_be_bytes());
-        out.extend_from_slice(&csrc[..4 * usize::from(first & 0x0f)]);
-        if first & 0x10 != 0 {
-            out.extend_from_slice(extension);
-        }
-        (out, ssrc)
-    }
+/// Elements of a one-byte extension (RFC 8285 section 4.2).
+fn one_byte() -> impl Strategy<Value = Vec<u8>> {
+    let element = (1_u8..15, prop::collection::vec(any::<u8>(), 1..=16));
+    prop::collection::vec(element, 0..6).prop_map(|elements| {
+        let body = elements.iter().flat_map(|(id, data)| {
+            let first = id << 4 | (data.len() as u8 - 1);
+            std::iter::once(first).chain(data.iter().copied())
+        });
+        extension(0xbede, body.collect())
+    })
+}
+
+/// Elements of a two-byte extension (RFC 8285 section 4.3).
+fn two_byte() -> impl Strategy<Value = Vec<u8>> {
+    let element = (1_u8..=255, prop::collection::vec(any::<u8>(), 0..40));
+    let elements = prop::collection::vec(element, 0..6);
+    elements.prop_map(|elements| {
+        let body = elements.iter().flat_map(|(id, data)| {
+            let head = [*id, data.len() as u8];
+            head.into_iter().chain(data.iter().copied())
+        });
+        extension(0x1000, body.collect())
+    })
+}
+
+/// An extension whose form is nobody's business (RFC 3550 section 5.3.1).
+fn opaque() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..40).prop_map(|body| extension(0x1234, body))
+}
+
+fn extension(profile: u16, mut body: Vec<u8>) -> Vec<u8> {
+    body.resize(body.len().next_multiple_of(4), 0);
+    let mut out = profile.to_be_bytes().to_vec();
+    out.extend_from_slice(&(body.len() as u16 / 4).to_be_bytes());
+    out.extend(body);
+    out
+}
+
+/// A packet without its sequence number, and its source.
+fn packet(payload: usize) -> impl Strategy<Value = (Vec<u8>, u32)> {
+    (
+        any::<(u8, u32)>(),
+        1_u32..4,
+        prop::collection::vec(any::<u32>(), 0..=15),
+        prop_oneof![
+            3 => Just(Vec::new()),
+            2 => one_byte(),
+            2 => two_byte(),
+            1 => opaque(),
+        ],
+        prop::collection::vec(any::<u8>(), 0..payload),
+        0_u8..20,
+    )
+        .prop_map(
+            |((second, timestamp), ssrc, csrcs, extension, payload, padding)| {
+                let first = 0x80 | csrcs.len() as u8;
+                let extended = u8::from(!extension.is_empty()) << 4;
+                let padded = u8::from(padding > 0) << 5;
+                let mut out = vec![first | extended | padded, second, 0, 0];
+                out.extend_from_slice(&timestamp.to_be_bytes());
+                out.extend_from_slice(&ssrc.to_be_bytes());
+                out.extend(csrcs.iter().flat_map(|csrc| csrc.to_be_bytes()));
+                out.extend(extension);
+                out.extend(payload);
+                if padding > 0 {
+                    out.resize(out.len() + usize::from(padding), 0);
+                    let last = out.len() - 1;
+                    out[last] = padding;
+                }
+                (out, ssrc)
+            },
+        )
+}
+
+fn sealed(layer: &mut dyn Srtp, profile: SrtpProfile, plain: &[u8]) -> Vec<u8> {
+    let mut buf = plain.to_vec();
+    buf.resize(plain.len() + profile.rtp_overhead(), 0);
+    let len = layer.protect_rtp(&mut buf, plain.len()).unwrap();
+    assert_eq!(len, buf.len());
+    buf
 }
 
 proptest! {
@@ -59,7 +115,7 @@ proptest! {
         salt in any::<[u8; 14]>(),
         first_seq in any::<u16>(),
         packets in prop::collection::vec(
-            (header(), -30_i32..60, prop::collection::vec(any::<u8>(), 0..200)), 1..120),
+            (packet(200), -30_i32..60), 1..120),
         strides in 1_i32..500,
     ) {
         for profile in PROFILES {
@@ -71,7 +127,7 @@ proptest! {
             let mut last: [Option<i64>; 4] = [None; 4];
             let mut highest = [i64::from(first_seq); 4];
             let mut used = std::collections::HashSet::new();
-            for ((header, ssrc), step, payload) in &packets {
+            for ((packet, ssrc), step) in &packets {
                 let source = *ssrc as usize;
                 let top = highest[source];
                 let index = match last[source] {
@@ -83,17 +139,54 @@ proptest! {
                 if !used.insert((source, index)) {
                     continue;
                 }
-                let mut plain = header.clone();
+                let mut plain = packet.clone();
                 plain[2..4].copy_from_slice(&(index as u16).to_be_bytes());
-                plain.extend_from_slice(payload);
 
-                let mut buf = plain.clone();
-                buf.resize(plain.len() + profile.rtp_overhead(), 0);
-                let len = us.protect_rtp(&mut buf, plain.len()).unwrap();
-                prop_assert_eq!(&buf[..len], &them.encrypt_rtp(&plain).unwrap()[..]);
-                prop_assert_eq!(&their_reader.decrypt_rtp(&buf[..len]).unwrap()[..], &plain[..]);
-                let len = our_reader.unprotect_rtp(&mut buf[..len]).unwrap();
+                let mut buf = sealed(&mut *us, profile, &plain);
+                prop_assert_eq!(&buf, &them.encrypt_rtp(&plain).unwrap());
+                prop_assert_eq!(&their_reader.decrypt_rtp(&buf).unwrap(), &plain);
+                let len = our_reader.unprotect_rtp(&mut buf).unwrap();
                 prop_assert_eq!(&buf[..len], &plain[..]);
+            }
+        }
+    }
+
+    /// What webrtc-srtp seals over several rollovers arrives shuffled, some of it
+    /// lost, some twice, some forged: every packet opens once.
+    #[test]
+    fn a_shuffled_stream_opens_once_each(
+        key in any::<[u8; 16]>(),
+        salt in any::<[u8; 14]>(),
+        first_seq in any::<u16>(),
+        (packet, _) in packet(100),
+        // How far a packet is from the one before, and by how much it is late.
+        packets in prop::collection::vec((1_u32..400, 0_u32..1000), 900..1500),
+        flipped in any::<prop::sample::Index>(),
+    ) {
+        for profile in PROFILES {
+            let (mut them, mut us) = (theirs(profile, key, salt), ours(profile, key, salt));
+            let mut index = u32::from(first_seq);
+            let mut arrivals = Vec::new();
+            for (step, late) in &packets {
+                let mut plain = packet.clone();
+                plain[2..4].copy_from_slice(&(index as u16).to_be_bytes());
+                let sealed = them.encrypt_rtp(&plain).unwrap();
+                arrivals.push((index + late, plain, sealed));
+                index += step;
+            }
+            prop_assert!(index > 2 * 65_536);
+            // The first has the rollover counter zero by definition.
+            arrivals[0].0 = 0;
+            arrivals.sort_by_key(|arrival| arrival.0);
+            for (_, plain, sealed) in &arrivals {
+                let mut forged = sealed.to_vec();
+                forged[flipped.index(sealed.len())] ^= 1;
+                prop_assert!(us.unprotect_rtp(&mut forged).is_err());
+                let mut opened = sealed.to_vec();
+                let len = us.unprotect_rtp(&mut opened).unwrap();
+                prop_assert_eq!(&opened[..len], &plain[..]);
+                let again = us.unprotect_rtp(&mut sealed.to_vec());
+                prop_assert_eq!(again, Err(SrtpError::Replay));
             }
         }
     }
@@ -105,7 +198,9 @@ proptest! {
         bodies in prop::collection::vec((1_u32..4, prop::collection::vec(any::<[u8; 4]>(), 0..40)), 1..40),
     ) {
         for profile in PROFILES {
-            let (mut us, mut reader) = (ours(profile, key, salt), ours(profile, key, salt));
+            let (mut us, mut them) = (ours(profile, key, salt), theirs(profile, key, salt));
+            let (mut our_reader, mut their_reader) =
+                (ours(profile, key, salt), theirs(profile, key, salt));
             for (ssrc, body) in &bodies {
                 let mut plain = vec![0x80, 200, 0, body.len() as u8 + 1];
                 plain.extend_from_slice(&ssrc.to_be_bytes());
@@ -113,8 +208,43 @@ proptest! {
                 let mut buf = plain.clone();
                 buf.resize(plain.len() + profile.rtcp_overhead(), 0);
                 let len = us.protect_rtcp(&mut buf, plain.len()).unwrap();
-                let len = reader.unprotect_rtcp(&mut buf[..len]).unwrap();
-                prop_assert_eq!(&buf[..len], &plain[..]);
+                prop_assert_eq!(len, buf.len());
+                prop_assert_eq!(&buf, &them.encrypt_rtcp(&plain).unwrap());
+                prop_assert_eq!(&their_reader.decrypt_rtcp(&buf).unwrap(), &plain);
+                let replay = buf.clone();
+                let len = our_reader.unprotect_rtcp(&mut buf).unwrap();
+                prop_assert_eq!(&buf[..len], &plain);
+                prop_assert_eq!(
+                    our_reader.unprotect_rtcp(&mut replay.clone()),
+                    Err(SrtpError::Replay)
+                );
+            }
+        }
+    }
+
+    /// Reports that come late open as well, each once.
+    #[test]
+    fn shuffled_reports_open_once_each(
+        key in any::<[u8; 16]>(),
+        salt in any::<[u8; 14]>(),
+        lateness in prop::collection::vec((0_usize..100, 1_u32..4), 1..300),
+    ) {
+        for profile in PROFILES {
+            let (mut them, mut us) = (theirs(profile, key, salt), ours(profile, key, salt));
+            let mut arrivals = Vec::new();
+            for (at, (late, ssrc)) in lateness.iter().enumerate() {
+                let mut plain = vec![0x80, 201, 0, 2];
+                plain.extend_from_slice(&ssrc.to_be_bytes());
+                plain.extend_from_slice(&(at as u32).to_be_bytes());
+                arrivals.push((at + late, them.encrypt_rtcp(&plain).unwrap(), plain));
+            }
+            arrivals.sort_by_key(|arrival| arrival.0);
+            for (_, sealed, plain) in &arrivals {
+                let mut opened = sealed.to_vec();
+                let len = us.unprotect_rtcp(&mut opened).unwrap();
+                prop_assert_eq!(&opened[..len], &plain[..]);
+                let again = us.unprotect_rtcp(&mut sealed.to_vec());
+                prop_assert_eq!(again, Err(SrtpError::Replay));
             }
         }
     }

@@ -53,6 +53,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 use transom_rtc_dtls::{Certificate, DtlsConfig};
 use transom_rtc_proto::sdp::{Fingerprint, HashAlgorithm};
+use transom_rtc_srtp::Preference;
 use transom_rtc_udp::{SocketConfig, UdpSocket};
 use turn::Turn;
 use worker::WorkerThread;
@@ -75,12 +76,16 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
     let (sender, commands) = mailbox(config.queue, Arc::clone(&bell));
     let (events, receiver) = tokio::sync::mpsc::channel(config.queue.max(1));
     let (notes, noted) = std::sync::mpsc::channel();
+    let srtp = Preference::of_this_machine();
+    tracing::info!("SRTP: {srtp}");
+    let mut dtls = DtlsConfig::new(certificate);
+    dtls.profiles = srtp.profiles.to_vec();
     let shared = Shared {
         socket: Arc::new(socket),
         ingress: Arc::clone(&bell),
         notes,
         events,
-        dtls: DtlsConfig::new(certificate),
+        dtls,
         policy: Policy {
             hold: config.hold,
             budget: config.max_publish,
