@@ -27,8 +27,9 @@ const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// Handshake messages are fragmented above this: with two headers a fragment
 /// stays below the 1,200 bytes that pass everywhere.
 const MESSAGE_MTU: usize = 1175;
-/// Longest application data taken or sent: SCTP's packets are shorter.
-const MAX_APPLICATION_DATA: usize = 4096;
+/// Longest application data taken or sent: SCTP's packets fit a datagram. Each
+/// peer has a buffer of this length.
+const MAX_APPLICATION_DATA: usize = 2048;
 /// Time that close_notify may take. It only has to reach our own queue.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A fatal `handshake_failure` as the first record of an epoch.
@@ -69,9 +70,11 @@ async fn session(mailbox: &Arc<Mailbox>, config: &DtlsConfig) -> End {
     };
     let mut guard = Guard::new(role);
     // Dropping the handshake, here or by the caller, ends webrtc-dtls's tasks.
+    // In a box: its state is many times that of the session that follows it,
+    // and a task keeps the room of its largest state to the end.
     let shaken = timeout(
         config.handshake_deadline,
-        peer.shake_hands(role, config, &mut guard),
+        Box::pin(peer.shake_hands(role, config, &mut guard)),
     );
     match shaken.await {
         Ok(Ok(dtls)) => peer.carry(&dtls, &mut guard).await,
@@ -173,7 +176,7 @@ impl Peer<'_> {
                 input = self.mailbox.input() => match input {
                     Input::Close => {
                         // Its own tasks may be gone already; then nobody hears us.
-                        let _ = timeout(CLOSE_TIMEOUT, dtls.close()).await;
+                        let _ = timeout(CLOSE_TIMEOUT, Box::pin(dtls.close())).await;
                         return End::Closed;
                     }
                     Input::Datagram(datagram) => {
@@ -185,7 +188,7 @@ impl Peer<'_> {
                         self.mailbox.count(|s| s.queue_full += 1);
                     }
                     Input::Send(data) => {
-                        if dtls.write(&data, None).await.is_err() {
+                        if Box::pin(dtls.write(&data, None)).await.is_err() {
                             return self.ended();
                         }
                     }
@@ -298,16 +301,16 @@ fn choose_crypto_provider() {
     });
 }
 
-/// `None` when polling `future` panicked.
-async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+/// `None` when polling `future` panicked. In a box, because an `async fn` would
+/// keep room for its argument and for what it is moved to.
+fn caught<F: Future>(future: F) -> impl Future<Output = Option<F::Output>> {
+    let mut future = Box::pin(future);
     poll_fn(
         move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Some),
             Err(_) => Poll::Ready(None),
         },
     )
-    .await
 }
 
 #[cfg(test)]
@@ -341,6 +344,15 @@ mod tests {
         let end = peer.failure(&error);
         assert!(matches!(end, End::Failed(DtlsFailure::Panicked)), "{end:?}");
         assert_eq!(mailbox.stats().panics, 1);
+    }
+
+    /// The task of an idle peer lives as long as the peer.
+    #[test]
+    fn a_session_does_not_keep_the_room_of_its_handshake() {
+        let mailbox = Arc::new(Mailbox::new(Arc::new(|| ())));
+        let config = DtlsConfig::new(Certificate::generate().unwrap());
+        let size = std::mem::size_of_val(&session(&mailbox, &config));
+        assert!(size < 3072, "{size} bytes");
     }
 
     #[tokio::test]
