@@ -31,6 +31,8 @@ pub(crate) struct Outcome {
     pub(crate) subscribers: usize,
     pub(crate) loss_percent: f64,
     pub(crate) measured: Duration,
+    /// CPU time of this process meanwhile: near a core, it is what limits.
+    pub(crate) own_cpu: Duration,
     pub(crate) tally: Tally,
     /// Where a process was named.
     pub(crate) server: Option<ServerFigures>,
@@ -181,6 +183,10 @@ impl Outcome {
         Some(server.cpu.as_secs_f64() / self.measured.as_secs_f64())
     }
 
+    fn own_cpu_share(&self) -> f64 {
+        self.own_cpu.as_secs_f64() / self.measured.as_secs_f64()
+    }
+
     #[allow(clippy::cast_precision_loss)] // packets of one run
     fn packets_per_cpu_second(&self) -> Option<f64> {
         let cpu = self.server.as_ref()?.cpu.as_secs_f64();
@@ -209,9 +215,10 @@ impl fmt::Display for Outcome {
         )?;
         writeln!(
             f,
-            "counted      {} RTP datagrams, {:.0} a second",
+            "counted      {} RTP datagrams, {:.0} a second, for {:.1} % of a core",
             t.datagrams,
-            t.datagrams as f64 / self.measured.as_secs_f64()
+            t.datagrams as f64 / self.measured.as_secs_f64(),
+            100.0 * self.own_cpu_share()
         )?;
         if let (Some(server), Some(share)) = (&self.server, self.cpu_share()) {
             writeln!(

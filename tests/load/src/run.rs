@@ -126,6 +126,7 @@ pub(crate) async fn run(config: &RunConfig) -> Result<Outcome, RunError> {
     let Measured {
         tally,
         took,
+        own_cpu,
         server,
         receive_buffer_errors,
     } = measured?;
@@ -140,6 +141,7 @@ pub(crate) async fn run(config: &RunConfig) -> Result<Outcome, RunError> {
         subscribers: config.subscribers,
         loss_percent: config.loss_percent,
         measured: took,
+        own_cpu,
         tally,
         server: server.map(|server| ServerFigures {
             resident_before: resident_before.unwrap_or(0),
@@ -192,6 +194,8 @@ async fn begin(
 struct Measured {
     tally: Tally,
     took: Duration,
+    /// CPU time of this process.
+    own_cpu: Duration,
     server: Option<ServerFigures>,
     receive_buffer_errors: u64,
 }
@@ -241,12 +245,14 @@ async fn measure(
 
     let errors = process::receive_buffer_errors();
     audience.mark();
+    let own_before = CpuReading::take(std::process::id())?;
     let before = config.pid.map(CpuReading::take).transpose()?;
     let begun = clock.now();
     sleep(config.measure).await;
     let tally = audience.read();
     let after = config.pid.map(CpuReading::take).transpose()?;
     let took = clock.now().since(begun);
+    let (own_cpu, _) = CpuReading::take(std::process::id())?.since(&own_before);
     let server = match (config.pid, before, after) {
         (Some(pid), Some(before), Some(after)) => {
             let (cpu, source) = after.since(&before);
@@ -262,6 +268,7 @@ async fn measure(
     Ok(Measured {
         tally,
         took,
+        own_cpu,
         server,
         receive_buffer_errors: process::receive_buffer_errors().saturating_sub(errors),
     })

@@ -1,47 +1,23 @@
-//! `cargo xtask bench`: the release build measured against the project's goals.
+//! What is measured with Chromium: latency, and the footprint of both programs.
 
 use std::fs;
 use std::process::Command;
 
-use crate::args::{self, Args};
 use crate::failure::Failure;
 use crate::needs::{self, Consent};
 use crate::step;
 use crate::tools::Browser;
 use crate::workspace::{self, Profile};
 
-const HELP: &str = "\
-cargo xtask bench WHAT [--yes]
-
-  latency     glass to glass, time to the first frame, recovery after the server was killed
-  footprint   memory and CPU of a server with 20 subscribers and of one agent; binary sizes
-
-  Builds for release, measures with Chromium, prints what was measured beside its goal.
-";
-
-pub(crate) fn bench(mut args: Args) -> Result<(), Failure> {
-    let mut what = None;
-    let mut yes = false;
-    while let Some(word) = args.word() {
-        match word.as_str() {
-            "latency" | "footprint" => what = Some(word),
-            "--yes" | "-y" => yes = true,
-            "--help" | "-h" => what = None,
-            other => return Err(args::unknown("bench", other)),
-        }
-    }
-    let Some(what) = what else {
-        print!("{HELP}");
-        return Ok(());
-    };
-    let consent = Consent::new(yes);
+/// Runs the script of `what`: `latency` or `footprint`.
+pub(crate) fn bench(what: &str, consent: Consent) -> Result<(), Failure> {
     needs::debian(needs::BUILD, consent)?;
     let browser = Browser::ready(consent)?;
     step::run("build", workspace::build(Profile::Release))?;
     if what == "footprint" {
         sizes()?;
     }
-    step::run(&what, browser.bench(&format!("bench/{what}.js")))
+    step::run(what, browser.bench(&format!("bench/{what}.js")))
 }
 
 fn sizes() -> Result<(), Failure> {
