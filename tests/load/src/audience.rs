@@ -179,7 +179,7 @@ impl Room {
             let now = self.clock.now();
             for index in self.bell.take() {
                 if let Some(subscriber) = self.subscribers.get_mut(index) {
-                    subscriber.settle(now)?;
+                    subscriber.settle(now, &mut self.tally)?;
                 }
             }
             if self.obey(now)? {
@@ -239,7 +239,7 @@ impl Room {
         let mut source = SourceFd(&fd);
         let registry = self.poll.registry();
         registry.register(&mut source, Token(index), Interest::READABLE)?;
-        subscriber.settle(now)?; // the first checks leave
+        subscriber.settle(now, &mut self.tally)?; // the first checks leave
         self.subscribers.push(subscriber);
         Ok(())
     }

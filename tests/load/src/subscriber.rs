@@ -43,6 +43,9 @@ const PLI_INTERVAL: Duration = Duration::from_secs(1);
 /// Round trip assumed until it is known.
 const DEFAULT_RTT: Duration = Duration::from_millis(20);
 
+/// Packets that overtake the end of the handshake and wait for the keys.
+const MAX_EARLY: usize = 64;
+
 /// Longest plain RTCP compound.
 const MAX_COMPOUND: usize = 1200 - MAX_SRTP_OVERHEAD;
 
@@ -90,6 +93,8 @@ pub(crate) struct Subscriber {
     join: JoinTimes,
     waiting: Option<oneshot::Sender<Result<(), CloseReason>>>,
     closed: Option<CloseReason>,
+    /// Packets that came before the keys, to be opened with them.
+    early: Vec<(Instant, MediaKind, Vec<u8>)>,
     /// Counts to the next sample.
     packets: u64,
     loss_ppm: u32,
@@ -138,6 +143,7 @@ impl Subscriber {
             },
             waiting: Some(config.first_rtp),
             closed: None,
+            early: Vec::new(),
             packets: dice % SAMPLE,
             loss_ppm: config.loss_ppm,
             dice,
@@ -219,7 +225,7 @@ impl Subscriber {
             }
         }
         if handled {
-            self.settle(now)?;
+            self.settle(now, tally)?;
         }
         self.send_feedback(now, tally)
     }
@@ -227,19 +233,22 @@ impl Subscriber {
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, tally: &mut Tally) -> io::Result<()> {
         if self.connection.next_timeout().is_some_and(|at| at <= now) {
-            self.settle(now)?;
+            self.settle(now, tally)?;
         }
         self.send_feedback(now, tally)
     }
 
     /// Lets everything follow from what the peer was told.
-    pub(crate) fn settle(&mut self, now: Instant) -> io::Result<()> {
+    pub(crate) fn settle(&mut self, now: Instant, tally: &mut Tally) -> io::Result<()> {
         self.connection.settle(now)?;
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Connected => {
                     self.join.dtls = Some(now.since(self.posted));
                     self.report_at = now + REPORT_INTERVAL;
+                    for (came, kind, mut datagram) in std::mem::take(&mut self.early) {
+                        self.check(came, kind, &mut datagram, tally);
+                    }
                 }
                 Event::Closed(reason) => {
                     self.closed = Some(reason);
@@ -311,24 +320,23 @@ impl Subscriber {
         if awaits_key_frame || self.packets.is_multiple_of(SAMPLE) {
             self.check(now, kind, datagram, tally);
         }
-        if awaits_key_frame && self.join.key_frame.is_none() && self.pli_at.is_none() {
+        let opened = self.early.is_empty();
+        if awaits_key_frame && opened && self.join.key_frame.is_none() && self.pli_at.is_none() {
             self.pli_at = Some(now); // what came is not a beginning
         }
     }
 
     /// Opens a packet and compares it with what was sent.
     fn check(&mut self, now: Instant, kind: MediaKind, datagram: &mut [u8], tally: &mut Tally) {
-        tally.sampled += 1;
         let opened = self.srtp.with(|srtp| srtp.unprotect_rtp(datagram));
-        let plain = match opened {
-            Some(Ok(len)) => datagram.get(..len),
-            // Media may overtake the end of the handshake.
-            None => {
-                tally.sampled -= 1;
-                return;
+        let Some(opened) = opened else {
+            if self.early.len() < MAX_EARLY {
+                self.early.push((now, kind, datagram.to_vec()));
             }
-            Some(Err(_)) => None,
+            return;
         };
+        tally.sampled += 1;
+        let plain = opened.ok().and_then(|len| datagram.get(..len));
         let packet = plain.and_then(|plain| RtpPacket::parse(plain).ok());
         if packet.is_some_and(|p| p.payload().is_empty()) {
             return; // a probe: padding only
