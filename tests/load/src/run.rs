@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use transom_rtc_dtls::{Certificate, CertificateError};
 use transom_rtc_proto::peer::CloseReason;
@@ -35,6 +36,9 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// The next subscriber joins when this one has its first packet, and after so
 /// long at the latest.
 const JOIN_GAP: Duration = Duration::from_millis(150);
+
+/// Sessions that are ended at the same time.
+const CLOSED_AT_ONCE: usize = 32;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -325,12 +329,29 @@ fn has_joined(
     })
 }
 
-/// Ends the sessions on the server; how many it did not let go.
-async fn close(sessions: Vec<HttpSession>) -> usize {
+/// Ends the sessions on the server, the publisher's, which is the first, after
+/// all others; how many it did not let go.
+async fn close(mut sessions: Vec<HttpSession>) -> usize {
     let mut unclosed = 0;
-    // The publisher last, so that nobody is told that it has left.
-    for session in sessions.into_iter().rev() {
-        unclosed += usize::from(session.close().await.is_err());
+    let mut closing = JoinSet::new();
+    while let Some(session) = sessions.pop() {
+        // Some servers take a third of a second for each.
+        if sessions.is_empty() || closing.len() >= CLOSED_AT_ONCE {
+            let at_least = if sessions.is_empty() {
+                0
+            } else {
+                CLOSED_AT_ONCE - 1
+            };
+            while closing.len() > at_least
+                && let Some(closed) = closing.join_next().await
+            {
+                unclosed += usize::from(!closed.unwrap_or(false));
+            }
+        }
+        closing.spawn(async move { session.close().await.is_ok() });
+    }
+    while let Some(closed) = closing.join_next().await {
+        unclosed += usize::from(!closed.unwrap_or(false));
     }
     unclosed
 }

@@ -107,12 +107,11 @@ pub(crate) fn bench(args: Args) -> Result<(), Failure> {
         return Ok(());
     };
     needs::debian(needs::BUILD, Consent::new(options.yes))?;
-    let packages = ["transom-load", "transom-sfu"];
-    step::run("build", workspace::build_of(&packages, Profile::Release))?;
-    if options.profile == Profile::Dist {
-        let ours = ["transom-sfu"];
-        step::run("build", workspace::build_of(&ours, Profile::Dist))?;
-    }
+    // Each alone: together they would be built with each other's features.
+    let load = workspace::build_of(&["transom-load"], Profile::Release);
+    step::run("build", load)?;
+    let ours = workspace::build_of(&["transom-sfu"], options.profile);
+    step::run("build", ours)?;
     let mut servers = vec![Server::ours(
         workspace::bin_dir(options.profile).join("transom-sfu"),
     )];
