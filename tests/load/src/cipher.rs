@@ -28,7 +28,7 @@ impl CipherKind {
         match self {
             Self::Gcm => SrtpProfile::AeadAes128Gcm,
             Self::Cm => SrtpProfile::Aes128CmSha1_80,
-            Self::Mixed if index % 2 == 0 => SrtpProfile::AeadAes128Gcm,
+            Self::Mixed if index.is_multiple_of(2) => SrtpProfile::AeadAes128Gcm,
             Self::Mixed => SrtpProfile::Aes128CmSha1_80,
         }
     }

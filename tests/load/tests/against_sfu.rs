@@ -1,6 +1,12 @@
 //! The load generator against our own server: every publisher and cipher, a few
 //! subscribers, a few seconds. Nothing may be lost or altered, and joining is quick.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests"
+)]
+
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
