@@ -41,6 +41,17 @@ const EDGES: &[(&str, &[&str])] = &[
             "transom-rtc-proto",
         ],
     ),
+    (
+        "transom-load",
+        &[
+            // Its HTTP client and the list of this machine's addresses.
+            "transom-rtc-tokio",
+            "transom-rtc-udp",
+            "transom-rtc-dtls",
+            "transom-rtc-srtp",
+            "transom-rtc-proto",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

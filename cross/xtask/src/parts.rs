@@ -82,6 +82,12 @@ pub(crate) const PARTS: &[Part] = &[
         run: e2e,
     },
     Part {
+        name: "load",
+        about: "the load generator against a server: nothing lost, nothing altered",
+        full: false,
+        run: load,
+    },
+    Part {
         name: "browser",
         about: "Chromium and FFmpeg against real processes",
         full: false,
@@ -125,6 +131,8 @@ fn unit(consent: Consent) -> Result<Count, Failure> {
         "transom-tests-e2e",
         "--exclude",
         "transom-tests-sim",
+        "--exclude",
+        "transom-load",
     ];
     rust_tests("unit", &elsewhere, &[])
 }
@@ -187,6 +195,17 @@ fn deny(_: Consent) -> Result<Count, Failure> {
 fn e2e(consent: Consent) -> Result<Count, Failure> {
     needs::debian(needs::BUILD, consent)?;
     end_to_end(Profile::Dev)
+}
+
+fn load(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    step::run("build", workspace::build_of(&["transom-sfu"], Profile::Dev))?;
+    let bin_dir = workspace::bin_dir(Profile::Dev).display().to_string();
+    rust_tests(
+        "load",
+        &["--package", "transom-load"],
+        &[("TRANSOM_BIN_DIR", &bin_dir)],
+    )
 }
 
 fn browser(consent: Consent) -> Result<Count, Failure> {

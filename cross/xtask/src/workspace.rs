@@ -17,6 +17,7 @@ pub(crate) fn bin_dir(profile: Profile) -> PathBuf {
     target().join(match profile {
         Profile::Dev => "debug",
         Profile::Release => "release",
+        Profile::Dist => "dist",
     })
 }
 
@@ -24,6 +25,8 @@ pub(crate) fn bin_dir(profile: Profile) -> PathBuf {
 pub(crate) enum Profile {
     Dev,
     Release,
+    /// What packages hold: one crate, as it were.
+    Dist,
 }
 
 /// `cargo` as it was called, from the workspace's root.
@@ -35,15 +38,23 @@ pub(crate) fn cargo<'a>(words: impl IntoIterator<Item = &'a str>) -> Command {
 
 /// The build of both programs.
 pub(crate) fn build(profile: Profile) -> Command {
-    let mut command = cargo([
-        "build",
-        "--package",
-        "transom-sfu",
-        "--package",
-        "transom-agent",
-    ]);
-    if profile == Profile::Release {
-        command.arg("--release");
+    build_of(&["transom-sfu", "transom-agent"], profile)
+}
+
+/// The build of some packages.
+pub(crate) fn build_of(packages: &[&str], profile: Profile) -> Command {
+    let mut command = cargo(["build"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    match profile {
+        Profile::Dev => {}
+        Profile::Release => {
+            command.arg("--release");
+        }
+        Profile::Dist => {
+            command.args(["--profile", "dist"]);
+        }
     }
     command
 }

@@ -1,0 +1,62 @@
+//! What the load generator prints: `key=value` lines.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+
+/// The figures of one run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Figures(BTreeMap<String, String>);
+
+impl Figures {
+    /// Runs `command` and reads its figures. Its last words are the failure's.
+    pub(crate) fn of(mut command: Command) -> Result<Self, Failure> {
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .map_err(Failure::io(command.get_program().display()))?;
+        if output.status.success() {
+            return Ok(Self::parse(&String::from_utf8_lossy(&output.stdout)));
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().rfind(|line| !line.trim().is_empty());
+        Err(Failure::new(last.unwrap_or("it failed without a word")))
+    }
+
+    fn parse(text: &str) -> Self {
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        Self(
+            pairs
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        )
+    }
+
+    /// A figure; `None` where it was not measured.
+    pub(crate) fn number(&self, key: &str) -> Option<f64> {
+        self.0.get(key)?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_figures() {
+        let figures = Figures::parse("a=1.5\nname=gcm\nempty=\nno line\n");
+        assert_eq!(figures.number("a"), Some(1.5));
+        assert_eq!(figures.number("name"), None);
+        assert_eq!(figures.number("empty"), None);
+        assert_eq!(figures.number("b"), None);
+    }
+
+    #[test]
+    fn a_failure_has_the_programs_last_words() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo first >&2; echo 'no GCM' >&2; exit 1"]);
+        let error = Figures::of(shell).expect_err("fails").to_string();
+        assert_eq!(error, "no GCM");
+    }
+}

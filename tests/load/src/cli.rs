@@ -1,0 +1,168 @@
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cipher::CipherKind;
+use crate::floor::FloorConfig;
+use crate::run::RunConfig;
+use crate::schedule::PublisherKind;
+
+/// Load for any WHIP and WHEP server: one publisher with real ICE, DTLS and
+/// SRTP, and many subscribers that cost little, so that what is measured is the
+/// server.
+///
+/// Subscribers count packets by their clear headers and open one in 64; they
+/// answer with receiver reports, transport-wide feedback where the server takes
+/// it, NACKs for what --loss drops, and STUN consent. Their sockets never
+/// coalesce (no UDP_GRO): every datagram that is counted was one.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "transom-load", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum What {
+    /// Load a server and tell what it took
+    Run(Run),
+    /// Measure what the machine takes for the same packets without a server:
+    /// seal and send, nothing else
+    Floor(Floor),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Run {
+    /// Where to publish
+    #[arg(long, value_name = "URL")]
+    whip: String,
+    /// Where to watch
+    #[arg(long, value_name = "URL")]
+    whep: String,
+    /// Bearer token for both
+    #[arg(long)]
+    token: Option<String>,
+    /// Bearer token for publishing, where it is another
+    #[arg(long, value_name = "TOKEN")]
+    whip_token: Option<String>,
+    /// Bearer token for watching, where it is another
+    #[arg(long, value_name = "TOKEN")]
+    whep_token: Option<String>,
+    /// The server's process, whose CPU time and memory are read from /proc; without
+    /// it, only what arrives is told
+    #[arg(long)]
+    pid: Option<u32>,
+    #[command(flatten)]
+    load: Load,
+    /// Percentage of picture packets that subscribers drop and ask for again
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    loss: f64,
+    /// Seconds between the last join and the measurement
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    warmup: f64,
+    /// Seconds measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    seconds: f64,
+    /// Print key=value lines
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Floor {
+    #[command(flatten)]
+    load: Load,
+    /// Seconds of each run
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    seconds: f64,
+    /// How often; the median is told
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Print key=value lines
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct Load {
+    /// Subscribers
+    #[arg(short, long, value_name = "N", default_value_t = 100)]
+    n: usize,
+    /// How the publisher sends
+    #[arg(long, value_enum, default_value_t = PublisherKind::Burst)]
+    publisher: PublisherKind,
+    /// SRTP profiles that the subscribers offer
+    #[arg(long, value_enum, default_value_t = CipherKind::Gcm)]
+    cipher: CipherKind,
+}
+
+impl Run {
+    pub(crate) fn config(&self) -> RunConfig {
+        let or_both = |own: &Option<String>| own.clone().or_else(|| self.token.clone());
+        RunConfig {
+            whip: self.whip.clone(),
+            whep: self.whep.clone(),
+            whip_token: or_both(&self.whip_token),
+            whep_token: or_both(&self.whep_token),
+            pid: self.pid,
+            subscribers: self.load.n,
+            publisher: self.load.publisher,
+            cipher: self.load.cipher,
+            loss_percent: self.loss,
+            warmup: seconds(self.warmup),
+            measure: seconds(self.seconds),
+        }
+    }
+}
+
+impl Floor {
+    pub(crate) fn config(&self) -> FloorConfig {
+        FloorConfig {
+            subscribers: self.load.n,
+            publisher: self.load.publisher,
+            cipher: self.load.cipher,
+            measure: seconds(self.seconds),
+            runs: self.runs,
+        }
+    }
+}
+
+fn seconds(s: f64) -> Duration {
+    Duration::try_from_secs_f64(s).unwrap_or_default()
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  transom-load run --whip http://127.0.0.1:7080/whip/door --whep http://127.0.0.1:7080/whep/door \\
+      --whip-token PUBLISH --whep-token WATCH --pid $(pidof transom-sfu) -n 100
+      Our server; the tokens are in its state folder's secrets.toml.
+  transom-load run --whip 'http://127.0.0.1:1985/rtc/v1/whip/?app=live&stream=door' \\
+      --whep 'http://127.0.0.1:1985/rtc/v1/whep/?app=live&stream=door' \\
+      --pid $(pidof srs) --cipher cm --loss 2
+      SRS, whose subscribers lose 2 % of the picture and ask for it again.
+  transom-load floor -n 100 --publisher paced --cipher gcm
+      What the machine itself takes.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_token_serves_both_and_its_own_wins() {
+        let line = "transom-load run --whip http://a/ --whep http://b/ --token t --whep-token w";
+        let cli = Cli::try_parse_from(line.split(' ')).expect("parses");
+        let What::Run(run) = cli.what else {
+            panic!("another command");
+        };
+        let config = run.config();
+        assert_eq!(config.whip_token.as_deref(), Some("t"));
+        assert_eq!(config.whep_token.as_deref(), Some("w"));
+    }
+}
