@@ -338,6 +338,7 @@ impl Work {
             timestamp,
             marker: slot.marker(),
             payload: &self.payload,
+            padding: 0,
         };
         let start = self.buf.len();
         let peer = &mut self.connection.peer;

@@ -52,6 +52,7 @@ impl History {
             timestamp: kept.timestamp,
             marker: kept.marker,
             payload: &kept.payload,
+            padding: 0,
         })
     }
 }
@@ -70,6 +71,7 @@ mod tests {
                 timestamp: MediaTime(7),
                 marker: n % 8 == 7,
                 payload: payload.as_bytes(),
+                padding: 0,
             };
             history.push(TrackId(1), &packet);
         }
