@@ -18,7 +18,6 @@ use transom_rtc_udp::{RecvBatch, SocketConfig, Transmit, UdpSocket};
 use crate::call::open_socket;
 use crate::cipher::CipherKind;
 use crate::clock::Clock;
-use crate::payload;
 use crate::process;
 use crate::quantile::quantile;
 use crate::schedule::{PublisherKind, Schedule, Slot};
@@ -97,6 +96,7 @@ fn run_once(config: &FloorConfig) -> Result<FloorRun, FloorError> {
     let sender = Sender {
         socket: UdpSocket::bind(any, &SocketConfig::default())?,
         receivers,
+        payload: [0x5a; 1500],
         buf: Vec::with_capacity(2 * FLUSH_AT),
         transmits: Vec::new(),
         sent: 0,
@@ -123,6 +123,8 @@ struct Receiver {
 struct Sender {
     socket: UdpSocket,
     receivers: Vec<Receiver>,
+    /// What every packet holds, as much of it as it is long: nobody opens them.
+    payload: [u8; 1500],
     buf: Vec<u8>,
     transmits: Vec<Transmit>,
     sent: u64,
@@ -137,30 +139,17 @@ impl Sender {
         let clock = Clock::new();
         let begun = clock.now();
         let mut walk = schedule.walk();
-        let mut payloads: Vec<(Slot, Vec<u8>)> = Vec::new();
-        let mut number = 0;
+        let mut batch: Vec<Slot> = Vec::new();
         let cpu = process::own_thread();
         loop {
             let due = clock.now().since(begun);
             if due >= measure {
                 break;
             }
-            payloads.clear();
-            while let Some(slot) = walk.take(due) {
-                let spec = payload::Spec {
-                    kind: slot.kind,
-                    len: slot.len,
-                    index: slot.index,
-                    of: slot.of,
-                    key: false,
-                };
-                let mut payload = Vec::new();
-                payload::write(&mut payload, spec, number, begun);
-                number += 1;
-                payloads.push((slot, payload));
-            }
-            if !payloads.is_empty() {
-                self.fan_out(&payloads)?;
+            batch.clear();
+            batch.extend(std::iter::from_fn(|| walk.take(due)));
+            if !batch.is_empty() {
+                self.fan_out(&batch)?;
             }
             thread::sleep(walk.next_at().saturating_sub(clock.now().since(begun)));
         }
@@ -168,14 +157,15 @@ impl Sender {
         Ok((self.sent, cpu, clock.now().since(begun)))
     }
 
-    fn fan_out(&mut self, payloads: &[(Slot, Vec<u8>)]) -> Result<(), FloorError> {
+    fn fan_out(&mut self, batch: &[Slot]) -> Result<(), FloorError> {
         for at in 0..self.receivers.len() {
             let Some(receiver) = self.receivers.get_mut(at) else {
                 break;
             };
             let mut run: Option<Transmit> = None;
-            for (slot, payload) in payloads {
+            for slot in batch {
                 let start = self.buf.len();
+                let payload = self.payload.get(..slot.len).unwrap_or(&self.payload);
                 receiver.sealer.seal(&mut self.buf, slot, payload)?;
                 let end = self.buf.len();
                 self.sent += 1;

@@ -21,7 +21,10 @@ impl Figures {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().rfind(|line| !line.trim().is_empty());
-        Err(Failure::new(last.unwrap_or("it failed without a word")))
+        let last = last.unwrap_or("it failed without a word");
+        Err(Failure::new(
+            last.strip_prefix("transom-load: ").unwrap_or(last),
+        ))
     }
 
     fn parse(text: &str) -> Self {
@@ -55,7 +58,10 @@ mod tests {
     #[test]
     fn a_failure_has_the_programs_last_words() {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "echo first >&2; echo 'no GCM' >&2; exit 1"]);
+        shell.args([
+            "-c",
+            "echo first >&2; echo 'transom-load: no GCM' >&2; exit 1",
+        ]);
         let error = Figures::of(shell).expect_err("fails").to_string();
         assert_eq!(error, "no GCM");
     }

@@ -66,11 +66,13 @@ impl Table {
         }
         for column in &self.servers {
             if column.runs.is_empty() {
-                let why = column.refused.clone().unwrap_or_default();
+                // The whole of it was told when it happened.
+                let why = column.refused.as_deref().unwrap_or_default();
+                let why = why.split_once(": ").map_or(why, |(first, _)| first);
                 rows.push(Row {
                     case: case.clone(),
                     name: column.name.clone(),
-                    cells: vec![why],
+                    cells: vec![why.to_owned()],
                 });
                 continue;
             }
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn who_refuses_has_a_row_that_says_why() {
         let mut table = Table::new(vec!["transom".to_owned(), "srs".to_owned()]);
-        table.refuse(1, "server does not take GCM");
+        table.refuse(1, "server does not take GCM: try --cipher cm");
         assert!(table.is_refused(1) && !table.is_refused(0));
         let case = Case {
             publisher: "burst".to_owned(),
