@@ -1,6 +1,7 @@
 //! Datagrams on their way out, collected so that many leave in one call.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use transom_rtc_proto::ice::Path;
 use transom_rtc_udp::{Transmit, UdpSocket};
@@ -9,11 +10,15 @@ use transom_rtc_udp::{Transmit, UdpSocket};
 const FLUSH_AT: usize = 192 * 1024;
 
 /// Sealed datagrams lying one after the other, and where each run of them goes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Egress {
     buf: Vec<u8>,
     runs: Vec<Run>,
     transmits: Vec<Transmit>,
+    /// Where datagrams go.
+    path: Path,
+    /// No run of this path is open.
+    begun: bool,
     /// Datagrams that found the socket full.
     dropped: u64,
 }
@@ -26,46 +31,85 @@ struct Run {
     closed: bool,
 }
 
+impl Default for Egress {
+    fn default() -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Self {
+            buf: Vec::new(),
+            runs: Vec::new(),
+            transmits: Vec::new(),
+            path: Path {
+                local: nowhere,
+                remote: nowhere,
+            },
+            begun: true,
+            dropped: 0,
+        }
+    }
+}
+
 impl Egress {
     /// The buffer to append one datagram to; then call [`Egress::commit`].
     pub(super) fn buf(&mut self) -> &mut Vec<u8> {
         &mut self.buf
     }
 
+    /// Datagrams that follow by [`Egress::commit_more`] are for `path`.
+    pub(super) fn begin(&mut self, path: Path) {
+        self.path = path;
+        let goes_on = self.runs.last().is_some_and(|run| {
+            run.transmit.local == path.local && run.transmit.remote == path.remote
+        });
+        self.begun = !goes_on;
+    }
+
+    /// What was appended from `start` on is one datagram for the path that was begun.
+    pub(super) fn commit_more(&mut self, start: usize) {
+        self.put(start, None);
+    }
+
     /// What was appended from `start` on is one datagram, or several of
     /// `segment_size` bytes, for `path`.
     pub(super) fn commit(&mut self, path: Path, start: usize, segment_size: Option<usize>) {
+        self.begin(path);
+        self.put(start, segment_size);
+    }
+
+    fn put(&mut self, start: usize, segment_size: Option<usize>) {
         let end = self.buf.len();
         let len = end - start;
         if len == 0 {
             return;
         }
         let size = segment_size.unwrap_or(len);
-        if let Some(run) = self.runs.last_mut() {
+        let is_whole = len == size || len.is_multiple_of(size);
+        // The first of a path begins a run of its own.
+        let run = self
+            .runs
+            .last_mut()
+            .filter(|run| !self.begun && !run.closed);
+        if let Some(run) = run
+            && run.transmit.range.end == start
+        {
             let t = &mut run.transmit;
-            let same_path = t.local == path.local && t.remote == path.remote;
             let run_size = t.segment_size.unwrap_or(t.range.len());
-            if same_path && !run.closed && size == run_size && t.range.end == start {
+            // Only the last one of a run may be shorter.
+            if size == run_size || len < run_size {
                 t.segment_size = Some(run_size);
                 t.range.end = end;
-                run.closed = !len.is_multiple_of(size);
-                return;
-            }
-            if same_path && !run.closed && len < run_size && t.range.end == start {
-                t.segment_size = Some(run_size);
-                t.range.end = end;
-                run.closed = true;
+                run.closed = !is_whole || len < run_size;
                 return;
             }
         }
+        self.begun = false;
         self.runs.push(Run {
             transmit: Transmit {
-                local: path.local,
-                remote: path.remote,
+                local: self.path.local,
+                remote: self.path.remote,
                 range: start..end,
                 segment_size,
             },
-            closed: !len.is_multiple_of(size),
+            closed: !is_whole,
         });
     }
 

@@ -33,24 +33,23 @@ pub(super) fn forward(
     if let (true, Some(path)) = (slot.peer.is_connected(), slot.peer.path())
         && let Role::Subscriber(subscriptions) = &mut slot.role
     {
+        egress.begin(path);
         for subscription in subscriptions {
             let Some(published) = stream.track(subscription.kind) else {
                 continue;
             };
             let waited = !subscription.is_live(published);
-            for (seq, padding) in subscription.next_batch(now, published) {
-                let packet = published.buffer().get(seq);
-                let Some(packet) = packet.and_then(|p| subscription.outgoing(now, published, &p))
-                else {
+            let Ok(mut forwarder) = slot.peer.forwarder(now, subscription.track) else {
+                continue;
+            };
+            for (packet, padding) in subscription.next_batch(now, published) {
+                let Some(packet) = subscription.outgoing(now, published, &packet) else {
                     continue;
                 };
                 let packet = Outgoing { padding, ..packet };
                 let start = egress.buf().len();
-                match slot
-                    .peer
-                    .forward(now, subscription.track, &packet, egress.buf())
-                {
-                    Ok(_) => egress.commit(path, start, None),
+                match forwarder.forward(&packet, egress.buf()) {
+                    Ok(_) => egress.commit_more(start),
                     Err(_) => subscription.dropped += 1,
                 }
             }

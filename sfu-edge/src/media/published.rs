@@ -6,7 +6,7 @@ use std::time::Duration;
 use transom_rtc_proto::id::{ExtSeq, MediaTime, Ssrc};
 use transom_rtc_proto::peer::{ClockReference, RtpInfo, TrackId};
 use transom_rtc_proto::sdp::{Codec, MediaKind};
-use transom_rtc_proto::stream::{MediaInfo, RetransmitBuffer, Stored};
+use transom_rtc_proto::stream::{MediaInfo, Place, RetransmitBuffer, Stored};
 use transom_rtc_proto::time::Instant;
 
 use super::equal;
@@ -19,6 +19,13 @@ const VIDEO_BYTES: usize = 1 << 20;
 /// What is kept of a sound track: five seconds.
 const AUDIO_PACKETS: usize = 256;
 const AUDIO_BYTES: usize = 64 << 10;
+
+/// A fresh packet as the fan-out reads it.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    pub(super) place: Place,
+    pub(super) padding: u8,
+}
 
 /// A published track.
 #[derive(Debug)]
@@ -36,9 +43,11 @@ pub(super) struct PublishedTrack {
     buffer: RetransmitBuffer,
     /// What came since the last fan-out, in order of arrival.
     fresh: Vec<ExtSeq>,
-    /// Padding of each of them; of none before [`PublishedTrack::level`].
-    padding: Vec<u8>,
+    /// The same, ready to be read once a subscriber; see [`PublishedTrack::prepare`].
+    batch: Vec<Fresh>,
+    /// Room to work in.
     lengths: Vec<usize>,
+    padding: Vec<u8>,
     /// Media time of the newest frame.
     newest: Option<MediaTime>,
     /// The publisher's clock, from its latest sender report.
@@ -62,8 +71,9 @@ impl PublishedTrack {
             source: None,
             buffer: RetransmitBuffer::new(packets, bytes),
             fresh: Vec::with_capacity(64),
-            padding: Vec::with_capacity(64),
+            batch: Vec::with_capacity(64),
             lengths: Vec::with_capacity(64),
+            padding: Vec::with_capacity(64),
             newest: None,
             clock: None,
             frames: 0,
@@ -156,30 +166,34 @@ impl PublishedTrack {
         &self.fresh
     }
 
-    /// Finds the padding that brings fresh packets to one size, once for all
-    /// subscribers.
-    pub(super) fn level(&mut self) {
-        self.padding.clear();
-        if self.fresh.len() < 2 {
-            return;
-        }
+    /// Finds each fresh packet, and the padding that brings them to one size,
+    /// once for all subscribers.
+    pub(super) fn prepare(&mut self) {
+        self.batch.clear();
         self.lengths.clear();
+        self.padding.clear();
         for seq in &self.fresh {
-            let len = self.buffer.get(*seq).map_or(0, |p| p.payload.len());
-            self.lengths.push(len);
+            // What the ring has lost already is lost to everybody.
+            if let Some(place) = self.buffer.find(*seq) {
+                self.lengths.push(place.payload_len());
+                self.batch.push(Fresh { place, padding: 0 });
+            }
         }
         equal::plan(&self.lengths, &mut self.padding);
+        for (fresh, padding) in self.batch.iter_mut().zip(&self.padding) {
+            fresh.padding = *padding;
+        }
     }
 
-    /// The padding of the fresh packet at this place.
-    pub(super) fn padding(&self, at: usize) -> u8 {
-        self.padding.get(at).copied().unwrap_or(0)
+    /// What was prepared.
+    pub(super) fn batch(&self) -> &[Fresh] {
+        &self.batch
     }
 
     /// The fan-out is done.
     pub(super) fn clear_fresh(&mut self) {
         self.fresh.clear();
-        self.padding.clear();
+        self.batch.clear();
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct SeqMap {
     next_output: u64,
     /// One past the highest source of the newest segment.
     next_source: u64,
+    /// The newest of the segments, where nearly every packet belongs.
+    newest: Option<Segment>,
 }
 
 impl SeqMap {
@@ -55,6 +57,7 @@ impl SeqMap {
             segments: VecDeque::with_capacity(MAX_SEGMENTS),
             next_output,
             next_source: 0,
+            newest: None,
         }
     }
 
@@ -64,11 +67,13 @@ impl SeqMap {
         if self.segments.len() == MAX_SEGMENTS {
             self.segments.pop_front();
         }
-        self.segments.push_back(Segment {
+        let segment = Segment {
             generation,
             source: seq.0,
             output: self.next_output,
-        });
+        };
+        self.segments.push_back(segment);
+        self.newest = Some(segment);
         self.next_source = seq.0;
     }
 
@@ -90,6 +95,20 @@ impl SeqMap {
 
     /// The subscriber's number for `seq`; `None` for a packet from before the first run.
     pub(super) fn output(&mut self, generation: u32, seq: ExtSeq) -> Option<ExtSeq> {
+        // The next one, as nearly always.
+        if let Some(newest) = self.newest
+            && newest.generation == generation
+            && seq.0 == self.next_source
+        {
+            let output = newest.output + (seq.0 - newest.source);
+            self.next_source = seq.0 + 1;
+            self.next_output = output + 1;
+            return Some(ExtSeq(output));
+        }
+        self.output_of_any(generation, seq)
+    }
+
+    fn output_of_any(&mut self, generation: u32, seq: ExtSeq) -> Option<ExtSeq> {
         self.close_leap(generation, seq);
         let newest = self.segments.len().checked_sub(1)?;
         let at = self

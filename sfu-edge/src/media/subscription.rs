@@ -1,16 +1,15 @@
 //! One track as one subscriber sees it.
 
-use std::iter::Enumerate;
 use std::ops::Range;
 use std::time::Duration;
 
 use transom_rtc_proto::id::{ExtSeq, MediaTime, SeqNo};
 use transom_rtc_proto::peer::{ClockReference, Outgoing, TrackId};
 use transom_rtc_proto::sdp::MediaKind;
-use transom_rtc_proto::stream::Stored;
+use transom_rtc_proto::stream::{RetransmitBuffer, Stored};
 use transom_rtc_proto::time::Instant;
 
-use super::published::{PublishedTrack, VIDEO_PACKETS, later};
+use super::published::{Fresh, PublishedTrack, VIDEO_PACKETS, later};
 use super::seq_map::SeqMap;
 
 /// A repair for a packet that left longer ago comes too late to be seen.
@@ -60,21 +59,23 @@ pub(super) struct Subscription {
     pub(super) dropped: u64,
 }
 
-/// Numbers of packets to be sent, in order, and the padding of each.
+/// Packets to be sent, in order, and the padding of each.
 #[derive(Debug)]
 pub(super) enum Batch<'a> {
-    Past(Range<u64>),
-    Fresh(Enumerate<std::slice::Iter<'a, ExtSeq>>, &'a PublishedTrack),
+    Past(Range<u64>, &'a RetransmitBuffer),
+    Fresh(std::slice::Iter<'a, Fresh>, &'a RetransmitBuffer),
 }
 
-impl Iterator for Batch<'_> {
-    type Item = (ExtSeq, u8);
+impl<'a> Iterator for Batch<'a> {
+    type Item = (Stored<'a>, u8);
 
-    fn next(&mut self) -> Option<(ExtSeq, u8)> {
+    fn next(&mut self) -> Option<(Stored<'a>, u8)> {
         match self {
-            Self::Past(numbers) => numbers.next().map(|seq| (ExtSeq(seq), 0)),
-            Self::Fresh(numbers, track) => {
-                numbers.next().map(|(at, seq)| (*seq, track.padding(at)))
+            Self::Past(numbers, buffer) => numbers
+                .find_map(|seq| buffer.get(ExtSeq(seq)))
+                .map(|packet| (packet, 0)),
+            Self::Fresh(batch, buffer) => {
+                batch.find_map(|fresh| Some((buffer.read(&fresh.place)?, fresh.padding)))
             }
         }
     }
@@ -130,13 +131,13 @@ impl Subscription {
             self.past = published.key_frame_to_begin_with(now, MAX_CATCH_UP_AGE);
         }
         let (Some(first), Some(newest)) = (self.past, published.buffer().newest()) else {
-            return Batch::Fresh(published.fresh().iter().enumerate(), published);
+            return Batch::Fresh(published.batch().iter(), published.buffer());
         };
         // A leap of the numbers is not walked through: the buffer spans no more.
         let first = ExtSeq(first.0.max(newest.0.saturating_sub(MAX_PAST)));
         let end = ExtSeq((newest.0 + 1).min(first.0 + CATCH_UP_BURST as u64));
         self.past = (end <= newest).then_some(end);
-        Batch::Past(first.0..end.0)
+        Batch::Past(first.0..end.0, published.buffer())
     }
 
     /// Whether more of the past is to be sent.
@@ -349,6 +350,11 @@ mod tests {
             .map(|o| (o.seq.0, o.timestamp.0))
     }
 
+    fn numbers(s: &mut Subscription, track: &PublishedTrack, now: Instant) -> Vec<u64> {
+        let batch = s.next_batch(now, track);
+        batch.map(|(packet, _)| packet.seq.0).collect()
+    }
+
     #[test]
     fn a_late_joiner_begins_with_a_key_frame() {
         let (mut track, mut s) = (track(), subscription());
@@ -378,12 +384,12 @@ mod tests {
         }
         let mut got = Vec::new();
         loop {
-            let batch: Vec<_> = s.next_batch(ms(100), &track).collect();
+            let batch = numbers(&mut s, &track, ms(100));
             assert!(batch.len() <= CATCH_UP_BURST);
             got.extend(
                 batch
                     .into_iter()
-                    .filter_map(|(seq, _)| forward(&mut s, &track, ms(100), seq.0)),
+                    .filter_map(|seq| forward(&mut s, &track, ms(100), seq)),
             );
             if !s.is_catching_up() {
                 break;
@@ -393,8 +399,9 @@ mod tests {
         assert!(got.windows(2).all(|w| w[1].0 == w[0].0 + 1));
         track.clear_fresh();
         push(&mut track, ms(101), 70_100, 1000, false, b"delta");
-        let fresh: Vec<_> = s.next_batch(ms(101), &track).collect();
-        assert_eq!(fresh, [(ExtSeq(70_100), 0)], "then what is fresh");
+        track.prepare();
+        let fresh = numbers(&mut s, &track, ms(101));
+        assert_eq!(fresh, [70_100], "then what is fresh");
     }
 
     #[test]
@@ -418,8 +425,8 @@ mod tests {
         push(&mut track, ms(0), 70_000, 0, true, b"key");
         track.clear_fresh();
         push(&mut track, ms(6000), 70_001, 10, false, b"delta");
-        let batch: Vec<_> = s.next_batch(ms(6000), &track).collect();
-        assert_eq!(batch, [(ExtSeq(70_001), 0)]);
+        track.prepare();
+        assert_eq!(numbers(&mut s, &track, ms(6000)), [70_001]);
         assert!(s.awaits_key_frame(&track));
     }
 

@@ -438,7 +438,7 @@ impl World {
             };
             stream.due = None;
             for track in &mut stream.tracks {
-                track.level();
+                track.prepare();
             }
             let mut awaits_key_frame = false;
             for subscriber in &stream.subscribers {

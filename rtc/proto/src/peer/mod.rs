@@ -33,7 +33,7 @@ use core::time::Duration;
 pub use config::{DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MTU, PeerConfig, SendMode};
 pub use event::{CloseReason, DropReason, Event, Received, RtpInfo, TrackId};
 pub use receive::ReceiveTrackStats;
-pub use send::{ClockReference, Frame, Outgoing, SendError, SendTrackStats};
+pub use send::{ClockReference, Forwarder, Frame, Outgoing, SendError, SendTrackStats};
 pub use timer::Timer;
 
 use crate::ice::{IceAgent, IceConfig, IceEvent, IceStats, IceTimers, Path};
@@ -235,8 +235,20 @@ impl Peer {
         Ok(())
     }
 
-    /// Seals a forwarded packet and appends it to `buf`; returns its length.
-    /// Each output sequence number is sealed at most once.
+    /// Seals ready packets of `track`, as many as there are.
+    ///
+    /// # Errors
+    /// Where there are no keys yet, or no such track.
+    pub fn forwarder(&mut self, now: Instant, track: TrackId) -> Result<Forwarder<'_>, SendError> {
+        let srtp = self.secure.srtp().ok_or(SendError::NotConnected)?;
+        self.send
+            .forwarder(now, track, srtp.as_mut(), &mut self.timers)
+    }
+
+    /// Seals one ready packet and appends it to `buf`, as [`Forwarder::forward`] does.
+    ///
+    /// # Errors
+    /// Those of [`Peer::forwarder`] and of [`Forwarder::forward`].
     pub fn forward(
         &mut self,
         now: Instant,
@@ -244,10 +256,7 @@ impl Peer {
         packet: &Outgoing<'_>,
         buf: &mut Vec<u8>,
     ) -> Result<usize, SendError> {
-        let srtp = self.secure.srtp().ok_or(SendError::NotConnected)?;
-        let len = self.send.forward(now, track, packet, srtp.as_mut(), buf)?;
-        self.arm_report(now);
-        Ok(len)
+        self.forwarder(now, track)?.forward(packet, buf)
     }
 
     /// Seals a repair of a forwarded packet in the retransmission stream

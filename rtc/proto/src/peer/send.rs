@@ -1,10 +1,13 @@
 //! The tracks we send.
 
+mod forwarder;
 mod frames;
 mod packet;
 mod sealer;
+mod template;
 mod track;
 
+pub use forwarder::Forwarder;
 pub use packet::{ClockReference, Frame, Outgoing, SendError, SendTrackStats};
 
 use alloc::string::String;
@@ -13,12 +16,12 @@ use core::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use sealer::Plain;
 use track::SendTrack;
 
 use super::config::SendMode;
 use super::event::{Event, TrackId};
 use super::report;
+use super::timer::TimerTable;
 use crate::id::Ssrc;
 use crate::port::Srtp;
 use crate::rtcp::{Nack, ReportBlock, SenderInfo, TwccFeedback};
@@ -189,36 +192,22 @@ impl SendSide {
 
     // --- Forwarding ---
 
-    pub(super) fn forward(
-        &mut self,
+    pub(super) fn forwarder<'a>(
+        &'a mut self,
         now: Instant,
         id: TrackId,
-        packet: &Outgoing<'_>,
-        srtp: &mut dyn Srtp,
-        buf: &mut Vec<u8>,
-    ) -> Result<usize, SendError> {
-        let transport = &mut self.transport;
-        let track = self
-            .tracks
-            .iter_mut()
-            .find(|t| t.id == id)
-            .ok_or(SendError::NoSuchTrack)?;
-        let sealer = &mut track.sealer;
-        let plain = Plain {
-            pt: sealer.pt,
-            ssrc: sealer.ssrc,
-            seq: packet.seq,
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            original: None,
-            transport_seq: sealer.transport_seq(now, packet.payload.len(), transport),
-            payload: packet.payload,
-            padding: packet.padding,
-        };
-        let len = sealer.seal(&plain, srtp, buf)?;
-        track.tally.note_sent(false, packet.payload.len(), len);
-        track.active = true;
-        Ok(len)
+        srtp: &'a mut dyn Srtp,
+        timers: &'a mut TimerTable,
+    ) -> Result<Forwarder<'a>, SendError> {
+        let track = self.tracks.iter_mut().find(|t| t.id == id);
+        let track = track.ok_or(SendError::NoSuchTrack)?;
+        Ok(Forwarder::new(
+            now,
+            track,
+            &mut self.transport,
+            srtp,
+            timers,
+        ))
     }
 
     pub(super) fn forward_repair(

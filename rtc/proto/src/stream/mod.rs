@@ -16,7 +16,7 @@ mod twcc_sender;
 pub use nack::{Arrival, NackGenerator, NackPolicy};
 pub use receive_stats::ReceiveStats;
 pub use reorder::ReorderBuffer;
-pub use retransmit::{MediaInfo, RetransmitBuffer, Stored};
+pub use retransmit::{MediaInfo, Place, RetransmitBuffer, Stored};
 pub use send_stats::SendStats;
 pub use twcc_receiver::TwccReceiver;
 pub use twcc_sender::{PacketFate, TwccSender, TwccSummary};

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use core::ops::Range;
 use core::time::Duration;
 
 use crate::id::{ExtSeq, MediaTime, Pt};
@@ -31,6 +32,22 @@ pub struct Stored<'a> {
     pub info: MediaInfo,
     /// Its payload, without padding.
     pub payload: &'a [u8],
+}
+
+/// Where a [`RetransmitBuffer`] holds a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    seq: ExtSeq,
+    at: Instant,
+    info: MediaInfo,
+    bytes: Range<usize>,
+}
+
+impl Place {
+    /// Length of the payload, bytes.
+    pub fn payload_len(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// The latest packets of one stream, found by their numbers.
@@ -137,6 +154,12 @@ impl RetransmitBuffer {
 
     /// The packet `seq`, if it is still held.
     pub fn get(&self, seq: ExtSeq) -> Option<Stored<'_>> {
+        self.read(&self.find(seq)?)
+    }
+
+    /// Where the packet `seq` is, if it is still held: for a packet that is
+    /// read many times, as in fan-out.
+    pub fn find(&self, seq: ExtSeq) -> Option<Place> {
         let slot = self.slot(seq).filter(|s| s.seq == seq)?;
         let len = usize::from(slot.len?);
         // Overwritten once the ring has gone round past its first byte.
@@ -144,11 +167,22 @@ impl RetransmitBuffer {
             return None;
         }
         let offset = self.offset(slot.start);
-        Some(Stored {
+        Some(Place {
             seq,
             at: slot.at,
             info: slot.info,
-            payload: self.bytes.get(offset..offset + len)?,
+            bytes: offset..offset + len,
+        })
+    }
+
+    /// The packet at a place found since the last [`push`](Self::push); after
+    /// one, other bytes may be there.
+    pub fn read(&self, place: &Place) -> Option<Stored<'_>> {
+        Some(Stored {
+            seq: place.seq,
+            at: place.at,
+            info: place.info,
+            payload: self.bytes.get(place.bytes.clone())?,
         })
     }
 

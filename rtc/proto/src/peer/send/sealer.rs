@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::frames::QueuedPacket;
 use super::packet::{Outgoing, SendError};
+use super::template::HeaderTemplate;
 use crate::id::{MediaTime, Mid, Pt, SeqNo, Ssrc};
 use crate::port::{MAX_SRTP_OVERHEAD, Srtp};
 use crate::rtp::{RtpHeaderFields, write_header};
@@ -33,6 +34,7 @@ pub(super) struct Sealer {
     pub(super) mid: Mid,
     /// Packets sealed so far.
     pub(super) sealed: u64,
+    pub(super) template: HeaderTemplate,
 }
 
 /// Header fields that vary, and the payload.
@@ -153,35 +155,8 @@ impl Sealer {
         srtp: &mut dyn Srtp,
         buf: &mut Vec<u8>,
     ) -> Result<usize, SendError> {
-        let fields = RtpHeaderFields {
-            marker: plain.marker,
-            pt: plain.pt,
-            seq: plain.seq,
-            timestamp: plain.timestamp,
-            ssrc: plain.ssrc,
-        };
-        let transport_seq = plain.transport_seq.map(|seq| seq.0.to_be_bytes());
-        let mut elements: [(u8, &[u8]); 3] = [(0, &[]); 3];
-        let mut count = 0;
-        if let Some(id) = self.extensions.mid {
-            elements[count] = (id, self.mid.as_bytes());
-            count += 1;
-        }
-        if let (Some(id), Some(seq)) = (self.extensions.transport_cc, &transport_seq) {
-            elements[count] = (id, seq);
-            count += 1;
-        }
-        if let Some(id) = self.playout_delay() {
-            elements[count] = (id, &NO_PLAYOUT_DELAY);
-            count += 1;
-        }
-        self.sealed += 1;
-
-        let mut header = [0; MAX_HEADER];
-        let header_len =
-            write_header(&mut header, &fields, &elements[..count]).map_err(|_| SendError::Seal)?;
         let start = buf.len();
-        buf.extend_from_slice(&header[..header_len]);
+        self.push_header(plain, buf)?;
         if let Some(original) = plain.original {
             buf.extend_from_slice(&original.0.to_be_bytes());
         }
@@ -195,12 +170,64 @@ impl Sealer {
             }
         }
         let len = buf.len() - start;
-        buf.resize(start + len + MAX_SRTP_OVERHEAD, 0);
+        buf.extend_from_slice(&[0; MAX_SRTP_OVERHEAD]);
         let sealed = buf
             .get_mut(start..)
             .map(|packet| srtp.protect_rtp(packet, len));
         let sealed = sealed.and_then(Result::ok);
         buf.truncate(start + sealed.unwrap_or(0));
         sealed.ok_or(SendError::Seal)
+    }
+
+    fn push_header(&mut self, plain: &Plain<'_>, buf: &mut Vec<u8>) -> Result<(), SendError> {
+        let playout_delay = self.playout_delay();
+        self.sealed += 1;
+        if !self.template.is_for(plain, playout_delay) {
+            self.template = self.make_template(plain, playout_delay)?;
+        }
+        self.template.push(plain, buf);
+        Ok(())
+    }
+
+    fn make_template(
+        &self,
+        plain: &Plain<'_>,
+        playout_delay: Option<u8>,
+    ) -> Result<HeaderTemplate, SendError> {
+        let mut elements: [(u8, &[u8]); 3] = [(0, &[]); 3];
+        let mut count = 0;
+        // First, so that its place is known: behind its own head and the extension's.
+        let transport_seq = self
+            .extensions
+            .transport_cc
+            .filter(|_| plain.transport_seq.is_some());
+        if let Some(id) = transport_seq {
+            elements[count] = (id, &[0; 2]);
+            count += 1;
+        }
+        if let Some(id) = self.extensions.mid {
+            elements[count] = (id, self.mid.as_bytes());
+            count += 1;
+        }
+        if let Some(id) = playout_delay {
+            elements[count] = (id, &NO_PLAYOUT_DELAY);
+            count += 1;
+        }
+        let fields = RtpHeaderFields {
+            marker: false,
+            pt: plain.pt,
+            seq: SeqNo(0),
+            timestamp: MediaTime(0),
+            ssrc: plain.ssrc,
+        };
+        let mut bytes = [0; MAX_HEADER];
+        let len = write_header(&mut bytes, &fields, &elements[..count]);
+        Ok(HeaderTemplate {
+            bytes,
+            len: len.map_err(|_| SendError::Seal)?,
+            has_transport_seq: transport_seq.is_some(),
+            ssrc: plain.ssrc,
+            playout_delay,
+        })
     }
 }

@@ -8,6 +8,7 @@ use rand_chacha::rand_core::RngCore;
 use super::frames::FrameQueue;
 use super::packet::{ClockReference, SendTrackStats};
 use super::sealer::{MAX_HEADER, Sealer};
+use super::template::HeaderTemplate;
 use crate::id::{MediaTime, SeqNo};
 use crate::peer::config::SendMode;
 use crate::peer::event::TrackId;
@@ -68,6 +69,7 @@ impl SendTrack {
                 extensions,
                 mid: track.mid,
                 sealed: 0,
+                template: HeaderTemplate::empty(),
             },
             tally: Tally {
                 stats: SendStats::new(send.ssrc),

@@ -1,0 +1,92 @@
+//! Ready packets on their way to one receiver.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::FIRST_REPORT;
+use super::packet::{Outgoing, SendError};
+use super::sealer::Plain;
+use super::track::SendTrack;
+use crate::peer::report;
+use crate::peer::timer::{Timer, TimerTable};
+use crate::port::Srtp;
+use crate::stream::TwccSender;
+use crate::time::Instant;
+
+/// Seals packets of one track, one after the other. What is the same for all
+/// packets of a batch is looked up when it is made.
+pub struct Forwarder<'a> {
+    now: Instant,
+    track: &'a mut SendTrack,
+    transport: &'a mut Option<TwccSender>,
+    srtp: &'a mut dyn Srtp,
+    timers: &'a mut TimerTable,
+}
+
+impl<'a> Forwarder<'a> {
+    pub(super) fn new(
+        now: Instant,
+        track: &'a mut SendTrack,
+        transport: &'a mut Option<TwccSender>,
+        srtp: &'a mut dyn Srtp,
+        timers: &'a mut TimerTable,
+    ) -> Self {
+        Self {
+            now,
+            track,
+            transport,
+            srtp,
+            timers,
+        }
+    }
+
+    /// Seals a packet and appends it to `buf`; returns its length. Each output
+    /// sequence number is sealed at most once.
+    ///
+    /// # Errors
+    /// [`SendError::Seal`] where the number was sealed before, or where a
+    /// receiver could not tell which it is; nothing is appended then.
+    pub fn forward(
+        &mut self,
+        packet: &Outgoing<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Result<usize, SendError> {
+        let sealer = &mut self.track.sealer;
+        let payload_len = packet.payload.len();
+        let plain = Plain {
+            pt: sealer.pt,
+            ssrc: sealer.ssrc,
+            seq: packet.seq,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            original: None,
+            transport_seq: sealer.transport_seq(self.now, payload_len, self.transport),
+            payload: packet.payload,
+            padding: packet.padding,
+        };
+        let len = sealer.seal(&plain, self.srtp, buf)?;
+        self.track.tally.note_sent(false, payload_len, len);
+        if !self.track.active {
+            self.begin();
+        }
+        Ok(len)
+    }
+
+    /// Something was sent since the last report: another is due.
+    fn begin(&mut self) {
+        self.track.active = true;
+        let after = match self.track.reported {
+            true => report::INTERVAL,
+            false => FIRST_REPORT,
+        };
+        self.timers.arm(Timer::Report, self.now + after);
+    }
+}
+
+impl fmt::Debug for Forwarder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forwarder")
+            .field("track", &self.track.id)
+            .finish_non_exhaustive()
+    }
+}
