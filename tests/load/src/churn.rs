@@ -31,6 +31,10 @@ const QUIET: Duration = Duration::from_millis(500);
 /// Longest that the server may keep threads and files after all have left.
 const TIDY: Duration = Duration::from_secs(5);
 
+/// Memory is judged from so many cycles on: until then, what the server keeps for
+/// the next ones still fills.
+const JUDGED_FROM: usize = 2000;
+
 /// What it may grow by, of what it was after the first tenth, and besides.
 const GROWTH_PERCENT: u64 = 10;
 const GROWTH: u64 = 1 << 20;
@@ -232,7 +236,8 @@ impl Churned {
             ));
         }
         let (from, to) = self.growth()?;
-        (to > from + from * GROWTH_PERCENT / 100 + GROWTH).then(|| {
+        let judged = self.cycles() >= JUDGED_FROM;
+        (judged && to > from + from * GROWTH_PERCENT / 100 + GROWTH).then(|| {
             format!(
                 "memory grew from {:.2} MB after a tenth of the cycles to {:.2} MB",
                 megabytes(from),

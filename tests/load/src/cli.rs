@@ -44,13 +44,13 @@ struct Server {
     #[arg(long, value_name = "URL")]
     whep: String,
     /// Bearer token for both
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     token: Option<String>,
     /// Bearer token for publishing, where it is another
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     whip_token: Option<String>,
     /// Bearer token for watching, where it is another
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     whep_token: Option<String>,
 }
 
@@ -228,6 +228,19 @@ mod tests {
     #[test]
     fn the_flags_hold_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_may_begin_like_an_option() {
+        let line =
+            "transom-load run --whip http://a/ --whep http://b/ --token -Zt --whep-token --n";
+        let cli = Cli::try_parse_from(line.split(' ')).expect("parses");
+        let What::Run(run) = cli.what else {
+            panic!("another command");
+        };
+        let target = run.config().target;
+        assert_eq!(target.whip_token.as_deref(), Some("-Zt"));
+        assert_eq!(target.whep_token.as_deref(), Some("--n"));
     }
 
     #[test]

@@ -138,6 +138,7 @@ impl Outcome {
             ("nacks", t.nacks.to_string()),
             ("plis", t.plis.to_string()),
             ("transport_feedback", t.transport_feedback.to_string()),
+            ("asked_meanwhile", t.key_frames_asked.to_string()),
             ("sent_to_server", t.sent.to_string()),
             ("other_datagrams", t.others.to_string()),
             ("transport_cc", self.transport_cc.to_string()),

@@ -79,6 +79,8 @@ struct Wishes {
     silence: AtomicBool,
     /// Datagrams sent that are no media.
     sent: AtomicU64,
+    /// PLI and FIR that came.
+    asked: AtomicU64,
 }
 
 /// How it ended.
@@ -124,6 +126,11 @@ impl Publisher {
     /// Datagrams sent until now that were no media: checks, DTLS and reports.
     pub(crate) fn sent(&self) -> u64 {
         self.wishes.sent.load(Ordering::Relaxed)
+    }
+
+    /// Key frames asked for until now.
+    pub(crate) fn asked(&self) -> u64 {
+        self.wishes.asked.load(Ordering::Relaxed)
     }
 
     /// Ends it.
@@ -224,6 +231,8 @@ impl Work {
             self.connection.settle(now)?;
             wishes.sent.store(self.connection.sent, Ordering::Relaxed);
             self.take_events(now);
+            let asked = self.figures.key_frames_asked;
+            wishes.asked.store(asked, Ordering::Relaxed);
             let path = self.connection.peer.path();
             let (true, Some(path)) = (self.connection.peer.is_connected(), path) else {
                 thread::sleep(SHORT_NAP);

@@ -295,11 +295,12 @@ async fn measure(
     let own_before = CpuReading::take(std::process::id())?;
     let before = config.pid.map(CpuReading::take).transpose()?;
     let begun = clock.now();
-    let published_before = publisher.sent();
+    let (sent_before, asked_before) = (publisher.sent(), publisher.asked());
     sleep(config.measure).await;
     let mut tally = audience.read();
     let after = config.pid.map(CpuReading::take).transpose()?;
-    tally.sent += publisher.sent() - published_before;
+    tally.sent += publisher.sent() - sent_before;
+    tally.key_frames_asked = publisher.asked() - asked_before;
     let took = clock.now().since(begun);
     command(config.at_end.as_deref())?;
     let own_cpu = CpuReading::take(std::process::id())?.since(&own_before).cpu;

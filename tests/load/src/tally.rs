@@ -38,6 +38,8 @@ pub(crate) struct Tally {
     /// no RTP.
     pub(crate) sent: u64,
     pub(crate) others: u64,
+    /// Filled when read: key frames asked of the publisher.
+    pub(crate) key_frames_asked: u64,
     /// Filled when read: subscribers connected, and those that got nothing.
     pub(crate) connected: u64,
     pub(crate) silent: u64,
