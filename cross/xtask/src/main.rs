@@ -27,7 +27,7 @@ cargo xtask COMMAND [options]     (COMMAND --help tells the options)
 
   demo     show live video and sound in a browser: builds, starts server and agent, prints the link
   test     run the tests, all of them or --only some; installs what they need
-  bench    measure against the project's goals: latency, footprint, load, floor
+  bench    measure against the project's goals: latency, load, start, memory and more
 
 On a fresh Debian machine with Rust, `cargo xtask demo` is all it takes.
 ";

@@ -96,6 +96,18 @@ pub(crate) const OPENSSL: &[Package] = &[Package {
     shown_by: Sign::Program("openssl"),
 }];
 
+/// What counts instructions; callgrind_control comes with it and is Perl.
+pub(crate) const VALGRIND: &[Package] = &[
+    Package {
+        name: "valgrind",
+        shown_by: Sign::Program("callgrind_control"),
+    },
+    Package {
+        name: "perl",
+        shown_by: Sign::Program("perl"),
+    },
+];
+
 /// What the browser tests take.
 pub(crate) const BROWSER: &[Package] = &[
     Package {

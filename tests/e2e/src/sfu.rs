@@ -30,8 +30,15 @@ pub fn sfu(state: &Path) -> Command {
 impl Sfu {
     /// Starts one and waits until it listens.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one with this for its transom-sfu.toml.
+    pub fn start_with(config: &str) -> Self {
         let state = StateDir::new();
+        let config = state.write("transom-sfu.toml", config);
         let mut command = sfu(state.path());
+        command.arg("--config").arg(config);
         command.args(["--http", "127.0.0.1:0", "--udp-port", "0"]);
         let program = Program::start(command);
         let line = program.line("listening http=", Duration::from_secs(20));

@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     dtls: Dtls,
     /// Datagrams of the peer's own on their way out.
     buf: Vec<u8>,
+    /// Datagrams sent, those of the peer's own and by [`Connection::send`].
+    pub(crate) sent: u64,
 }
 
 impl Connection {
@@ -64,6 +66,7 @@ impl Connection {
             socket: link.socket,
             dtls: Dtls::spawn(runtime, dtls_config, config.wake),
             buf: Vec::new(),
+            sent: 0,
         }
     }
 
@@ -81,11 +84,19 @@ impl Connection {
             let sent = self.peer.poll_transmit(now, &mut self.buf, MAX_SEGMENTS);
             let Some(sent) = sent else { break };
             send(&self.socket, sent.path, &self.buf, sent.segment_size)?;
+            let size = sent.segment_size.unwrap_or(self.buf.len()).max(1);
+            self.sent += self.buf.len().div_ceil(size) as u64;
         }
         while let Some(action) = self.peer.poll_dtls() {
             self.dtls.handle_action(action);
         }
         Ok(())
+    }
+
+    /// Sends a datagram that the peer has no part in.
+    pub(crate) fn send(&mut self, path: Path, datagram: &[u8]) -> io::Result<()> {
+        self.sent += 1;
+        send(&self.socket, path, datagram, None)
     }
 
     /// The next event of the peer.

@@ -49,6 +49,11 @@ impl GapCounter {
         self.unique = 0;
     }
 
+    /// The highest number noted.
+    pub(crate) const fn highest(&self) -> Option<ExtSeq> {
+        self.highest
+    }
+
     /// Numbers after the mark that should have come by now.
     pub(crate) fn expected(&self) -> u64 {
         match (self.highest, self.mark) {

@@ -9,6 +9,7 @@
 
 mod audience;
 mod call;
+mod churn;
 mod cipher;
 mod cli;
 mod clock;
@@ -20,6 +21,7 @@ mod payload;
 mod process;
 mod publisher;
 mod quantile;
+mod rogue;
 mod run;
 mod schedule;
 mod shared_srtp;
@@ -31,11 +33,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::{Cli, Floor, Run, What};
+use cli::{Churn, Cli, Floor, Run, What};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().what {
         What::Run(run) => load(&run),
+        What::Churn(churn) => come_and_go(&churn),
         What::Floor(floor) => measure_floor(&floor),
     };
     match done {
@@ -47,12 +50,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(options: &Run) -> Result<(), Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
-        .build()?;
-    let outcome = runtime.block_on(run::run(&options.config()))?;
+        .build()
+}
+
+fn come_and_go(options: &Churn) -> Result<(), Box<dyn Error>> {
+    let churned = runtime()?.block_on(churn::run(&options.config()))?;
+    if options.plain {
+        print!("{}", churned.plain());
+    } else {
+        print!("{churned}");
+    }
+    match churned.fault() {
+        Some(fault) => Err(fault.into()),
+        None => Ok(()),
+    }
+}
+
+fn load(options: &Run) -> Result<(), Box<dyn Error>> {
+    let outcome = runtime()?.block_on(run::run(&options.config()))?;
     if options.plain {
         print!("{}", outcome.plain());
     } else {

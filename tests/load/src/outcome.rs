@@ -7,17 +7,16 @@ use transom_rtc_proto::peer::CloseReason;
 use transom_rtc_proto::port::SrtpProfile;
 
 use crate::cipher::profile_name;
-use crate::process::CpuSource;
+use crate::process::{ThreadUse, Use};
 use crate::publisher::Ended;
 use crate::quantile::quantile;
 use crate::subscriber::JoinTimes;
 use crate::tally::Tally;
 
 /// What the server's process has used in the measured time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ServerFigures {
-    pub(crate) cpu: Duration,
-    pub(crate) source: CpuSource,
+    pub(crate) used: Use,
     /// Memory before the first session and at the end of the measured time, bytes.
     pub(crate) resident_before: u64,
     pub(crate) resident: u64,
@@ -30,6 +29,8 @@ pub(crate) struct Outcome {
     pub(crate) cipher: &'static str,
     pub(crate) subscribers: usize,
     pub(crate) loss_percent: f64,
+    /// Nothing was published while it was measured.
+    pub(crate) idle: bool,
     pub(crate) measured: Duration,
     /// CPU time of this process meanwhile: near a core, it is what limits.
     pub(crate) own_cpu: Duration,
@@ -65,7 +66,8 @@ impl Outcome {
                 "{bad} of {sampled} opened packets are not what was sent"
             ));
         }
-        (t.silent > 0).then(|| format!("{} subscribers got nothing", t.silent))
+        let silent = t.silent > 0 && !self.idle;
+        silent.then(|| format!("{} subscribers got nothing", t.silent))
     }
 
     /// One `key=value` a line. A key without a value was not measured.
@@ -93,16 +95,18 @@ impl Outcome {
             ("bytes", t.bytes.to_string()),
             (
                 "cpu_seconds",
-                server.map(|s| seconds(s.cpu)).unwrap_or_default(),
+                server.map(|s| seconds(s.used.cpu)).unwrap_or_default(),
             ),
             (
                 "cpu_source",
                 server
-                    .map(|s| s.source.name())
+                    .map(|s| s.used.source.name())
                     .unwrap_or_default()
                     .to_owned(),
             ),
             ("cpu_share", number(self.cpu_share())),
+            ("cpu_by_thread", self.by_thread(|t| seconds(t.cpu))),
+            ("sleeps_by_thread", self.by_thread(|t| t.sleeps.to_string())),
             (
                 "packets_per_cpu_second",
                 number(self.packets_per_cpu_second()),
@@ -134,6 +138,9 @@ impl Outcome {
             ("nacks", t.nacks.to_string()),
             ("plis", t.plis.to_string()),
             ("transport_feedback", t.transport_feedback.to_string()),
+            ("asked_meanwhile", t.key_frames_asked.to_string()),
+            ("sent_to_server", t.sent.to_string()),
+            ("other_datagrams", t.others.to_string()),
             ("transport_cc", self.transport_cc.to_string()),
         ];
         for (names, spread) in [
@@ -178,9 +185,16 @@ impl Outcome {
         ]
     }
 
+    /// `name:figure` of the server's threads, with commas between them.
+    fn by_thread(&self, figure: impl Fn(&ThreadUse) -> String) -> String {
+        let threads = self.server.iter().flat_map(|s| &s.used.threads);
+        let pairs = threads.map(|(name, used)| format!("{name}:{}", figure(used)));
+        pairs.collect::<Vec<_>>().join(",")
+    }
+
     fn cpu_share(&self) -> Option<f64> {
         let server = self.server.as_ref()?;
-        Some(server.cpu.as_secs_f64() / self.measured.as_secs_f64())
+        Some(server.used.cpu.as_secs_f64() / self.measured.as_secs_f64())
     }
 
     fn own_cpu_share(&self) -> f64 {
@@ -189,7 +203,7 @@ impl Outcome {
 
     #[allow(clippy::cast_precision_loss)] // packets of one run
     fn packets_per_cpu_second(&self) -> Option<f64> {
-        let cpu = self.server.as_ref()?.cpu.as_secs_f64();
+        let cpu = self.server.as_ref()?.used.cpu.as_secs_f64();
         (cpu > 0.0).then(|| self.tally.datagrams as f64 / cpu)
     }
 
@@ -227,7 +241,7 @@ impl fmt::Display for Outcome {
                 self.packets_per_cpu_second().unwrap_or(0.0) / 1e3,
                 self.us_per_packet().unwrap_or(0.0),
                 100.0 * share,
-                server.source.name(),
+                server.used.source.name(),
                 server.resident as f64 / 1e6,
                 server.resident_before as f64 / 1e6
             )?;

@@ -24,9 +24,32 @@ pub(crate) enum ProcessError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CpuReading {
     /// Of each living thread, to the nanosecond. Empty where the kernel does not tell.
-    threads: BTreeMap<u32, Duration>,
+    threads: BTreeMap<u32, Thread>,
     /// Of the whole process, ended threads too, to the clock tick.
     total: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Thread {
+    name: String,
+    so_far: ThreadUse,
+}
+
+/// What a thread, or all threads of one name, have used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ThreadUse {
+    pub(crate) cpu: Duration,
+    /// How often it went to sleep, and so was woken.
+    pub(crate) sleeps: u64,
+}
+
+/// What a process has used between two readings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) cpu: Duration,
+    pub(crate) source: CpuSource,
+    /// Of the threads that live, by their names.
+    pub(crate) threads: BTreeMap<String, ThreadUse>,
 }
 
 /// How CPU time was measured.
@@ -55,23 +78,49 @@ impl CpuReading {
         let path = format!("/proc/{pid}/stat");
         let stat = fs::read_to_string(path).map_err(|source| ProcessError::Proc { pid, source })?;
         Ok(Self {
-            threads: threads(pid).unwrap_or_default(),
+            threads: read_threads(pid).unwrap_or_default(),
             total: parse_stat(&stat).unwrap_or_default(),
         })
     }
 
     /// What was used from `earlier` on.
-    pub(crate) fn since(&self, earlier: &Self) -> (Duration, CpuSource) {
-        let all_live = earlier.threads.keys().all(|t| self.threads.contains_key(t));
-        if self.threads.is_empty() || earlier.threads.is_empty() || !all_live {
-            return (self.total.saturating_sub(earlier.total), CpuSource::Stat);
+    pub(crate) fn since(&self, earlier: &Self) -> Use {
+        let mut threads = BTreeMap::<String, ThreadUse>::new();
+        for (id, thread) in &self.threads {
+            let before = earlier.threads.get(id).map(|t| t.so_far);
+            let before = before.unwrap_or_default();
+            let sum = threads.entry(thread.name.clone()).or_default();
+            sum.cpu += thread.so_far.cpu.saturating_sub(before.cpu);
+            sum.sleeps += thread.so_far.sleeps.saturating_sub(before.sleeps);
         }
-        let used = self.threads.iter().map(|(thread, now)| {
-            let before = earlier.threads.get(thread).copied();
-            now.saturating_sub(before.unwrap_or_default())
-        });
-        (used.sum(), CpuSource::Schedstat)
+        let all_live = earlier.threads.keys().all(|t| self.threads.contains_key(t));
+        let by_thread = all_live && !self.threads.is_empty() && !earlier.threads.is_empty();
+        let (cpu, source) = match by_thread {
+            true => (threads.values().map(|t| t.cpu).sum(), CpuSource::Schedstat),
+            false => (self.total.saturating_sub(earlier.total), CpuSource::Stat),
+        };
+        Use {
+            cpu,
+            source,
+            threads,
+        }
     }
+}
+
+/// How many threads a process has.
+pub(crate) fn threads(pid: u32) -> Result<usize, ProcessError> {
+    entries(pid, "task")
+}
+
+/// How many files and sockets a process has open.
+pub(crate) fn open_files(pid: u32) -> Result<usize, ProcessError> {
+    entries(pid, "fd")
+}
+
+fn entries(pid: u32, folder: &str) -> Result<usize, ProcessError> {
+    let entries = fs::read_dir(format!("/proc/{pid}/{folder}"));
+    let entries = entries.map_err(|source| ProcessError::Proc { pid, source })?;
+    Ok(entries.count())
 }
 
 /// Memory that a process holds, bytes.
@@ -96,18 +145,38 @@ pub(crate) fn receive_buffer_errors() -> u64 {
     parse_receive_buffer_errors(&text).unwrap_or(0)
 }
 
-fn threads(pid: u32) -> io::Result<BTreeMap<u32, Duration>> {
+fn read_threads(pid: u32) -> io::Result<BTreeMap<u32, Thread>> {
     let mut threads = BTreeMap::new();
     for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
         let entry = entry?;
         let name = entry.file_name();
-        let thread = name.to_str().and_then(|name| name.parse().ok());
+        let id = name.to_str().and_then(|name| name.parse().ok());
         // A thread may end while we look.
-        let text = fs::read_to_string(entry.path().join("schedstat")).ok();
-        let used = text.as_deref().and_then(parse_schedstat);
-        threads.extend(thread.zip(used));
+        let (Ok(schedstat), Ok(status)) = (
+            fs::read_to_string(entry.path().join("schedstat")),
+            fs::read_to_string(entry.path().join("status")),
+        ) else {
+            continue;
+        };
+        let thread = parse_schedstat(&schedstat).and_then(|cpu| parse_thread(&status, cpu));
+        threads.extend(id.zip(thread));
     }
     Ok(threads)
+}
+
+fn parse_thread(status: &str, cpu: Duration) -> Option<Thread> {
+    let value = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.trim())
+    };
+    let sleeps = value("voluntary_ctxt_switches:").and_then(|n| n.parse().ok());
+    Some(Thread {
+        name: value("Name:")?.to_owned(),
+        so_far: ThreadUse {
+            cpu,
+            sleeps: sleeps.unwrap_or(0),
+        },
+    })
 }
 
 /// `<nanoseconds on a CPU> <nanoseconds waiting> <turns>`
@@ -160,17 +229,26 @@ mod tests {
         assert_eq!(parse_schedstat(""), None);
         let status = "Name:\tx\nVmHWM:\t  9 kB\nVmRSS:\t  7504 kB\nThreads:\t2\n";
         assert_eq!(parse_resident(status), Some(7504 * 1024));
+        let status =
+            "Name:\tmedia-1\nvoluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t7\n";
+        let thread = parse_thread(status, Duration::ZERO).expect("a thread");
+        assert_eq!((&*thread.name, thread.so_far.sleeps), ("media-1", 12));
         let snmp = "Udp: InDatagrams NoPorts RcvbufErrors SndbufErrors\nUdp: 10 0 3 1\n";
         assert_eq!(parse_receive_buffer_errors(snmp), Some(3));
         assert_eq!(parse_receive_buffer_errors("Tcp: 1\n"), None);
     }
 
     fn reading(threads: &[(u32, u64)], total: u64) -> CpuReading {
-        let threads = threads.iter();
+        let thread = |(id, ms): &(u32, u64)| {
+            let so_far = ThreadUse {
+                cpu: Duration::from_millis(*ms),
+                sleeps: *ms,
+            };
+            let name = format!("t{}", id % 2);
+            (*id, Thread { name, so_far })
+        };
         CpuReading {
-            threads: threads
-                .map(|(t, ms)| (*t, Duration::from_millis(*ms)))
-                .collect(),
+            threads: threads.iter().map(thread).collect(),
             total: Duration::from_millis(total),
         }
     }
@@ -179,11 +257,16 @@ mod tests {
     fn threads_that_begin_count_whole_and_one_that_ends_makes_ticks_count() {
         let before = reading(&[(1, 100), (2, 50)], 150);
         let more = reading(&[(1, 110), (2, 50), (3, 7)], 160);
-        let expected = (Duration::from_millis(17), CpuSource::Schedstat);
-        assert_eq!(more.since(&before), expected);
-        let fewer = reading(&[(1, 110)], 170);
-        let expected = (Duration::from_millis(20), CpuSource::Stat);
-        assert_eq!(fewer.since(&before), expected);
+        let used = more.since(&before);
+        assert_eq!(used.cpu, Duration::from_millis(17));
+        assert_eq!(used.source, CpuSource::Schedstat);
+        // 1 and 3 have one name.
+        assert_eq!(used.threads["t1"].cpu, Duration::from_millis(17));
+        assert_eq!(used.threads["t1"].sleeps, 17);
+        assert_eq!(used.threads["t0"].sleeps, 0);
+        let used = reading(&[(1, 110)], 170).since(&before);
+        assert_eq!(used.cpu, Duration::from_millis(20));
+        assert_eq!(used.source, CpuSource::Stat);
     }
 
     #[test]
@@ -194,8 +277,10 @@ mod tests {
         while began.elapsed() < Duration::from_millis(60) {
             std::hint::spin_loop();
         }
-        let (used, _) = CpuReading::take(pid).expect("/proc").since(&before);
-        assert!(used >= Duration::from_millis(20), "{used:?}");
+        let used = CpuReading::take(pid).expect("/proc").since(&before);
+        assert!(used.cpu >= Duration::from_millis(20), "{used:?}");
+        assert!(threads(pid).expect("/proc") >= 1);
+        assert!(open_files(pid).expect("/proc") >= 1);
         assert!(resident(pid).expect("/proc") > 100_000);
         let error = CpuReading::take(u32::MAX).unwrap_err().to_string();
         assert!(error.contains("--pid"), "{error}");

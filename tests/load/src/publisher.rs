@@ -3,7 +3,7 @@
 mod history;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{io, mem};
@@ -45,6 +45,8 @@ const AUDIO_STEP: u32 = 960;
 /// What is to be published.
 pub(crate) struct PublisherConfig {
     pub(crate) kind: PublisherKind,
+    /// So many times the picture packets of that kind.
+    pub(crate) times: usize,
     pub(crate) certificate: Certificate,
 }
 
@@ -65,8 +67,20 @@ pub(crate) struct PublisherFigures {
 
 /// A publisher at work. Ends when told, or by itself when the server ends it.
 pub(crate) struct Publisher {
-    stop: Arc<AtomicBool>,
+    wishes: Arc<Wishes>,
     thread: JoinHandle<io::Result<Ended>>,
+}
+
+/// What the thread is asked to do, and what it tells.
+#[derive(Debug, Default)]
+struct Wishes {
+    stop: AtomicBool,
+    /// Connected, but sending no media.
+    silence: AtomicBool,
+    /// Datagrams sent that are no media.
+    sent: AtomicU64,
+    /// PLI and FIR that came.
+    asked: AtomicU64,
 }
 
 /// How it ended.
@@ -88,15 +102,15 @@ impl Publisher {
         link: Link,
         config: PublisherConfig,
     ) -> io::Result<(Self, Connected)> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let wishes = Arc::new(Wishes::default());
         let (tell, connected) = oneshot::channel();
-        let told = Arc::clone(&stop);
+        let told = Arc::clone(&wishes);
         let thread = thread::Builder::new().name("publisher".into());
         let thread = thread.spawn(move || {
-            let schedule = Schedule::of(config.kind);
+            let schedule = Schedule::of(config.kind).times(config.times);
             Work::new(&runtime, clock, link, config, tell).run(&schedule, &told)
         })?;
-        Ok((Self { stop, thread }, connected))
+        Ok((Self { wishes, thread }, connected))
     }
 
     /// Whether it has ended by itself.
@@ -104,9 +118,24 @@ impl Publisher {
         self.thread.is_finished()
     }
 
+    /// Stays connected and sends no more media.
+    pub(crate) fn fall_silent(&self) {
+        self.wishes.silence.store(true, Ordering::Relaxed);
+    }
+
+    /// Datagrams sent until now that were no media: checks, DTLS and reports.
+    pub(crate) fn sent(&self) -> u64 {
+        self.wishes.sent.load(Ordering::Relaxed)
+    }
+
+    /// Key frames asked for until now.
+    pub(crate) fn asked(&self) -> u64 {
+        self.wishes.asked.load(Ordering::Relaxed)
+    }
+
     /// Ends it.
     pub(crate) fn end(self) -> io::Result<Ended> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.wishes.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.join();
         ended.unwrap_or_else(|_| Err(io::Error::other("the publisher's thread panicked")))
     }
@@ -192,20 +221,27 @@ impl Work {
         }
     }
 
-    fn run(mut self, schedule: &Schedule, stop: &AtomicBool) -> io::Result<Ended> {
+    fn run(mut self, schedule: &Schedule, wishes: &Wishes) -> io::Result<Ended> {
         let mut walk = schedule.walk();
         let mut begun: Option<Instant> = None;
         let mut batch = RecvBatch::new(16, 2048);
-        while self.closed.is_none() && !stop.load(Ordering::Relaxed) {
+        while self.closed.is_none() && !wishes.stop.load(Ordering::Relaxed) {
             let now = self.clock.now();
             self.receive(now, &mut batch)?;
             self.connection.settle(now)?;
+            wishes.sent.store(self.connection.sent, Ordering::Relaxed);
             self.take_events(now);
+            let asked = self.figures.key_frames_asked;
+            wishes.asked.store(asked, Ordering::Relaxed);
             let path = self.connection.peer.path();
             let (true, Some(path)) = (self.connection.peer.is_connected(), path) else {
                 thread::sleep(SHORT_NAP);
                 continue;
             };
+            if wishes.silence.load(Ordering::Relaxed) {
+                thread::sleep(NAP);
+                continue;
+            }
             let begun = *begun.get_or_insert(now);
             let due = now.since(begun);
             while let Some(slot) = walk.take(due) {

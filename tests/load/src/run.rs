@@ -1,6 +1,8 @@
 //! One run against a server: publish, join, warm up, measure, leave.
 
 use std::io;
+use std::iter::repeat_n;
+use std::process::Command;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -21,11 +23,12 @@ use crate::clock::Clock;
 use crate::outcome::{Outcome, ServerFigures};
 use crate::process::{self, CpuReading, ProcessError};
 use crate::publisher::{Publisher, PublisherConfig};
+use crate::rogue::Rogue;
 use crate::schedule::PublisherKind;
 use crate::tally::Tally;
 
 /// Longest that one end may take to connect.
-const CONNECT: Duration = Duration::from_secs(15);
+pub(crate) const CONNECT: Duration = Duration::from_secs(15);
 
 /// Longest that a stream may take to be live after its publisher is connected.
 const LIVE: Duration = Duration::from_secs(5);
@@ -40,20 +43,35 @@ const JOIN_GAP: Duration = Duration::from_millis(150);
 /// Sessions that are ended at the same time.
 const CLOSED_AT_ONCE: usize = 32;
 
-/// What to do.
+/// Who is loaded.
 #[derive(Clone, Debug)]
-pub(crate) struct RunConfig {
+pub(crate) struct Target {
     pub(crate) whip: String,
     pub(crate) whep: String,
     pub(crate) whip_token: Option<String>,
     pub(crate) whep_token: Option<String>,
+}
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub(crate) struct RunConfig {
+    pub(crate) target: Target,
     pub(crate) pid: Option<u32>,
     pub(crate) subscribers: usize,
+    /// More subscribers, that misbehave and count for nothing.
+    pub(crate) rogues: Vec<Rogue>,
     pub(crate) publisher: PublisherKind,
+    /// So many times the picture packets of that kind.
+    pub(crate) times: usize,
     pub(crate) cipher: CipherKind,
     pub(crate) loss_percent: f64,
+    /// The publisher falls silent before the warm-up.
+    pub(crate) idle: bool,
     pub(crate) warmup: Duration,
     pub(crate) measure: Duration,
+    /// Shell commands run when the measurement begins and when it has ended.
+    pub(crate) at_start: Option<String>,
+    pub(crate) at_end: Option<String>,
 }
 
 /// Why there is nothing to tell.
@@ -88,11 +106,17 @@ pub(crate) enum RunError {
     /// A subscriber has a session, but no connection.
     #[error("subscriber {index} does not connect: {reason}")]
     SubscriberClosed { index: usize, reason: CloseReason },
+    /// The server did not let a subscriber go.
+    #[error("subscriber {index} cannot end its session: {source}")]
+    Leave { index: usize, source: ClientError },
     /// The server knows no GCM.
     #[error(
         "server does not take GCM: a subscriber that offers AEAD_AES_128_GCM alone is refused ({0}); measure it with --cipher cm"
     )]
     NoGcm(CloseReason),
+    /// A command at an end of the measured time.
+    #[error("`{command}` failed: {why}")]
+    Command { command: String, why: String },
     /// Nobody answered in time.
     #[error("{0} in {1} s")]
     Timeout(&'static str, u64),
@@ -103,17 +127,13 @@ pub(crate) enum RunError {
 
 /// Runs it.
 pub(crate) async fn run(config: &RunConfig) -> Result<Outcome, RunError> {
-    let endpoint = |option, url: &str, token: &Option<String>| {
-        Endpoint::new(EndpointConfig::new(url, token.as_deref()))
-            .map_err(|source| RunError::Endpoint { option, source })
-    };
-    let whip = endpoint("--whip", &config.whip, &config.whip_token)?;
-    let whep = endpoint("--whep", &config.whep, &config.whep_token)?;
+    let (whip, whep) = config.target.endpoints()?;
     let resident_before = config.pid.map(process::resident).transpose()?;
 
     let clock = Clock::new();
     let mut sessions = Vec::new();
-    let begun = begin(config, clock, &whip, &mut sessions).await;
+    let publisher = (config.publisher, config.times);
+    let begun = begin(publisher, clock, &whip, &mut sessions).await;
     let (publisher, published_with) = match begun {
         Ok(begun) => begun,
         Err(error) => {
@@ -144,6 +164,7 @@ pub(crate) async fn run(config: &RunConfig) -> Result<Outcome, RunError> {
         cipher: config.cipher.name(),
         subscribers: config.subscribers,
         loss_percent: config.loss_percent,
+        idle: config.idle,
         measured: took,
         own_cpu,
         tally,
@@ -161,9 +182,23 @@ pub(crate) async fn run(config: &RunConfig) -> Result<Outcome, RunError> {
     })
 }
 
+impl Target {
+    /// Where to publish and where to watch.
+    pub(crate) fn endpoints(&self) -> Result<(Endpoint, Endpoint), RunError> {
+        let endpoint = |option, url: &str, token: &Option<String>| {
+            Endpoint::new(EndpointConfig::new(url, token.as_deref()))
+                .map_err(|source| RunError::Endpoint { option, source })
+        };
+        Ok((
+            endpoint("--whip", &self.whip, &self.whip_token)?,
+            endpoint("--whep", &self.whep, &self.whep_token)?,
+        ))
+    }
+}
+
 /// Publishes and waits until media flows.
-async fn begin(
-    config: &RunConfig,
+pub(crate) async fn begin(
+    (kind, times): (PublisherKind, usize),
     clock: Clock,
     whip: &Endpoint,
     sessions: &mut Vec<HttpSession>,
@@ -171,12 +206,13 @@ async fn begin(
     let certificate = Certificate::generate()?;
     let call = place(whip, Direction::Send, &certificate, clock).await;
     let Call { http, link, .. } = call.map_err(|source| RunError::Publish {
-        url: config.whip.clone(),
+        url: whip.url().to_string(),
         source,
     })?;
     sessions.push(http);
     let publisher_config = PublisherConfig {
-        kind: config.publisher,
+        kind,
+        times,
         certificate,
     };
     let (publisher, connected) =
@@ -214,20 +250,23 @@ async fn measure(
 ) -> Result<Measured, RunError> {
     let certificate = Certificate::generate()?;
     let mut late = Vec::new();
-    for index in 0..config.subscribers {
+    let rogues = config.rogues.iter().copied().map(Some);
+    let all = repeat_n(None, config.subscribers).chain(rogues);
+    for (index, rogue) in all.enumerate() {
         let Call {
             http,
             link,
             posted,
             answered,
-        } = join(config, clock, whep, &certificate, index).await?;
+        } = join(clock, whep, &certificate, index).await?;
         sessions.push(http);
         let profile = config.cipher.profile_of(index);
-        let mut first_rtp = audience.join(Seat {
+        let (_, mut first_rtp) = audience.join(Seat {
             link,
             certificate: certificate.clone(),
             profile,
             loss_ppm: parts_per_million(config.loss_percent),
+            rogue,
             posted,
             answered,
         });
@@ -245,28 +284,32 @@ async fn measure(
             .map_err(|_| RunError::Timeout("a subscriber got no RTP packet", CONNECT.as_secs()))?;
         has_joined(index, profile, joined.unwrap_or(Ok(())))?;
     }
+    if config.idle {
+        publisher.fall_silent();
+    }
     sleep(config.warmup).await;
 
+    command(config.at_start.as_deref())?;
     let errors = process::receive_buffer_errors();
     audience.mark();
     let own_before = CpuReading::take(std::process::id())?;
     let before = config.pid.map(CpuReading::take).transpose()?;
     let begun = clock.now();
+    let (sent_before, asked_before) = (publisher.sent(), publisher.asked());
     sleep(config.measure).await;
-    let tally = audience.read();
+    let mut tally = audience.read();
     let after = config.pid.map(CpuReading::take).transpose()?;
+    tally.sent += publisher.sent() - sent_before;
+    tally.key_frames_asked = publisher.asked() - asked_before;
     let took = clock.now().since(begun);
-    let (own_cpu, _) = CpuReading::take(std::process::id())?.since(&own_before);
+    command(config.at_end.as_deref())?;
+    let own_cpu = CpuReading::take(std::process::id())?.since(&own_before).cpu;
     let server = match (config.pid, before, after) {
-        (Some(pid), Some(before), Some(after)) => {
-            let (cpu, source) = after.since(&before);
-            Some(ServerFigures {
-                cpu,
-                source,
-                resident_before: 0,
-                resident: process::resident(pid)?,
-            })
-        }
+        (Some(pid), Some(before), Some(after)) => Some(ServerFigures {
+            used: after.since(&before),
+            resident_before: 0,
+            resident: process::resident(pid)?,
+        }),
         _ => None,
     };
     Ok(Measured {
@@ -278,10 +321,30 @@ async fn measure(
     })
 }
 
+/// Runs what is to be run at an end of the measured time, and waits for it.
+fn command(line: Option<&str>) -> Result<(), RunError> {
+    let Some(line) = line else {
+        return Ok(());
+    };
+    let failed = |why: String| RunError::Command {
+        command: line.to_owned(),
+        why,
+    };
+    let output = Command::new("sh").args(["-c", line]).output();
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(failed(
+            String::from_utf8_lossy(&output.stderr)
+                .trim()
+                .replace('\n', ", "),
+        )),
+    }
+}
+
 /// Posts a subscriber's offer. The stream may be a moment from being live, and
 /// the server may ask for patience.
-async fn join(
-    config: &RunConfig,
+pub(crate) async fn join(
     clock: Clock,
     whep: &Endpoint,
     certificate: &Certificate,
@@ -299,7 +362,7 @@ async fn join(
             Err(source) => {
                 return Err(RunError::Watch {
                     index,
-                    url: config.whep.clone(),
+                    url: whep.url().to_string(),
                     source,
                 });
             }
@@ -315,7 +378,7 @@ fn may_retry(error: &ClientError) -> bool {
     waits && error.retry() != Retry::Slowly
 }
 
-fn has_joined(
+pub(crate) fn has_joined(
     index: usize,
     profile: SrtpProfile,
     joined: Result<(), CloseReason>,
@@ -331,7 +394,7 @@ fn has_joined(
 
 /// Ends the sessions on the server, the publisher's, which is the first, after
 /// all others; how many it did not let go.
-async fn close(sessions: Vec<HttpSession>) -> usize {
+pub(crate) async fn close(sessions: Vec<HttpSession>) -> usize {
     let mut sessions = sessions.into_iter();
     let publisher = sessions.next();
     let mut unclosed = 0;

@@ -94,6 +94,22 @@ impl Schedule {
         }
     }
 
+    /// The same with so many picture packets in the place of each.
+    pub(crate) fn times(self, n: usize) -> Self {
+        let mut slots = Vec::new();
+        for slot in self.slots {
+            match slot.kind {
+                MediaKind::Audio => slots.push(slot),
+                MediaKind::Video => slots.extend((0..n).map(|i| Slot {
+                    index: slot.index * n + i,
+                    of: slot.of * n,
+                    ..slot
+                })),
+            }
+        }
+        Self::new(slots, self.period)
+    }
+
     /// Frames of equal packets, `apart` from each other.
     fn made(apart: Duration) -> Self {
         let pictures = (0..CYCLE_FRAMES).flat_map(|frame| {
@@ -206,6 +222,16 @@ mod tests {
         let video: Vec<_> = video.collect();
         let least = video.windows(2).map(|w| w[1].at - w[0].at).min();
         assert!(least.is_some_and(|d| d > Duration::from_millis(4)));
+    }
+
+    #[test]
+    fn ten_times_as_much_has_as_many_frames() {
+        let once = first(&Schedule::of(PublisherKind::Burst), 290);
+        let ten = first(&Schedule::of(PublisherKind::Burst).times(10), 2450);
+        let bytes = |slots: &[Slot]| slots.iter().map(|s| s.len).sum::<usize>();
+        assert_eq!(bytes(&ten) - 4000, 10 * (bytes(&once) - 4000));
+        let frames = |slots: &[Slot]| slots.iter().filter(|s| s.marker()).count();
+        assert_eq!(frames(&ten), frames(&once));
     }
 
     #[test]

@@ -22,8 +22,9 @@ use transom_rtc_proto::time::Instant;
 use transom_rtc_udp::RecvBatch;
 
 use crate::call::Link;
-use crate::connection::{Connection, ConnectionConfig, send};
+use crate::connection::{Connection, ConnectionConfig};
 use crate::payload;
+use crate::rogue::{Flood, NACKED_AT_ONCE, Rogue};
 use crate::shared_srtp::SharedSrtp;
 use crate::tally::Tally;
 use source::Source;
@@ -56,6 +57,8 @@ pub(crate) struct SubscriberConfig {
     pub(crate) profile: SrtpProfile,
     /// Picture packets to drop on purpose, of a million.
     pub(crate) loss_ppm: u32,
+    /// How it misbehaves from the mark on, if it does.
+    pub(crate) rogue: Option<Rogue>,
     /// When its offer was posted and answered.
     pub(crate) posted: Instant,
     pub(crate) answered: Instant,
@@ -99,9 +102,14 @@ pub(crate) struct Subscriber {
     packets: u64,
     loss_ppm: u32,
     dice: u64,
+    rogue: Option<Rogue>,
+    flood: Option<Flood>,
     report_at: Instant,
     pli_at: Option<Instant>,
+    /// Since the mark: RTP datagrams, other ones, and those sent until the mark.
     datagrams: u64,
+    others: u64,
+    sent_before: u64,
     rtcp: Vec<u8>,
     due: Vec<SeqNo>,
 }
@@ -147,9 +155,13 @@ impl Subscriber {
             packets: dice % SAMPLE,
             loss_ppm: config.loss_ppm,
             dice,
+            rogue: config.rogue,
+            flood: None,
             report_at: now,
             pli_at: None,
             datagrams: 0,
+            others: 0,
+            sent_before: 0,
             rtcp: Vec::new(),
             due: Vec::new(),
         }
@@ -169,14 +181,22 @@ impl Subscriber {
         self.closed
     }
 
+    /// How it misbehaves, if it does.
+    pub(crate) const fn rogue(&self) -> Option<Rogue> {
+        self.rogue
+    }
+
     /// Whether the server agreed to transport-wide feedback.
     pub(crate) const fn has_transport_cc(&self) -> bool {
         self.transport.is_some()
     }
 
     /// Counts from here on.
-    pub(crate) fn mark(&mut self) {
+    pub(crate) fn mark(&mut self, now: Instant) {
+        self.flood = self.rogue.and_then(|rogue| Flood::of(rogue, now));
         self.datagrams = 0;
+        self.others = 0;
+        self.sent_before = self.connection.sent;
         self.sources.iter_mut().for_each(Source::mark);
     }
 
@@ -184,6 +204,8 @@ impl Subscriber {
     pub(crate) fn sum_up(&self, tally: &mut Tally) {
         tally.connected += u64::from(self.closed.is_none() && self.join.dtls.is_some());
         tally.silent += u64::from(self.datagrams == 0);
+        tally.others += self.others;
+        tally.sent += self.connection.sent - self.sent_before;
         for source in &self.sources {
             let (expected, lost) = source.gaps();
             tally.expected += expected;
@@ -206,7 +228,9 @@ impl Subscriber {
                 Err(e) => return Err(e),
             }
             for datagram in batch.datagrams() {
-                match classify(datagram.payload) {
+                let kind = classify(datagram.payload);
+                self.others += u64::from(kind != PacketKind::Rtp);
+                match kind {
                     PacketKind::Rtp => self.on_rtp(now, datagram.payload, tally),
                     PacketKind::Rtcp => self.on_rtcp(now, datagram.payload, tally),
                     _ => {
@@ -235,7 +259,39 @@ impl Subscriber {
         if self.connection.next_timeout().is_some_and(|at| at <= now) {
             self.settle(now, tally)?;
         }
+        self.flood(now)?;
         self.send_feedback(now, tally)
+    }
+
+    /// Sends what a flood has due.
+    fn flood(&mut self, now: Instant) -> io::Result<()> {
+        let media = self.media_of(MediaKind::Video);
+        let (Some(flood), Some(media), Some(path)) =
+            (&mut self.flood, media, self.connection.peer.path())
+        else {
+            return Ok(());
+        };
+        let rogue = flood.rogue;
+        for _ in 0..flood.take_due(now) {
+            self.rtcp.clear();
+            if !self.reduced_size {
+                self.compose_report(now, false, &mut Tally::default());
+            }
+            if rogue == Rogue::Pli {
+                Pli::emit(&mut self.rtcp, self.ssrc, media);
+            } else {
+                let mut sources = self.sources.iter();
+                let source = sources.find(|s| s.ssrc == media);
+                let latest = source.and_then(Source::latest).unwrap_or(SeqNo(0));
+                self.due.clear();
+                self.due.extend(
+                    (0..NACKED_AT_ONCE).map(|n| latest.add(n.wrapping_sub(NACKED_AT_ONCE - 1))),
+                );
+                Nack::emit(&mut self.rtcp, self.ssrc, media, &self.due);
+            }
+            self.send_rtcp(path)?;
+        }
+        Ok(())
     }
 
     /// Lets everything follow from what the peer was told.
@@ -502,7 +558,7 @@ impl Subscriber {
         match sealed {
             Some(Ok(len)) => {
                 self.rtcp.truncate(len);
-                send(&self.connection.socket, path, &self.rtcp, None)
+                self.connection.send(path, &self.rtcp)
             }
             Some(Err(error)) => Err(io::Error::other(error)),
             None => Ok(()),

@@ -34,6 +34,12 @@ pub(crate) struct Tally {
     /// Filled when read: numbers expected and missing, of all sources.
     pub(crate) expected: u64,
     pub(crate) lost: u64,
+    /// Filled when read: datagrams sent to the server, and those of it that were
+    /// no RTP.
+    pub(crate) sent: u64,
+    pub(crate) others: u64,
+    /// Filled when read: key frames asked of the publisher.
+    pub(crate) key_frames_asked: u64,
     /// Filled when read: subscribers connected, and those that got nothing.
     pub(crate) connected: u64,
     pub(crate) silent: u64,

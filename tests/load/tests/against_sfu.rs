@@ -7,70 +7,28 @@
     reason = "helpers of tests are tests"
 )]
 
-use std::collections::BTreeMap;
-use std::process::{Command, Output};
+mod support;
 
+use std::process::Command;
+
+use support::{Figures, all_is_well, run, server};
 use transom_tests_e2e::Sfu;
 
 const SUBSCRIBERS: usize = 5;
 
-struct Figures(BTreeMap<String, String>);
-
-impl Figures {
-    #[track_caller]
-    fn number(&self, key: &str) -> f64 {
-        let value = self.0.get(key).map(String::as_str);
-        value
-            .and_then(|value| value.parse().ok())
-            .unwrap_or_else(|| panic!("no {key} among {:?}", self.0))
-    }
-}
-
-fn transom_load(sfu: &Sfu, pid: u32, words: &[&str]) -> Output {
-    let url = |protocol| format!("http://{}/{protocol}/load", sfu.http);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_transom-load"));
-    command
-        .args(["run", "--whip", &url("whip"), "--whep", &url("whep")])
-        .args(["--whip-token", &sfu.token("publish")])
-        .args(["--whep-token", &sfu.token("watch")])
-        .args(["--pid", &pid.to_string(), "-n", &SUBSCRIBERS.to_string()])
-        .args(["--plain", "--warmup", "0.5"])
-        .args(words);
-    command.output().expect("transom-load runs")
-}
-
-fn figures(output: &Output) -> Figures {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let pairs = text.lines().filter_map(|line| line.split_once('='));
-    Figures(
-        pairs
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect(),
-    )
-}
-
 /// Loads a fresh server and asserts what holds for every kind of load.
 fn load(words: &[&str]) -> Figures {
     let mut sfu = Sfu::start();
-    let pid = sfu.program.pid();
-    let f = figures(&transom_load(&sfu, pid, words));
+    let n = SUBSCRIBERS.to_string();
+    let f = run(&sfu, &[&["-n", &n, "--warmup", "0.5"], words].concat());
+    all_is_well(&f, SUBSCRIBERS);
     let n = SUBSCRIBERS as f64;
-    assert_eq!(f.number("connected"), n);
-    assert_eq!(f.number("lost"), 0.0);
-    assert_eq!(f.number("bad"), 0.0);
-    assert_eq!(f.number("strange"), 0.0);
     assert!(f.number("sampled") >= n * 5.0);
-    // 290 packets a second make the made-up publishers.
-    assert!(f.number("datagrams") > 200.0 * n * f.number("seconds"));
     assert!(f.number("reports") >= n);
     assert!(f.number("sender_reports") >= n);
     assert!(f.number("cpu_seconds") > 0.0);
     assert!(f.number("rss") > 1e6);
-    // Loose: tests may run beside others.
     assert!(f.number("join_ms_p50") < 1000.0);
-    assert!(f.number("delay_ms_p50") < 100.0);
     assert_eq!(f.number("unclosed"), 0.0);
     sfu.still_serves();
     f
@@ -116,6 +74,17 @@ fn what_subscribers_drop_is_repaired() {
         "{repaired} of {dropped}"
     );
     assert!(f.number("nacks") > 20.0);
+}
+
+#[test]
+fn two_workers_share_forty_subscribers() {
+    let mut sfu = server("workers = 2");
+    let f = run(&sfu, &["-n", "40", "--warmup", "0.5", "--seconds", "4"]);
+    all_is_well(&f, 40);
+    let cpu = f.of_media_threads("cpu_by_thread");
+    let share = cpu[0] / (cpu[0] + cpu[1]);
+    assert!((0.3..=0.7).contains(&share), "{cpu:?}");
+    sfu.still_serves();
 }
 
 #[test]

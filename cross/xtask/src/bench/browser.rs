@@ -22,14 +22,7 @@ pub(crate) fn bench(what: &str, consent: Consent) -> Result<(), Failure> {
 
 fn sizes() -> Result<(), Failure> {
     for name in ["transom-sfu", "transom-agent"] {
-        let built = workspace::bin_dir(Profile::Release).join(name);
-        let stripped = workspace::target().join(format!("{name}.stripped"));
-        let mut strip = Command::new("strip");
-        strip.arg("-o").arg(&stripped).arg(&built);
-        step::run("strip", strip)?;
-        let bytes = fs::metadata(&stripped)
-            .map_err(Failure::io(stripped.display()))?
-            .len();
+        let bytes = stripped(name, Profile::Release)?;
         println!(
             "{name:<14} {:>6.1} MB (release, stripped)",
             megabytes(bytes)
@@ -38,7 +31,18 @@ fn sizes() -> Result<(), Failure> {
     Ok(())
 }
 
+/// How large a program is without its symbols, bytes.
+pub(super) fn stripped(name: &str, profile: Profile) -> Result<u64, Failure> {
+    let built = workspace::bin_dir(profile).join(name);
+    let stripped = workspace::target().join(format!("{name}.stripped"));
+    let mut strip = Command::new("strip");
+    strip.arg("-o").arg(&stripped).arg(&built);
+    step::run("strip", strip)?;
+    let file = fs::metadata(&stripped).map_err(Failure::io(stripped.display()))?;
+    Ok(file.len())
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a size in MB with one decimal")]
-fn megabytes(bytes: u64) -> f64 {
+pub(super) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }

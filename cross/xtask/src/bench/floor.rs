@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use super::load::{Case, Choice, Figures, generator};
+use super::figures::Figures;
+use super::load::{Case, Choice};
+use super::{generator, generator_built};
 use crate::args::{self, Args};
 use crate::failure::Failure;
 use crate::needs::{self, Consent};
-use crate::step;
-use crate::workspace::{self, Profile};
 
 const HELP: &str = "\
 cargo xtask bench floor [--n LIST] [--publisher LIST] [--cipher LIST] [--runs N] [--seconds S] [--yes]
@@ -39,10 +39,7 @@ pub(crate) fn bench(mut args: Args) -> Result<(), Failure> {
         }
     }
     needs::debian(needs::BUILD, Consent::new(yes))?;
-    step::run(
-        "build",
-        workspace::build_of(&["transom-load"], Profile::Release),
-    )?;
+    generator_built()?;
     println!(
         "| publisher | cipher | N | thousand packets a CPU-second | us a packet (least to most) |"
     );

@@ -71,6 +71,11 @@ impl Source {
         self.gaps.on_packet(seq)
     }
 
+    /// The highest number that came.
+    pub(super) fn latest(&self) -> Option<SeqNo> {
+        self.gaps.highest().map(ExtSeq::seq)
+    }
+
     pub(super) fn mark(&mut self) {
         self.gaps.mark();
     }

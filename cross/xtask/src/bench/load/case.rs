@@ -56,10 +56,19 @@ impl Default for Choice {
 }
 
 impl Choice {
+    /// Every publisher, and these by default.
+    pub(crate) fn of(n: &[u64], ciphers: &[&str]) -> Self {
+        Self {
+            n: n.to_vec(),
+            ciphers: ciphers.iter().map(|c| (*c).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Takes `option` and its value, if it is one that chooses.
     pub(crate) fn take(&mut self, option: &str, args: &mut Args) -> Result<bool, Failure> {
         match option {
-            "--n" | "-n" => self.n = numbers(&args.value(option)?)?,
+            "--n" | "-n" => self.n = numbers("--n", &args.value(option)?)?,
             "--publisher" => {
                 self.publishers = names(option, &args.value(option)?, &PUBLISHERS)?;
             }
@@ -85,10 +94,13 @@ impl Choice {
     }
 }
 
-fn numbers(list: &str) -> Result<Vec<u64>, Failure> {
+/// The numbers of a list that is the value of `option`.
+pub(super) fn numbers(option: &str, list: &str) -> Result<Vec<u64>, Failure> {
     let numbers = list.split(',').map(|n| {
         n.parse().ok().filter(|n| *n > 0).ok_or_else(|| {
-            Failure::new(format!("--n needs numbers such as 1,10,100, not `{list}`"))
+            Failure::new(format!(
+                "{option} needs numbers such as 1,10,100, not `{list}`"
+            ))
         })
     });
     numbers.collect()

@@ -3,27 +3,24 @@
 //! while is slow for all of them.
 
 mod case;
-mod figures;
-mod server;
 mod table;
 
-use std::path::PathBuf;
-
-use super::floor;
+use super::figures::Figures;
+use super::server::Server;
+use super::{floor, generator_built};
 use crate::args::{self, Args};
 use crate::failure::Failure;
 use crate::needs::{self, Consent};
 use crate::step;
 use crate::workspace::{self, Profile};
 
+use case::numbers;
 pub(super) use case::{Case, Choice};
-pub(super) use figures::Figures;
-use server::Server;
 use table::{Row, Table};
 
 const HELP: &str = "\
 cargo xtask bench load [--n LIST] [--publisher LIST] [--cipher LIST] [--repeats N] [--seconds S]
-                       [--loss PERCENT] [--against SERVER]... [--dist] [--no-floor] [--yes]
+                       [--loss PERCENT] [--workers LIST] [--against SERVER]... [--dist] [--no-floor] [--yes]
 
   Starts our server, loads it with one publisher and N subscribers (tests/load), and prints what
   it took for each packet, beside what the machine itself takes to seal and send it, and beside
@@ -36,6 +33,7 @@ cargo xtask bench load [--n LIST] [--publisher LIST] [--cipher LIST] [--repeats 
   --seconds S        measured of each run (10)
   --warmup S         between the last join and that (2)
   --loss PERCENT     of the picture's packets, dropped by the subscribers and asked for again (0)
+  --workers LIST     our server with so many media threads, each; ratios are to the first (1)
   --dist             the build that packages hold, instead of the release build
   --no-floor         leave the floor out
   --against SERVER   one more server; may be repeated:
@@ -48,17 +46,13 @@ cargo xtask bench load [--n LIST] [--publisher LIST] [--cipher LIST] [--repeats 
   live777:  --against 'live777,whip=http://127.0.0.1:7777/whip/door,whep=http://127.0.0.1:7777/whep/door,run=live777 --config live777.toml'
 ";
 
-/// Where the built load generator is.
-pub(super) fn generator() -> PathBuf {
-    workspace::bin_dir(Profile::Release).join("transom-load")
-}
-
 struct Options {
     choice: Choice,
     repeats: u64,
     seconds: u64,
     warmup: u64,
     loss: String,
+    workers: Vec<u64>,
     profile: Profile,
     floor: bool,
     against: Vec<Server>,
@@ -74,6 +68,7 @@ impl Options {
             seconds: 10,
             warmup: 2,
             loss: "0".to_owned(),
+            workers: vec![1],
             profile: Profile::Release,
             floor: true,
             against: Vec::new(),
@@ -85,6 +80,7 @@ impl Options {
                 "--seconds" => options.seconds = args.number("--seconds")?,
                 "--warmup" => options.warmup = args.number("--warmup")?,
                 "--loss" => options.loss = args.value("--loss")?,
+                "--workers" => options.workers = numbers("--workers", &args.value("--workers")?)?,
                 "--dist" => options.profile = Profile::Dist,
                 "--no-floor" => options.floor = false,
                 "--against" => {
@@ -107,14 +103,13 @@ pub(crate) fn bench(args: Args) -> Result<(), Failure> {
         return Ok(());
     };
     needs::debian(needs::BUILD, Consent::new(options.yes))?;
-    // Each alone: together they would be built with each other's features.
-    let load = workspace::build_of(&["transom-load"], Profile::Release);
-    step::run("build", load)?;
+    generator_built()?;
     let ours = workspace::build_of(&["transom-sfu"], options.profile);
     step::run("build", ours)?;
-    let mut servers = vec![Server::ours(
-        workspace::bin_dir(options.profile).join("transom-sfu"),
-    )];
+    let binary = workspace::bin_dir(options.profile).join("transom-sfu");
+    let ours = options.workers.iter();
+    let ours = ours.map(|workers| Server::with_workers(binary.clone(), *workers));
+    let mut servers: Vec<Server> = ours.collect();
     servers.extend(options.against.iter().cloned());
     println!("{}", Row::HEAD);
     for case in options.choice.cases() {
@@ -144,7 +139,7 @@ fn measure(options: &Options, servers: &[Server], case: &Case) -> Result<Table, 
                 continue;
             };
             let running = server.start()?;
-            let mut command = running.load();
+            let mut command = running.load("run");
             command.args(case.words());
             command.args(["--seconds", &options.seconds.to_string()]);
             command.args(["--warmup", &options.warmup.to_string()]);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Case, Figures};
+use crate::bench::figures::by_thread;
 
 /// The figures of one case: the floor's and each server's, repeat by repeat.
 pub(super) struct Table {
@@ -102,6 +103,7 @@ impl Table {
             Spread::of(ratios(runs, &self.floor)).to_string(),
             Spread::of(ratios(runs, ours)).to_string(),
             format!("{:.1}", Spread::of(each(runs, "cpu_share")).median * 100.0),
+            shares(runs),
             format!("{:.1}", Spread::of(each(runs, "rss")).median / 1e6),
             if lost > 0.0 {
                 format!("{lost:.0} ({:.3} %)", 100.0 * lost / expected.max(1.0))
@@ -127,8 +129,8 @@ impl Row {
     /// The table's head. CPU a packet counts more the higher it is; the ratios
     /// are of this row to the floor, and to our server.
     pub(super) const HEAD: &'static str = "\
-| publisher | cipher | N | server | thousand packets a CPU-second | us a packet | : floor | : transom | CPU % | RSS MB | lost | join ms p50 / p99 | DTLS ms | key frame ms | delay ms p50 / p99 |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
+| publisher | cipher | N | server | thousand packets a CPU-second | us a packet | : floor | : transom | CPU % | by thread | RSS MB | lost | join ms p50 / p99 | DTLS ms | key frame ms | delay ms p50 / p99 |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
 }
 
 impl fmt::Display for Row {
@@ -201,6 +203,34 @@ fn ratios(runs: &[Figures], others: &[Figures]) -> Vec<f64> {
         .collect()
 }
 
+/// What each media thread used, percent of them all: the median of the runs.
+fn shares(runs: &[Figures]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let mut used: Vec<Vec<f64>> = Vec::new();
+    for run in runs {
+        let threads = by_thread(run.text("cpu_by_thread"));
+        let media = threads.into_iter().filter(|(n, _)| n.starts_with("media"));
+        let media: Vec<_> = media.collect();
+        let sum: f64 = media.iter().map(|(_, cpu)| cpu).sum();
+        for (name, cpu) in media {
+            let at = names.iter().position(|n| *n == name).unwrap_or_else(|| {
+                names.push(name);
+                used.push(Vec::new());
+                names.len() - 1
+            });
+            if let Some(used) = used.get_mut(at) {
+                used.push(100.0 * cpu / sum);
+            }
+        }
+    }
+    if used.len() < 2 {
+        return "-".to_owned();
+    }
+    let shares = used.into_iter();
+    let shares = shares.map(|of| format!("{:.0}", Spread::of(of).median));
+    shares.collect::<Vec<_>>().join(" : ")
+}
+
 fn thousands(runs: &[Figures]) -> String {
     let packets = each(runs, "packets_per_cpu_second");
     let spread = Spread::of(packets.iter().map(|p| p / 1e3).collect());
@@ -228,6 +258,16 @@ mod tests {
         assert_eq!(spread(&[2.0]), "2.00");
         assert_eq!(spread(&[3.0, 1.0]), "2.00 (1.00 to 3.00)");
         assert_eq!(spread(&[5.0, 1.0, 2.0]), "2.00 (1.00 to 5.00)");
+    }
+
+    #[test]
+    fn shares_are_of_the_media_threads() {
+        let run = |text: &str| Figures::parse(&format!("cpu_by_thread={text}\n"));
+        let two = [run("control:7,media:6,media-1:4"), run("media:4,media-1:6")];
+        assert_eq!(shares(&two), "50 : 50");
+        assert_eq!(shares(&two[..1]), "60 : 40");
+        assert_eq!(shares(&[run("control:1,media:3")]), "-");
+        assert_eq!(shares(&[]), "-");
     }
 
     #[test]

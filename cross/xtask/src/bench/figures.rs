@@ -27,7 +27,7 @@ impl Figures {
         ))
     }
 
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let pairs = text.lines().filter_map(|line| line.split_once('='));
         Self(
             pairs
@@ -36,10 +36,24 @@ impl Figures {
         )
     }
 
+    /// A figure that is no number.
+    pub(crate) fn text(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
     /// A figure; `None` where it was not measured.
     pub(crate) fn number(&self, key: &str) -> Option<f64> {
         self.0.get(key)?.parse().ok()
     }
+}
+
+/// The pairs of a figure that has one for each thread: `name:number`, with commas
+/// between them.
+pub(super) fn by_thread(text: &str) -> Vec<(&str, f64)> {
+    let pairs = text.split(',').filter_map(|pair| pair.rsplit_once(':'));
+    pairs
+        .filter_map(|(name, number)| Some((name, number.parse().ok()?)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -53,6 +67,10 @@ mod tests {
         assert_eq!(figures.number("name"), None);
         assert_eq!(figures.number("empty"), None);
         assert_eq!(figures.number("b"), None);
+        assert_eq!((figures.text("name"), figures.text("b")), ("gcm", ""));
+        let threads = by_thread("control:0.5,media-1:2");
+        assert_eq!(threads, [("control", 0.5), ("media-1", 2.0)]);
+        assert!(by_thread("").is_empty());
     }
 
     #[test]

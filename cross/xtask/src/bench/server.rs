@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::generator;
 use crate::failure::Failure;
-use crate::workspace;
+use crate::{step, workspace};
 
 /// A first start makes keys and secrets.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -45,12 +45,27 @@ pub(super) struct Server {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Way {
-    /// `transom-sfu`, this build.
-    Sfu(PathBuf),
+    /// `transom-sfu`, a build of it.
+    Sfu {
+        binary: PathBuf,
+        workers: u64,
+        /// A program that runs it, and its arguments.
+        under: Vec<String>,
+    },
     /// One that runs already.
     Running { urls: Urls, pid: u32 },
     /// Started by a command for each run.
     Started { urls: Urls, command: String },
+}
+
+impl Way {
+    const fn sfu(binary: PathBuf) -> Self {
+        Self::Sfu {
+            binary,
+            workers: 1,
+            under: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,11 +76,30 @@ struct Urls {
 }
 
 impl Server {
-    /// Our own.
-    pub(super) fn ours(binary: PathBuf) -> Self {
+    /// Our own with so many media threads.
+    pub(super) fn with_workers(binary: PathBuf, workers: u64) -> Self {
+        Self {
+            name: match workers {
+                1 => "transom".to_owned(),
+                n => format!("transom, {n} workers"),
+            },
+            way: Way::Sfu {
+                binary,
+                workers,
+                under: Vec::new(),
+            },
+        }
+    }
+
+    /// Our own, run by another program.
+    pub(super) fn under(binary: PathBuf, under: Vec<String>) -> Self {
         Self {
             name: "transom".to_owned(),
-            way: Way::Sfu(binary),
+            way: Way::Sfu {
+                binary,
+                workers: 1,
+                under,
+            },
         }
     }
 
@@ -96,13 +130,13 @@ impl Server {
                     let pid = value.parse().map_err(|_| wrong("pid= is not a number"))?;
                     break Way::Running { urls, pid };
                 }
-                "sfu" => break Way::Sfu(PathBuf::from(value)),
+                "sfu" => break Way::sfu(PathBuf::from(value)),
                 _ => return Err(wrong(&format!("`{key}` is not known"))),
             }
             rest = after;
         };
         let complete = match &way {
-            Way::Sfu(_) => true,
+            Way::Sfu { .. } => true,
             Way::Running { urls, .. } | Way::Started { urls, .. } => {
                 !urls.whip.is_empty() && !urls.whep.is_empty()
             }
@@ -137,16 +171,28 @@ impl Server {
                 wait_for(&self.name, || answers(&urls.whip).then_some(()))?;
                 Ok(running)
             }
-            Way::Sfu(binary) => self.start_sfu(binary),
+            Way::Sfu {
+                binary,
+                workers,
+                under,
+            } => self.start_sfu(binary, *workers, under),
         }
     }
 
-    fn start_sfu(&self, binary: &Path) -> Result<Running, Failure> {
+    fn start_sfu(&self, binary: &Path, workers: u64, under: &[String]) -> Result<Running, Failure> {
         let folder = folder()?;
         let config = folder.join("transom-sfu.toml");
         fs::write(&config, CONFIG).map_err(Failure::io(config.display()))?;
-        let mut command = Command::new(binary);
+        let mut command = match under.split_first() {
+            None => Command::new(binary),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary);
+                command
+            }
+        };
         command.arg("--config").arg(&config);
+        command.args(["--workers", &workers.to_string()]);
         command.arg("--state-dir").arg(folder.join("state"));
         command.args(["--http", "127.0.0.1:0", "--udp-port", "0"]);
         let (child, log) = spawn(command, &self.name)?;
@@ -177,15 +223,30 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// The load generator, pointed at it.
-    pub(super) fn load(&self) -> Command {
+    pub(super) const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// A command of the load generator, pointed at it.
+    pub(super) fn load(&self, what: &str) -> Command {
         let mut command = Command::new(generator());
-        command.args(["run", "--whip", &self.urls.whip, "--whep", &self.urls.whep]);
+        command.args([what, "--whip", &self.urls.whip, "--whep", &self.urls.whep]);
         command.args(["--pid", &self.pid.to_string()]);
         if let Some(token) = &self.urls.token {
             command.args(["--token", token]);
         }
         command
+    }
+
+    /// Asks it to end, as systemd would, and waits until it has.
+    pub(super) fn end(mut self) -> Result<(), Failure> {
+        if let Some(mut child) = self.child.take() {
+            let line = format!("kill -TERM {}", child.id());
+            let mut kill = Command::new("sh");
+            step::output(kill.args(["-c", &line]));
+            child.wait().map_err(Failure::io("transom-sfu"))?;
+        }
+        Ok(())
     }
 }
 
@@ -198,7 +259,8 @@ impl Drop for Running {
     }
 }
 
-fn folder() -> Result<PathBuf, Failure> {
+/// Where all that belongs to a measurement is put.
+pub(super) fn folder() -> Result<PathBuf, Failure> {
     let folder = workspace::target().join("bench");
     fs::create_dir_all(&folder).map_err(Failure::io(folder.display()))?;
     Ok(folder)

@@ -1,0 +1,99 @@
+//! What the server takes for itself: time to start, memory, wake-ups, and nothing
+//! that stays behind. Bounds are loose; `cargo xtask bench` has the goals.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests"
+)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use support::{Figures, run, server, transom_load};
+use transom_tests_e2e::{StateDir, sfu};
+
+#[test]
+fn who_joins_and_leaves_leaves_nothing_behind() {
+    let mut sfu = server("");
+    let words = ["--cycles", "200", "--at-once", "10"];
+    let output = transom_load("churn", &sfu, "load", &words).output();
+    // It fails where threads or files stay behind, or a join fails.
+    let f = Figures::of(&output.expect("transom-load runs"));
+    assert_eq!(f.number("cycles"), 200.0);
+    assert_eq!(f.number("failed"), 0.0);
+    assert_eq!(f.number("threads_before"), f.number("threads_after"));
+    assert_eq!(f.number("files_before"), f.number("files_after"));
+    sfu.still_serves();
+}
+
+#[test]
+fn an_idle_subscriber_wakes_nobody() {
+    let sfu = server("");
+    let words = ["-n", "30", "--idle", "--warmup", "2", "--seconds", "6"];
+    let f = run(&sfu, &words);
+    assert_eq!(f.number("connected"), 30.0);
+    let woken: f64 = f.of_media_threads("sleeps_by_thread").iter().sum();
+    // A check of consent every five seconds, and the figures of the media thread.
+    let allowed = f.number("sent_to_server") + f.number("seconds") + 5.0;
+    assert!(woken <= allowed, "woken {woken} times, not {allowed}");
+    assert!(f.number("sent_to_server") < 30.0 * 3.0);
+}
+
+#[test]
+fn a_subscriber_takes_little_memory() {
+    let resident = |n: &str| {
+        let sfu = server("");
+        let words = ["-n", n, "--warmup", "0.5", "--seconds", "1"];
+        run(&sfu, &words).number("rss")
+    };
+    let each = (resident("60") - resident("20")) / 40.0;
+    assert!(each < 120e3, "{each} bytes");
+}
+
+#[test]
+fn the_first_answer_comes_soon() {
+    let state = StateDir::new();
+    let best = (0..5).map(|_| first_answer(&state)).min();
+    assert!(
+        best.is_some_and(|b| b < Duration::from_millis(50)),
+        "{best:?}"
+    );
+}
+
+/// From the exec to the first HTTP answer.
+fn first_answer(state: &StateDir) -> Duration {
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let http = port.local_addr().expect("its address");
+    drop(port);
+    let mut command = sfu(state.path());
+    command
+        .args(["--http", &http.to_string(), "--udp-port", "0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let begun = Instant::now();
+    let mut child = command.spawn().expect("transom-sfu");
+    while !answers(http) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no answer");
+    }
+    let after = begun.elapsed();
+    child.kill().expect("it still runs");
+    child.wait().expect("it has ended");
+    after
+}
+
+fn answers(http: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(http) else {
+        return false;
+    };
+    let request = b"GET /healthz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    let mut answer = [0; 12];
+    stream.write_all(request).is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && answer.starts_with(b"HTTP/1.1 200")
+}
