@@ -81,6 +81,12 @@ struct Held {
 }
 
 impl Held {
+    /// Whether it is more than `before`. Less may be: somebody else's HTTP
+    /// connection was just ending.
+    const fn exceeds(self, before: Self) -> bool {
+        self.threads > before.threads || self.files > before.files
+    }
+
     fn of(pid: u32) -> Result<Self, ProcessError> {
         Ok(Self {
             threads: process::threads(pid)?,
@@ -130,7 +136,7 @@ pub(crate) async fn run(config: &ChurnConfig) -> Result<Churned, RunError> {
     let begun = clock.now();
     loop {
         churned.after = Held::of(config.pid)?;
-        if churned.after == before || clock.now().since(begun) > TIDY {
+        if !churned.after.exceeds(before) || clock.now().since(begun) > TIDY {
             return Ok(churned);
         }
         sleep(QUIET).await;
@@ -228,7 +234,7 @@ impl Churned {
             let why = self.why.as_deref().unwrap_or_default();
             return Some(format!("{} of the joins failed: {why}", self.failed));
         }
-        if self.before != self.after {
+        if self.after.exceeds(self.before) {
             let (before, after) = (self.before, self.after);
             return Some(format!(
                 "the server had {} threads and {} open files before, and has {} and {}",

@@ -26,8 +26,8 @@ fn who_joins_and_leaves_leaves_nothing_behind() {
     let f = Figures::of(&output.expect("transom-load runs"));
     assert_eq!(f.number("cycles"), 200.0);
     assert_eq!(f.number("failed"), 0.0);
-    assert_eq!(f.number("threads_before"), f.number("threads_after"));
-    assert_eq!(f.number("files_before"), f.number("files_after"));
+    assert!(f.number("threads_after") <= f.number("threads_before"));
+    assert!(f.number("files_after") <= f.number("files_before"));
     sfu.still_serves();
 }
 

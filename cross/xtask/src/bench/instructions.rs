@@ -29,12 +29,12 @@ cargo xtask bench instructions [--n LIST] [--publisher LIST] [--cipher LIST] [--
   --n LIST           subscribers (20)
   --publisher LIST   burst, chromium, paced (all)
   --cipher LIST      gcm, cm, mixed (gcm,cm)
-  --seconds S        counted (5)
+  --seconds S        counted (10)
 ";
 
 pub(super) fn bench(mut args: Args) -> Result<(), Failure> {
     let mut choice = Choice::of(&[20], &["gcm", "cm"]);
-    let (mut seconds, mut yes) = (5, false);
+    let (mut seconds, mut yes) = (10, false);
     while let Some(word) = args.word() {
         match word.as_str() {
             "--seconds" => seconds = args.number("--seconds")?,
