@@ -118,6 +118,8 @@ impl Secrets {
         let token = || {
             let mut bytes = [0; TOKEN_BYTES];
             random.fill(&mut bytes).map_err(|_| SecretsError::Random)?;
+            // Begins with a letter: after `--token`, a dash would look like a flag.
+            bytes[0] &= 0x7f;
             Token::new(&base64url(&bytes)).map_err(|_| SecretsError::Random)
         };
         Ok(Self {
@@ -254,6 +256,16 @@ mod tests {
             "{error}"
         );
         assert_eq!(error.lines().count(), 1);
+    }
+
+    #[test]
+    fn no_token_looks_like_a_flag() {
+        for _ in 0..200 {
+            let secrets = Secrets::generate().unwrap();
+            for token in [&secrets.publish, &secrets.watch, &secrets.drive] {
+                assert!(!token.reveal().starts_with('-'));
+            }
+        }
     }
 
     #[test]

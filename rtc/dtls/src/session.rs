@@ -351,7 +351,7 @@ mod tests {
     fn a_session_does_not_keep_the_room_of_its_handshake() {
         let mailbox = Arc::new(Mailbox::new(Arc::new(|| ())));
         let config = DtlsConfig::new(Certificate::generate().unwrap());
-        let size = std::mem::size_of_val(&session(&mailbox, &config));
+        let size = size_of_val(&session(&mailbox, &config));
         assert!(size < 3072, "{size} bytes");
     }
 

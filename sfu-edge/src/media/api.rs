@@ -240,7 +240,8 @@ pub struct SessionStats {
     /// RTP bits per second over the last whole second, all tracks, both headers
     /// and payload.
     pub bitrate_bps: AtomicU64,
-    /// Packets that a subscriber's bounded queue dropped.
+    /// Packets dropped: of a publisher, beyond its budget; of a subscriber, that
+    /// could not be sealed.
     pub dropped: AtomicU64,
     /// Figures of each track, in the order of `sdp::Session::tracks`.
     pub tracks: Box<[TrackStats]>,

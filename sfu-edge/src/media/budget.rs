@@ -8,6 +8,9 @@ use transom_rtc_proto::time::Instant;
 /// a picture's share.
 const BURST: Duration = Duration::from_secs(1);
 
+/// What a packet counts for at least, bytes.
+const LEAST: usize = 250;
+
 /// Bits a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bitrate(u64);
@@ -38,8 +41,10 @@ impl Budget {
         }
     }
 
-    /// Takes `bytes` if there are as many left.
+    /// Takes a packet of `bytes` if there are as many left. A small one counts as
+    /// a larger: to forward it costs as much.
     pub(super) fn take(&mut self, now: Instant, bytes: usize) -> bool {
+        let bytes = bytes.max(LEAST);
         let most = earned(self.rate, BURST);
         let new = earned(self.rate, now.since(self.filled));
         self.left = (self.left + new).min(most);

@@ -18,10 +18,11 @@ use transom_rtc_proto::time::Instant;
 use super::api::{GoneReason, MediaEvent, PeerSetup, SessionId, SessionState, StreamKey};
 use super::demux::Demux;
 use super::egress::Egress;
-use super::link::{Link, Note, Order, WorkerEnded};
+use super::link::{Link, Note, Order, Parcel, WorkerEnded};
 use super::registry::{Entry, Registry};
 use super::slab::SlabPool;
 use super::subscription::MAX_CATCH_UP_AGE;
+use super::turn::{Turn, flush};
 use super::world::World;
 
 /// An address belongs to the peer that was heard from there within this time.
@@ -129,6 +130,7 @@ impl Ingress {
             ufrag: ufrag.clone(),
             addresses: Vec::new(),
             heard: now,
+            passed: (now, 0),
         });
         self.demux.insert(&ufrag, key);
         Some(key)
@@ -174,10 +176,13 @@ impl Ingress {
         };
         if entry.worker != HERE {
             // Whether it is genuine the worker will find.
-            entry.heard = now;
             let worker = entry.worker;
-            let payload = (&*datagram).into();
-            self.offer(worker, Order::Datagram { key, path, payload });
+            if entry.may_pass(now) {
+                let payload = (&*datagram).into();
+                if let Some(link) = self.link(worker) {
+                    link.post(Parcel { key, path, payload });
+                }
+            }
             return;
         }
         if self.world.handle_datagram(now, key, path, datagram) {
@@ -190,12 +195,17 @@ impl Ingress {
     pub(super) fn handle_note(&mut self, now: Instant, note: Note) {
         match note {
             Note::Validated { key, remote } => self.bind(now, key, remote),
+            Note::Heard { key } => {
+                if let Some(entry) = self.registry.get_mut(key) {
+                    entry.heard = now;
+                }
+            }
             Note::Gone { key } => self.forget(key),
             Note::KeyFrameWanted { stream, kind } => {
                 self.world.request_key_frame(now, stream, kind);
             }
             Note::TracksChanged { stream } => self.send_tracks(stream, None),
-            Note::ClockSet { stream, kind } => self.send_clock(stream, kind),
+            Note::ClockSet { stream, kind } => self.send_clock(stream, kind, None),
         }
     }
 
@@ -253,16 +263,24 @@ impl Ingress {
         }
     }
 
-    /// Wakes the workers that something was queued for, and tells what they lost.
-    pub(super) fn ring(&mut self) -> Result<(), WorkerEnded> {
-        for (index, link) in self.links.iter_mut().enumerate() {
-            let dropped = link.take_dropped();
-            if dropped > 0 {
-                tracing::debug!(worker = index + 1, dropped, "the worker is late");
-            }
-            link.ring()?;
+    /// Does what is due in a turn of the thread, and sends what there is to send.
+    pub(super) fn finish(&mut self, now: Instant, turn: &mut Turn) -> Result<(), WorkerEnded> {
+        // What was held may be due without a datagram having come.
+        let socket = Arc::clone(&turn.socket);
+        self.fan_out(now, |egress| flush(egress, &socket));
+        turn.finish(now, &mut self.world);
+        self.settle(now);
+        self.ring(turn)
+    }
+
+    /// Wakes the workers that something was queued for.
+    fn ring(&mut self, turn: &mut Turn) -> Result<(), WorkerEnded> {
+        let mut rung = Ok(());
+        for link in &mut self.links {
+            turn.late += link.take_dropped();
+            rung = rung.and(link.ring());
         }
-        Ok(())
+        rung
     }
 
     // --- Inside ---
@@ -283,12 +301,6 @@ impl Ingress {
     fn order(&mut self, worker: usize, order: Order) {
         if let Some(link) = self.link(worker) {
             link.order(order);
-        }
-    }
-
-    fn offer(&mut self, worker: usize, order: Order) {
-        if let Some(link) = self.link(worker) {
-            link.offer(order);
         }
     }
 
@@ -313,7 +325,7 @@ impl Ingress {
             }
         }
         for head in &heads {
-            self.send_clock(stream, head.kind);
+            self.send_clock(stream, head.kind, only);
         }
     }
 
@@ -325,7 +337,10 @@ impl Ingress {
         let slab = SlabPool::default().pack(stream, |slab| {
             for track in state.tracks.iter().filter(|t| t.kind == MediaKind::Video) {
                 let first = track.key_frame_to_begin_with(now, MAX_CATCH_UP_AGE);
-                for packet in first.into_iter().flat_map(|f| track.buffer().from(f)) {
+                let past = first.into_iter().flat_map(|f| track.buffer().from(f));
+                // What is fresh follows by itself.
+                let held = track.fresh().first().copied();
+                for packet in past.take_while(|p| held.is_none_or(|held| p.seq < held)) {
                     slab.push(track.kind, track.generation, &packet);
                 }
             }
@@ -335,17 +350,23 @@ impl Ingress {
         }
     }
 
-    fn send_clock(&mut self, stream: StreamKey, kind: MediaKind) {
+    /// Tells the publisher's clock, to one worker or to all that read the stream;
+    /// the next one mends what is lost of it.
+    fn send_clock(&mut self, stream: StreamKey, kind: MediaKind, only: Option<usize>) {
         let track = self.world.stream(stream).and_then(|s| s.track(kind));
-        let (Some(clock), Some(readers)) = (track.and_then(|t| t.clock), self.readers.get(&stream))
-        else {
+        let (Some(track), Some(readers)) = (track, self.readers.get(&stream)) else {
             return;
         };
-        for (link, readers) in self.links.iter_mut().zip(readers.iter().skip(1)) {
-            if *readers > 0 {
-                link.order(Order::Clock {
+        let (Some(clock), generation) = (track.clock, track.generation) else {
+            return;
+        };
+        for (index, link) in self.links.iter_mut().enumerate() {
+            let worker = index + 1;
+            if readers[worker] > 0 && only.is_none_or(|w| w == worker) {
+                link.offer(Order::Clock {
                     stream,
                     kind,
+                    generation,
                     clock,
                 });
             }

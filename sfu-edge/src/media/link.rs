@@ -1,7 +1,10 @@
 //! What the ingress thread and the workers beside it say to each other.
 //!
-//! Orders go down a bounded queue, notes come up an unbounded one whose length
-//! the orders bound: a worker says at most a few words about each. Neither side
+//! Three ways down, so that none can crowd another out: orders, which are never
+//! lost and as many as there are commands of the control plane; fresh media and
+//! what goes with it, of which what finds no room is lost and counted; and
+//! datagrams, the same, which strangers can send. Notes come up an unbounded
+//! queue: a worker says at most a word or two about each of those. Neither side
 //! waits for the other.
 
 use std::collections::VecDeque;
@@ -17,9 +20,13 @@ use super::api::{PeerSetup, StreamKey};
 use super::mailbox::Bell;
 use super::slab::Slab;
 
-/// Orders that may wait for a worker. At 30 pictures and 50 sounds a second of
-/// ten streams it is more than a second's; who is that late loses pictures.
+/// Orders and batches of media that may wait for a worker. At 30 pictures and 50
+/// sounds a second of ten streams it is more than a second's; who is that late
+/// loses pictures.
 const ROOM: usize = 1024;
+
+/// Datagrams that may wait for a worker: a second's reports of all its peers.
+const DATAGRAMS: usize = 512;
 
 /// A published track as a worker that does not have its publisher is told of it.
 #[derive(Clone, Copy, Debug)]
@@ -46,17 +53,12 @@ pub(super) enum Order {
     Past(Arc<Slab>),
     /// Nobody of this worker's reads the stream any more.
     ForgetStream { stream: StreamKey },
-    /// The publisher's clock, from a sender report of a track.
+    /// The publisher's clock, from a sender report of a track of this generation.
     Clock {
         stream: StreamKey,
         kind: MediaKind,
+        generation: u32,
         clock: ClockReference,
-    },
-    /// A datagram for a peer.
-    Datagram {
-        key: u32,
-        path: Path,
-        payload: Box<[u8]>,
     },
     /// Fresh packets of a stream.
     Media(Arc<Slab>),
@@ -64,11 +66,28 @@ pub(super) enum Order {
     Shutdown,
 }
 
+/// A datagram for a peer of a worker's.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) key: u32,
+    pub(super) path: Path,
+    pub(super) payload: Box<[u8]>,
+}
+
+/// A worker's end of its link.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) orders: Receiver<Order>,
+    pub(super) parcels: Receiver<Parcel>,
+}
+
 /// What a worker's world tells the ingress thread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Note {
     /// A connectivity check of this peer came from there and is genuine.
     Validated { key: u32, remote: SocketAddr },
+    /// Something genuine came of this peer; said once a second at most.
+    Heard { key: u32 },
     /// The peer is gone; its key is free.
     Gone { key: u32 },
     /// A subscriber cannot go on without a key frame of this kind of track.
@@ -87,29 +106,48 @@ pub(super) struct WorkerEnded;
 #[derive(Debug)]
 pub(super) struct Link {
     orders: SyncSender<Order>,
-    bell: Arc<Bell>,
+    parcels: SyncSender<Parcel>,
     /// Orders that found the queue full and must not be lost. Nothing overtakes them.
     waiting: VecDeque<Order>,
     /// Something was queued since the bell was rung.
     unheard: bool,
-    /// Packets and datagrams that the worker was too slow for.
+    /// Batches and datagrams that the worker was too slow for.
     dropped: u64,
     ended: bool,
+    /// Behind the senders, and so dropped after them.
+    bell: LastRing,
+}
+
+/// A bell that rings when it is let go of: a worker that sleeps learns of the
+/// end of its queues.
+#[derive(Debug)]
+struct LastRing(Arc<Bell>);
+
+impl Drop for LastRing {
+    fn drop(&mut self) {
+        self.0.ring();
+    }
 }
 
 impl Link {
     /// A link, and the worker's end of it.
-    pub(super) fn new(bell: Arc<Bell>) -> (Self, Receiver<Order>) {
-        let (orders, receiver) = sync_channel(ROOM);
+    pub(super) fn new(bell: Arc<Bell>) -> (Self, Inbox) {
+        let (orders, ordered) = sync_channel(ROOM);
+        let (parcels, posted) = sync_channel(DATAGRAMS);
         let link = Self {
             orders,
-            bell,
+            parcels,
             waiting: VecDeque::new(),
             unheard: false,
             dropped: 0,
             ended: false,
+            bell: LastRing(bell),
         };
-        (link, receiver)
+        let inbox = Inbox {
+            orders: ordered,
+            parcels: posted,
+        };
+        (link, inbox)
     }
 
     /// Queues what must not be lost.
@@ -119,7 +157,7 @@ impl Link {
     }
 
     /// Queues what may be lost: a worker that is a second late is better off
-    /// without. Packets are dropped and counted.
+    /// without. It is dropped and counted.
     pub(super) fn offer(&mut self, order: Order) {
         self.push();
         if !self.waiting.is_empty() {
@@ -127,6 +165,15 @@ impl Link {
             return;
         }
         match self.orders.try_send(order) {
+            Ok(()) => self.unheard = true,
+            Err(TrySendError::Full(_)) => self.dropped += 1,
+            Err(TrySendError::Disconnected(_)) => self.ended = true,
+        }
+    }
+
+    /// Queues a datagram, if there is room.
+    pub(super) fn post(&mut self, parcel: Parcel) {
+        match self.parcels.try_send(parcel) {
             Ok(()) => self.unheard = true,
             Err(TrySendError::Full(_)) => self.dropped += 1,
             Err(TrySendError::Disconnected(_)) => self.ended = true,
@@ -154,7 +201,7 @@ impl Link {
     pub(super) fn ring(&mut self) -> Result<(), WorkerEnded> {
         self.push();
         if std::mem::take(&mut self.unheard) {
-            self.bell.ring();
+            self.bell.0.ring();
         }
         if self.ended { Err(WorkerEnded) } else { Ok(()) }
     }
@@ -171,9 +218,15 @@ mod tests {
 
     use super::*;
 
-    fn datagram() -> Order {
+    fn clock() -> Order {
+        Order::ForgetStream {
+            stream: StreamKey(1),
+        }
+    }
+
+    fn parcel() -> Parcel {
         let any = ([127, 0, 0, 1], 1).into();
-        Order::Datagram {
+        Parcel {
             key: 0,
             path: Path {
                 local: any,
@@ -186,28 +239,42 @@ mod tests {
     #[test]
     fn orders_survive_a_full_queue_and_offers_do_not() {
         let poll = Poll::new().expect("a poll");
-        let (mut link, orders) = Link::new(Arc::new(Bell::new(&poll).expect("a bell")));
+        let (mut link, inbox) = Link::new(Arc::new(Bell::new(&poll).expect("a bell")));
         for _ in 0..ROOM + 5 {
-            link.offer(datagram());
+            link.offer(clock());
         }
         link.order(Order::Remove { key: 7 });
-        link.offer(datagram());
+        link.offer(clock());
         assert_eq!(link.take_dropped(), 6);
         assert_eq!(link.ring(), Ok(()));
-        assert_eq!(orders.try_iter().count(), ROOM);
-        link.offer(datagram());
-        let got: Vec<_> = orders.try_iter().collect();
+        assert_eq!(inbox.orders.try_iter().count(), ROOM);
+        link.offer(clock());
+        let got: Vec<_> = inbox.orders.try_iter().collect();
         assert!(matches!(
             got[..],
-            [Order::Remove { key: 7 }, Order::Datagram { .. }]
+            [Order::Remove { key: 7 }, Order::ForgetStream { .. }]
         ));
+    }
+
+    #[test]
+    fn datagrams_take_no_room_of_others() {
+        let poll = Poll::new().expect("a poll");
+        let (mut link, inbox) = Link::new(Arc::new(Bell::new(&poll).expect("a bell")));
+        for _ in 0..2 * DATAGRAMS {
+            link.post(parcel());
+        }
+        assert_eq!(link.take_dropped(), DATAGRAMS as u64);
+        link.offer(clock());
+        assert_eq!(link.take_dropped(), 0);
+        assert_eq!(inbox.orders.try_iter().count(), 1);
+        assert_eq!(inbox.parcels.try_iter().count(), DATAGRAMS);
     }
 
     #[test]
     fn a_worker_that_has_ended_is_noticed() {
         let poll = Poll::new().expect("a poll");
-        let (mut link, orders) = Link::new(Arc::new(Bell::new(&poll).expect("a bell")));
-        drop(orders);
+        let (mut link, inbox) = Link::new(Arc::new(Bell::new(&poll).expect("a bell")));
+        drop(inbox);
         link.order(Order::Shutdown);
         assert_eq!(link.ring(), Err(WorkerEnded));
     }

@@ -2,8 +2,8 @@
 //!
 //! A turn of the ingress thread's loop takes what is queued on the port in one
 //! call, hands each datagram to its peer, fans fresh media out to the
-//! subscribers, and sends what was collected. Batches form only from what is
-//! already queued: nothing waits for company.
+//! subscribers, and sends what was collected. Batches form from what is already
+//! queued; nothing waits for company, unless the operator sets a hold.
 //!
 //! Where one core is not enough, further workers have subscribers of their own:
 //! they get what is fresh in slabs packed once, and seal, send and answer NACKs
@@ -156,10 +156,10 @@ impl Shared {
         };
         let poll = Poll::new().map_err(failed)?;
         let bell = Arc::new(Bell::new(&poll).map_err(failed)?);
-        let (link, orders) = Link::new(Arc::clone(&bell));
+        let (link, inbox) = Link::new(Arc::clone(&bell));
         let worker = WorkerThread {
             poll,
-            orders,
+            inbox,
             notes: self.notes.clone(),
             ingress: Arc::clone(&self.ingress),
             world: self.world(&bell, Publishers::Elsewhere),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use transom_rtc_dtls::Dtls;
-use transom_rtc_proto::peer::Peer;
-use transom_rtc_proto::sdp::Session;
+use transom_rtc_proto::peer::{Peer, TrackId};
+use transom_rtc_proto::sdp::{MediaKind, Session};
 use transom_rtc_proto::time::Instant;
 
 use super::api::{SessionId, SessionStats, StreamKey};
-use super::budget::Budget;
+use super::budget::{Bitrate, Budget};
 use super::rate::Rate;
 use super::subscription::Subscription;
 
@@ -21,6 +21,8 @@ pub(super) struct PeerSlot {
     pub(super) name: Arc<str>,
     pub(super) role: Role,
     pub(super) stats: Arc<SessionStats>,
+    /// When the ingress thread was told last that it is heard from.
+    pub(super) heard_told: Instant,
     /// Bits a second, as told to the control plane.
     pub(super) rate: Rate,
     /// Waits in the list of peers to drain.
@@ -33,19 +35,39 @@ pub(super) enum Role {
     Subscriber(Vec<Subscription>),
 }
 
+/// What a publisher's sound may take: several times Opus at its best.
+const SOUND_BUDGET: Bitrate = Bitrate::from_mbps(2);
+
 /// What is kept of a publisher.
 pub(super) struct Publication {
     /// What it negotiated, for when it takes the stream.
     pub(super) negotiated: Session,
-    pub(super) budget: Budget,
+    budget: Budget,
+    /// Its sound pays from a purse of its own: too much picture must not silence it.
+    sound_budget: Budget,
     /// Packets beyond the budget.
     pub(super) refused: u64,
 }
 
 impl Publication {
+    pub(super) fn new(now: Instant, negotiated: Session, budget: Bitrate) -> Self {
+        Self {
+            negotiated,
+            budget: Budget::new(now, budget),
+            sound_budget: Budget::new(now, SOUND_BUDGET),
+            refused: 0,
+        }
+    }
+
     /// Whether a packet of `len` bytes is within what a publisher may send.
-    pub(super) fn may_send(&mut self, now: Instant, len: usize) -> bool {
-        let granted = self.budget.take(now, len);
+    pub(super) fn may_send(&mut self, now: Instant, track: TrackId, len: usize) -> bool {
+        let tracks = &self.negotiated.tracks;
+        let kind = tracks.get(usize::from(track.0)).map(|t| t.kind);
+        let budget = match kind {
+            Some(MediaKind::Audio) => &mut self.sound_budget,
+            _ => &mut self.budget,
+        };
+        let granted = budget.take(now, len);
         self.refused += u64::from(!granted);
         granted
     }

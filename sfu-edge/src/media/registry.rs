@@ -18,8 +18,25 @@ pub(super) struct Entry {
     pub(super) ufrag: Box<str>,
     /// Addresses it is found by.
     pub(super) addresses: Vec<SocketAddr>,
-    /// When something of it was taken last.
+    /// When something genuine of it was taken last.
     pub(super) heard: Instant,
+    /// Datagrams passed on to its worker in the turn of this time.
+    pub(super) passed: (Instant, u32),
+}
+
+/// Datagrams of one peer that are passed on in one turn: a subscriber sends a
+/// few reports and checks a second. Its neighbours' must find room too.
+const PASSED_A_TURN: u32 = 16;
+
+impl Entry {
+    /// Whether one more datagram is passed on to the worker.
+    pub(super) fn may_pass(&mut self, now: Instant) -> bool {
+        if self.passed.0 != now {
+            self.passed = (now, 0);
+        }
+        self.passed.1 += 1;
+        self.passed.1 <= PASSED_A_TURN
+    }
 }
 
 /// Sessions by key. A key names one peer on all workers; it is given again

@@ -44,6 +44,8 @@ pub(super) struct SeqMap {
     next_output: u64,
     /// One past the highest source of the newest segment.
     next_source: u64,
+    /// One past the highest output that a packet has got.
+    given: u64,
     /// The newest of the segments, where nearly every packet belongs.
     newest: Option<Segment>,
 }
@@ -57,6 +59,7 @@ impl SeqMap {
             segments: VecDeque::with_capacity(MAX_SEGMENTS),
             next_output,
             next_source: 0,
+            given: next_output,
             newest: None,
         }
     }
@@ -87,9 +90,16 @@ impl SeqMap {
         if !newest || seq.0 < self.next_source {
             return;
         }
-        // What is missing before `seq` may still come and keeps its numbers.
+        // What is missing before `seq` may still come and keeps its numbers, as
+        // long as what has been given is not left too far behind: SRTP would
+        // not follow.
         let missing = seq.0 - self.next_source;
-        self.next_output += if missing > MAX_LEAP { 1 } else { missing };
+        let ahead = self.next_output - self.given;
+        self.next_output += match MAX_LEAP.saturating_sub(ahead) {
+            room if missing <= room => missing,
+            0 => 0,
+            _ => 1,
+        };
         self.start(generation, ExtSeq(seq.0 + 1));
     }
 
@@ -103,6 +113,7 @@ impl SeqMap {
             let output = newest.output + (seq.0 - newest.source);
             self.next_source = seq.0 + 1;
             self.next_output = output + 1;
+            self.given = self.next_output;
             return Some(ExtSeq(output));
         }
         self.output_of_any(generation, seq)
@@ -121,6 +132,7 @@ impl SeqMap {
             if seq.0 >= self.next_source {
                 self.next_source = seq.0 + 1;
                 self.next_output = output + 1;
+                self.given = self.next_output;
             }
         } else if output >= self.segments[at + 1].output {
             return None; // skipped, or beyond the end of an older run

@@ -1,5 +1,6 @@
 //! Fresh packets of one stream, packed once and read by several workers.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,9 +11,12 @@ use transom_rtc_proto::time::Instant;
 
 use super::api::StreamKey;
 
-/// Slabs kept for use again. A worker holds one while it copies it, so that a
-/// few turns' worth is enough; past them a slab is made and let go.
-const MAX_IDLE: usize = 8;
+/// Slabs kept for use again, those that wait for a worker among them. Past them
+/// a slab is made and let go.
+const MAX_KEPT: usize = 128;
+
+/// A slab that has grown past this is let go of: a flood made it.
+const MAX_KEPT_BYTES: usize = 256 * 1024;
 
 /// Opened packets, one behind the other. Read only once it is shared.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ impl Slab {
 /// usual turn allocates nothing.
 #[derive(Debug, Default)]
 pub(super) struct SlabPool {
-    shared: Vec<Arc<Slab>>,
+    shared: VecDeque<Arc<Slab>>,
 }
 
 impl SlabPool {
@@ -99,10 +103,10 @@ impl SlabPool {
         stream: StreamKey,
         fill: impl FnOnce(&mut Slab),
     ) -> Option<Arc<Slab>> {
-        let free = self.shared.iter().position(|s| Arc::strong_count(s) == 1);
-        let mut slab = match free {
-            Some(at) => self.shared.swap_remove(at),
-            None => Arc::new(Slab::empty(stream)),
+        // Workers let go of them in the order in which they got them.
+        let mut slab = match self.shared.front() {
+            Some(oldest) if Arc::strong_count(oldest) == 1 => self.shared.pop_front()?,
+            _ => Arc::new(Slab::empty(stream)),
         };
         // Nobody else has it: the count was one, or it is new.
         let contents = Arc::get_mut(&mut slab)?;
@@ -111,8 +115,11 @@ impl SlabPool {
         contents.bytes.clear();
         fill(contents);
         let packed = (!contents.is_empty()).then(|| Arc::clone(&slab));
-        if self.shared.len() < MAX_IDLE {
-            self.shared.push(slab);
+        if self.shared.len() < MAX_KEPT && slab.bytes.capacity() <= MAX_KEPT_BYTES {
+            match packed {
+                Some(_) => self.shared.push_back(slab),
+                None => self.shared.push_front(slab),
+            }
         }
         packed
     }

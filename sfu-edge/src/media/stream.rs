@@ -120,12 +120,10 @@ impl Stream {
     /// nothing more belongs to it. Whether it is the first since the last fan-out.
     pub(super) fn set_due(&mut self, now: Instant, hold: Duration, ends: bool) -> bool {
         let first = self.due.is_none();
+        // Sound alone has nobody to wait for.
+        let waits = self.crowded && !ends && self.track(MediaKind::Video).is_some();
         if first || ends {
-            self.due = Some(if self.crowded && !ends {
-                now + hold
-            } else {
-                now
-            });
+            self.due = Some(if waits { now + hold } else { now });
         }
         first
     }

@@ -87,9 +87,7 @@ impl MediaThread {
                     shutdown.get_or_insert(now + LAST_WORDS);
                 }
             }
-            self.turn.finish(now, &mut self.ingress.world);
-            self.ingress.settle(now);
-            let ended = self.ingress.ring().is_err();
+            let ended = self.ingress.finish(now, &mut self.turn).is_err();
             if shutdown.is_some_and(|at| at <= now || !self.ingress.world.has_farewells()) {
                 return;
             }

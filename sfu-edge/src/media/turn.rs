@@ -26,6 +26,9 @@ pub(super) struct Turn {
     pub(super) events: Sender<MediaEvent>,
     dtls: Vec<u32>,
     figures_at: Instant,
+    /// Batches and datagrams that other workers were too late for since the
+    /// figures were written.
+    pub(super) late: u64,
 }
 
 impl Turn {
@@ -41,6 +44,7 @@ impl Turn {
             events,
             dtls: Vec::new(),
             figures_at: now,
+            late: 0,
         }
     }
 
@@ -54,20 +58,42 @@ impl Turn {
 
     /// Does what is due, and sends what there is to send.
     pub(super) fn finish(&mut self, now: Instant, world: &mut World) {
-        self.bell.take_dtls(&mut self.dtls);
-        for key in self.dtls.drain(..) {
-            world.handle_dtls(now, key);
-        }
-        world.handle_timeouts(now);
-        world.drain(now, |egress| flush(egress, &self.socket));
-        flush(&mut world.egress, &self.socket);
+        let socket = Arc::clone(&self.socket);
+        self.work(now, world, |egress| flush(egress, &socket));
+        flush(&mut world.egress, &socket);
         for event in world.events.drain(..) {
             // A full queue drops the event: the control plane sweeps over the states.
             let _ = self.events.try_send(event);
         }
         if now >= self.figures_at {
             world.write_figures(now);
+            self.tell_losses(world);
             self.figures_at = now + FIGURES_EVERY;
+        }
+    }
+
+    /// Does what is due; `flush` is called when enough is collected to be sent.
+    pub(super) fn work(&mut self, now: Instant, world: &mut World, flush: impl FnMut(&mut Egress)) {
+        self.bell.take_dtls(&mut self.dtls);
+        for key in self.dtls.drain(..) {
+            world.handle_dtls(now, key);
+        }
+        world.handle_timeouts(now);
+        world.drain(now, flush);
+    }
+
+    /// Once a second, so that a flood of losses is no flood of lines.
+    fn tell_losses(&mut self, world: &mut World) {
+        let full = world.egress.take_dropped();
+        if full > 0 {
+            tracing::warn!(
+                datagrams = full,
+                "the socket was full: more is sent than the network takes"
+            );
+        }
+        let late = std::mem::take(&mut self.late);
+        if late > 0 {
+            tracing::warn!(late, "media workers are late: the processor is full");
         }
     }
 }
@@ -76,9 +102,5 @@ impl Turn {
 pub(super) fn flush(egress: &mut Egress, socket: &UdpSocket) {
     if let Err(error) = egress.flush(socket) {
         tracing::debug!(%error, "send failed");
-    }
-    let dropped = egress.take_dropped();
-    if dropped > 0 {
-        tracing::debug!(dropped, "the socket was full");
     }
 }

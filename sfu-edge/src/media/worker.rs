@@ -3,13 +3,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{Sender, TryRecvError};
 
 use mio::{Events, Poll};
 use transom_rtc_proto::time::Instant;
 
 use super::clock::Clock;
-use super::link::{Note, Order};
+use super::link::{Inbox, Note, Order, Parcel};
 use super::mailbox::Bell;
 use super::turn::{LAST_WORDS, Turn, flush};
 use super::world::World;
@@ -18,10 +18,13 @@ use super::world::World;
 /// waits is one batch, but nobody waits for ever.
 const ORDERS_A_TURN: usize = 64;
 
+/// Datagrams handled in a turn, behind the orders.
+const PARCELS_A_TURN: usize = 64;
+
 /// What the loop owns.
 pub(super) struct WorkerThread {
     pub(super) poll: Poll,
-    pub(super) orders: Receiver<Order>,
+    pub(super) inbox: Inbox,
     /// To the ingress thread, and what wakes it.
     pub(super) notes: Sender<Note>,
     pub(super) ingress: Arc<Bell>,
@@ -71,13 +74,26 @@ impl WorkerThread {
 
     fn obey(&mut self, now: Instant) -> Obeyed {
         for _ in 0..ORDERS_A_TURN {
-            match self.orders.try_recv() {
+            match self.inbox.orders.try_recv() {
                 Ok(Order::Shutdown) | Err(TryRecvError::Disconnected) => return Obeyed::Shutdown,
                 Ok(order) => obey(now, &mut self.world, order),
-                Err(TryRecvError::Empty) => return Obeyed::All,
+                Err(TryRecvError::Empty) => return self.open_parcels(now),
             }
         }
+        self.open_parcels(now);
         Obeyed::More
+    }
+
+    fn open_parcels(&mut self, now: Instant) -> Obeyed {
+        let mut opened = 0;
+        for parcel in self.inbox.parcels.try_iter().take(PARCELS_A_TURN) {
+            open(now, &mut self.world, parcel);
+            opened += 1;
+        }
+        match opened < PARCELS_A_TURN {
+            true => Obeyed::All,
+            false => Obeyed::More,
+        }
     }
 
     /// Tells the ingress thread what it has to know.
@@ -105,16 +121,18 @@ pub(super) fn obey(now: Instant, world: &mut World, order: Order) {
         Order::Clock {
             stream,
             kind,
+            generation,
             clock,
-        } => world.set_clock(stream, kind, clock),
-        Order::Datagram {
-            key,
-            path,
-            mut payload,
-        } => {
-            world.handle_datagram(now, key, path, &mut payload);
-        }
+        } => world.set_clock(stream, kind, generation, clock),
         Order::Shutdown => world.close_all(now),
+    }
+}
+
+/// Takes a datagram that the ingress thread passed on.
+pub(super) fn open(now: Instant, world: &mut World, mut parcel: Parcel) {
+    let Parcel { key, path, .. } = parcel;
+    if world.handle_datagram(now, key, path, &mut parcel.payload) {
+        world.note_heard(now, key);
     }
 }
 

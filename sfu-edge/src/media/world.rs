@@ -20,7 +20,7 @@ use transom_rtc_proto::time::Instant;
 use transom_rtc_srtp::GuardedSrtp;
 
 use super::api::{GoneReason, MediaEvent, PeerSetup, SessionState, StreamKey};
-use super::budget::{Bitrate, Budget};
+use super::budget::Bitrate;
 use super::catch_up::CatchUp;
 use super::egress::Egress;
 use super::farewells::Farewells;
@@ -37,6 +37,9 @@ use super::timers::Timers;
 
 /// Datagrams of one peer that may leave in one run.
 const MAX_SEGMENTS: usize = 64;
+
+/// How often the ingress thread is told that a peer is heard from.
+const HEARD_EVERY: Duration = Duration::from_secs(1);
 
 /// All that one worker holds.
 pub(super) struct World {
@@ -122,12 +125,8 @@ impl World {
 
     pub(super) fn add_publisher(&mut self, now: Instant, key: u32, setup: PeerSetup) {
         let (stream, session) = (setup.stream, setup.session);
-        let budget = Budget::new(now, self.budget);
-        let role = Role::Publisher(Box::new(Publication {
-            negotiated: setup.negotiated.clone(),
-            budget,
-            refused: 0,
-        }));
+        let publication = Publication::new(now, setup.negotiated.clone(), self.budget);
+        let role = Role::Publisher(Box::new(publication));
         self.add(now, key, setup, role);
         tracing::debug!(%session, %stream, "publisher added");
         // It takes the stream once it is connected: until then, whoever sends goes on.
@@ -161,6 +160,7 @@ impl World {
             role,
             stats: setup.stats,
             rate: Rate::default(),
+            heard_told: Instant::default(),
             dirty: false,
         };
         self.peers.insert(key, slot);
@@ -204,30 +204,31 @@ impl World {
         let Some(slot) = self.peers.get_mut(key) else {
             return false;
         };
-        let is_check = classify(datagram) == PacketKind::Stun;
+        let kind = classify(datagram);
         let peer = &mut slot.peer;
         match contained(|| peer.handle_datagram(now, path, datagram)) {
             Some(Received::Rtp(info)) => {
-                if let Role::Publisher(publication) = &mut slot.role
-                    && !publication.may_send(now, datagram.len())
-                {
-                    return true;
-                }
                 // Media needs no draining: what it makes due has a timer.
                 let stream = slot.stream;
                 if let Some((at, _)) = slot.peer.poll_timeout() {
                     self.timers.set(key, Some(at));
                 }
+                if let Role::Publisher(publication) = &mut slot.role
+                    && !publication.may_send(now, info.track, datagram.len())
+                {
+                    return true;
+                }
                 self.publish(now, key, stream, &info, datagram);
                 true
             }
             Some(Received::Handled) => {
-                if is_check && slot.peer.is_validated(&path) {
+                if kind == PacketKind::Stun && slot.peer.is_validated(&path) {
                     let remote = path.remote;
                     self.notes.push(Note::Validated { key, remote });
                 }
                 self.mark(key);
-                true
+                // Anybody can send what looks like DTLS.
+                kind != PacketKind::Dtls
             }
             // A refused check may still have an answer, such as a role conflict.
             Some(Received::Dropped(DropReason::Stun)) => {
@@ -239,6 +240,16 @@ impl World {
                 self.on_panic(key);
                 false
             }
+        }
+    }
+
+    /// Something genuine came of a peer: the ingress thread is told, once a second.
+    pub(super) fn note_heard(&mut self, now: Instant, key: u32) {
+        if let Some(slot) = self.peers.get_mut(key)
+            && now.since(slot.heard_told) >= HEARD_EVERY
+        {
+            slot.heard_told = now;
+            self.notes.push(Note::Heard { key });
         }
     }
 
@@ -349,11 +360,19 @@ impl World {
     }
 
     /// The publisher's clock, as each of its subscribers sees it.
-    pub(super) fn set_clock(&mut self, stream: StreamKey, kind: MediaKind, clock: ClockReference) {
+    pub(super) fn set_clock(
+        &mut self,
+        stream: StreamKey,
+        kind: MediaKind,
+        generation: u32,
+        clock: ClockReference,
+    ) {
         let Some(stream) = self.streams.get_mut(&stream) else {
             return;
         };
-        let Some(published) = stream.tracks.iter_mut().find(|t| t.kind == kind) else {
+        let mut tracks = stream.tracks.iter_mut();
+        let published = tracks.find(|t| t.kind == kind && t.generation == generation);
+        let Some(published) = published else {
             return;
         };
         published.clock = Some(clock);

@@ -40,6 +40,9 @@ scopes = ["publish", "watch"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server {
     pub(super) name: String,
+    /// What its subscribers offer whatever the case: for a server that takes
+    /// one profile only, measured beside those that take the case's.
+    pub(super) cipher: Option<String>,
     way: Way,
 }
 
@@ -83,6 +86,7 @@ impl Server {
                 1 => "transom".to_owned(),
                 n => format!("transom, {n} workers"),
             },
+            cipher: None,
             way: Way::Sfu {
                 binary,
                 workers,
@@ -95,6 +99,7 @@ impl Server {
     pub(super) fn under(binary: PathBuf, under: Vec<String>) -> Self {
         Self {
             name: "transom".to_owned(),
+            cipher: None,
             way: Way::Sfu {
                 binary,
                 workers: 1,
@@ -112,6 +117,7 @@ impl Server {
         };
         let (name, mut rest) = text.split_once(',').ok_or_else(|| wrong("only a name"))?;
         let mut urls = Urls::default();
+        let mut cipher = None;
         let way = loop {
             // A command is the rest of the word: it may hold commas.
             if let Some(command) = rest.strip_prefix("run=") {
@@ -125,6 +131,7 @@ impl Server {
             match key {
                 "whip" => urls.whip = value.to_owned(),
                 "whep" => urls.whep = value.to_owned(),
+                "cipher" => cipher = Some(value.to_owned()),
                 "token" => urls.token = Some(value.to_owned()),
                 "pid" => {
                     let pid = value.parse().map_err(|_| wrong("pid= is not a number"))?;
@@ -146,6 +153,7 @@ impl Server {
         }
         Ok(Self {
             name: name.to_owned(),
+            cipher,
             way,
         })
     }
@@ -312,7 +320,7 @@ mod tests {
     #[test]
     fn a_server_is_named_by_its_urls() {
         let server = Server::parse(
-            "srs,whip=http://h:1/whip/?app=live&stream=door,whep=http://h:1/whep/,token=t,run=srs -c a,b.conf",
+            "srs,cipher=cm,whip=http://h:1/whip/?app=live&stream=door,whep=http://h:1/whep/,token=t,run=srs -c a,b.conf",
         );
         let urls = Urls {
             whip: "http://h:1/whip/?app=live&stream=door".to_owned(),
@@ -323,6 +331,7 @@ mod tests {
             server.expect("a server"),
             Server {
                 name: "srs".to_owned(),
+                cipher: Some("cm".to_owned()),
                 way: Way::Started {
                     urls,
                     command: "srs -c a,b.conf".to_owned()

@@ -2,8 +2,7 @@
 //! peers too, datagrams and orders are passed by hand, and DTLS is told to be done.
 
 mod clients;
-
-use std::sync::mpsc::Receiver;
+mod hostile;
 
 use clients::{Client, h264, opus};
 use mio::Poll;
@@ -15,9 +14,11 @@ use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::peer::{Peer, PeerConfig, SendMode, TrackId};
 use transom_rtc_proto::port::{Srtp, SrtpError, SrtpFactory, SrtpKey, SrtpProfile};
 use transom_rtc_proto::sdp::Codec;
+use transom_rtc_udp::{SocketConfig, UdpSocket};
 
 use super::*;
 use crate::media::budget::Bitrate;
+use crate::media::link::Inbox;
 use crate::media::mailbox::Bell;
 use crate::media::peers::PeerSlot;
 use crate::media::worker;
@@ -30,10 +31,32 @@ const POLICY: Policy = Policy {
 };
 const STEP: Duration = Duration::from_millis(1);
 
+/// A turn of a worker's thread, but for what reaches the socket.
+fn worker_turn(now: Instant, world: &mut World, inbox: &Inbox) {
+    for order in inbox.orders.try_iter() {
+        worker::obey(now, world, order);
+    }
+    for parcel in inbox.parcels.try_iter() {
+        worker::open(now, world, parcel);
+    }
+    world.select_due(now);
+    world.fan_out(now, |_| ());
+    world.handle_timeouts(now);
+    world.drain(now, |_| ());
+}
+
+fn turn(bell: Arc<Bell>, now: Instant) -> Turn {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let socket = UdpSocket::bind(any, &SocketConfig::default()).expect("a socket");
+    let (events, _) = tokio::sync::mpsc::channel(10);
+    Turn::new(Arc::new(socket), bell, events, now)
+}
+
 /// The ingress thread's part, the other workers' worlds, the clients and the time.
 struct Town {
     ingress: Ingress,
-    workers: Vec<(World, Receiver<Order>)>,
+    workers: Vec<(World, Inbox)>,
+    turn: Turn,
     clients: Vec<Client>,
     now: Instant,
     /// Turns in which a timer was due again at once.
@@ -69,17 +92,20 @@ impl Town {
         let (mut links, mut workers) = (Vec::new(), Vec::new());
         for _ in 1..count {
             let bell = bell();
-            let (link, orders) = Link::new(Arc::clone(&bell));
+            let (link, inbox) = Link::new(Arc::clone(&bell));
             links.push(link);
-            workers.push((world(&bell, Publishers::Elsewhere), orders));
+            workers.push((world(&bell, Publishers::Elsewhere), inbox));
         }
-        let mut ingress = Ingress::new(world(&bell(), Publishers::Here), links, 100);
+        let own = bell();
+        let mut ingress = Ingress::new(world(&own, Publishers::Here), links, 100);
         ingress.alone = 0;
+        let now = Instant::from_millis(1000);
         Self {
             ingress,
             workers,
+            turn: turn(own, now),
             clients: Vec::new(),
-            now: Instant::from_millis(1000),
+            now,
             spins: 0,
             _runtime: runtime,
             _poll: polls,
@@ -185,24 +211,18 @@ impl Town {
                     self.ingress.handle_datagram(now, path, &mut datagram);
                 }
             }
-            self.ingress.fan_out(now, |_| ());
-            Self::turn(now, &mut self.ingress.world);
-            self.ingress.settle(now);
+            self.ingress_turn(now);
             let mut sent = self.ingress.world.egress.take_datagrams();
-            for (world, orders) in &mut self.workers {
-                for order in orders.try_iter() {
-                    worker::obey(now, world, order);
-                }
-                world.select_due(now);
-                world.select_due(now);
-                world.fan_out(now, |_| ());
-                Self::turn(now, world);
+            for (world, inbox) in &mut self.workers {
+                worker_turn(now, world, inbox);
                 sent.extend(world.egress.take_datagrams());
                 for note in world.notes.drain(..) {
                     self.ingress.handle_note(now, note);
                 }
             }
-            self.ingress.ring().expect("the workers are there");
+            self.ingress
+                .ring(&mut self.turn)
+                .expect("the workers are there");
             let worlds = self.workers.iter_mut().map(|(world, _)| world);
             let worlds = worlds.chain([&mut self.ingress.world]);
             let due = |world: &mut World| world.next_timeout().is_some_and(|at| at <= now);
@@ -216,9 +236,12 @@ impl Town {
         }
     }
 
-    fn turn(now: Instant, world: &mut World) {
-        world.handle_timeouts(now);
-        world.drain(now, |_| ());
+    /// A turn of the ingress thread, but for what reaches the socket.
+    fn ingress_turn(&mut self, now: Instant) {
+        let turn = &mut self.turn;
+        self.ingress.fan_out(now, |_| ());
+        turn.work(now, &mut self.ingress.world, |_| ());
+        self.ingress.settle(now);
     }
 
     /// Publishes frames, 30 a second.
@@ -706,8 +729,8 @@ fn a_forwarded_packet_allocates_nothing() {
                 }
                 town.ingress.fan_out(now, |_| ());
                 sent.set(town.ingress.world.egress.bytes());
-                for (world, orders) in &mut town.workers {
-                    for order in orders.try_iter() {
+                for (world, inbox) in &mut town.workers {
+                    for order in inbox.orders.try_iter() {
                         worker::obey(now, world, order);
                     }
                     world.select_due(now);

@@ -1,6 +1,7 @@
 //! What the peers of a world report, and what follows from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use transom_rtc_proto::id::SeqNo;
 use transom_rtc_proto::peer::{ClockReference, CloseReason, Event, TrackId};
@@ -11,6 +12,10 @@ use super::World;
 use crate::media::api::{GoneReason, MediaEvent, SessionState};
 use crate::media::link::Note;
 use crate::media::peers::Role;
+
+/// A publisher's sender reports are taken this often; honest ones come once a
+/// second or so.
+const CLOCK_EVERY: Duration = Duration::from_millis(100);
 
 impl World {
     pub(super) fn on_event(&mut self, now: Instant, key: u32, event: Event) {
@@ -134,13 +139,18 @@ impl World {
         };
         let state = self.streams.get(&key_of_stream);
         let state = state.filter(|s| s.publisher == Some(key));
-        let Some(kind) = state
-            .and_then(|s| s.tracks.iter().find(|t| t.id == track))
-            .map(|t| t.kind)
-        else {
+        let Some(published) = state.and_then(|s| s.tracks.iter().find(|t| t.id == track)) else {
             return;
         };
-        self.set_clock(key_of_stream, kind, clock);
+        // Each is work for every subscriber.
+        if published
+            .clock
+            .is_some_and(|c| clock.at.since(c.at) < CLOCK_EVERY)
+        {
+            return;
+        }
+        let (kind, generation) = (published.kind, published.generation);
+        self.set_clock(key_of_stream, kind, generation, clock);
         self.notes.push(Note::ClockSet {
             stream: key_of_stream,
             kind,

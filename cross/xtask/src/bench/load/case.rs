@@ -18,6 +18,14 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// The same with another cipher, where one is given.
+    pub(crate) fn with_cipher(&self, cipher: Option<&str>) -> Self {
+        Self {
+            cipher: cipher.unwrap_or(&self.cipher).to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The load generator's options.
     pub(crate) fn words(&self) -> [String; 7] {
         [

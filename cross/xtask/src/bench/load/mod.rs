@@ -41,8 +41,10 @@ cargo xtask bench load [--n LIST] [--publisher LIST] [--cipher LIST] [--repeats 
                      NAME,whip=URL,whep=URL[,token=T],run=COMMAND   started for each run; COMMAND
                                                                     is the rest of the word
                      NAME,sfu=PATH                                  another build of transom-sfu
+                     cipher=cm before the others: what its subscribers offer in every case, for a
+                     server that takes no other
 
-  SRS:      --against 'srs,whip=http://127.0.0.1:1985/rtc/v1/whip/?app=live&stream=door,whep=http://127.0.0.1:1985/rtc/v1/whep/?app=live&stream=door,run=objs/srs -c srs.conf'
+  SRS:      --against 'srs,cipher=cm,whip=http://127.0.0.1:1985/rtc/v1/whip/?app=live&stream=door,whep=http://127.0.0.1:1985/rtc/v1/whep/?app=live&stream=door,run=objs/srs -c srs.conf'
   live777:  --against 'live777,whip=http://127.0.0.1:7777/whip/door,whep=http://127.0.0.1:7777/whep/door,run=live777 --config live777.toml'
 ";
 
@@ -140,7 +142,7 @@ fn measure(options: &Options, servers: &[Server], case: &Case) -> Result<Table, 
             };
             let running = server.start()?;
             let mut command = running.load("run");
-            command.args(case.words());
+            command.args(case.with_cipher(server.cipher.as_deref()).words());
             command.args(["--seconds", &options.seconds.to_string()]);
             command.args(["--warmup", &options.warmup.to_string()]);
             command.args(["--loss", &options.loss]);
