@@ -83,7 +83,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "load",
-        about: "the load generator against a server: nothing lost, nothing altered",
+        about: "the load generator against a server: nothing lost, nothing left behind",
         full: false,
         run: load,
     },

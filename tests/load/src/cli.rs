@@ -74,7 +74,8 @@ pub(crate) struct Run {
     /// not count; may be repeated
     #[arg(long, value_enum, value_delimiter = ',')]
     rogue: Vec<Rogue>,
-    /// The publisher stays connected but stops sending before the warm-up
+    /// The publisher stays connected but stops sending a second after the last join,
+    /// before the warm-up
     #[arg(long)]
     idle: bool,
     /// Shell command to run before the measured time; it is waited for

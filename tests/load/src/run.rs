@@ -40,6 +40,9 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// long at the latest.
 const JOIN_GAP: Duration = Duration::from_millis(150);
 
+/// Before it falls silent, a publisher goes on for so long after the last join.
+const LIVELY: Duration = Duration::from_secs(1);
+
 /// Sessions that are ended at the same time.
 const CLOSED_AT_ONCE: usize = 32;
 
@@ -285,6 +288,9 @@ async fn measure(
         has_joined(index, profile, joined.unwrap_or(Ok(())))?;
     }
     if config.idle {
+        // The last one to join has its key frame by then: a server that still
+        // wanted one would go on asking.
+        sleep(LIVELY).await;
         publisher.fall_silent();
     }
     sleep(config.warmup).await;
