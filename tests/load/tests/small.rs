@@ -38,8 +38,9 @@ fn an_idle_subscriber_wakes_nobody() {
     let f = run(&sfu, &words);
     assert_eq!(f.number("connected"), 30.0);
     let woken: f64 = f.of_media_threads("sleeps_by_thread").iter().sum();
-    // A check of consent every five seconds, and the figures of the media thread.
-    let allowed = f.number("sent_to_server") + f.number("seconds") + 5.0;
+    // A check of consent every five seconds, and the figures of the media thread;
+    // a sleep may be interrupted. A timer of each subscriber's own would be hundreds.
+    let allowed = 2.0 * (f.number("sent_to_server") + f.number("seconds")) + 10.0;
     assert!(woken <= allowed, "woken {woken} times, not {allowed}");
     assert!(f.number("sent_to_server") < 30.0 * 3.0);
 }
