@@ -93,6 +93,20 @@ fn a_flood_of_one_subscriber_does_not_cost_another_its_media() {
     assert!(n >= 120, "{n} of 120 or more packets");
 }
 
+/// One datagram with `count` sender reports of the source of [`packet`].
+fn sender_reports(layer: &mut Box<dyn Srtp>, count: u32) -> Vec<u8> {
+    let mut rtcp = vec![0x80, 201, 0, 1, 0, 0, 0, 9];
+    for n in 0..count {
+        rtcp.extend([0x80, 200, 0, 6, 0, 0, 0, 77]);
+        rtcp.extend(n.to_be_bytes());
+        rtcp.extend([0; 16]);
+    }
+    let len = rtcp.len();
+    rtcp.resize(len + 20, 0);
+    layer.protect_rtcp(&mut rtcp, len).expect("room");
+    rtcp
+}
+
 #[test]
 fn sender_reports_do_not_grow_orders() {
     let mut town = Town::with_workers(2);
@@ -105,15 +119,7 @@ fn sender_reports_do_not_grow_orders() {
     town.inject(publisher, &mut p);
     town.run(5);
     for _ in 0..20 {
-        let mut rtcp = vec![0x80, 201, 0, 1, 0, 0, 0, 9];
-        for n in 0..40_u32 {
-            rtcp.extend([0x80, 200, 0, 6, 0, 0, 0, 77]);
-            rtcp.extend(n.to_be_bytes());
-            rtcp.extend([0; 16]);
-        }
-        let len = rtcp.len();
-        rtcp.resize(len + 20, 0);
-        layer.protect_rtcp(&mut rtcp, len).expect("room");
+        let mut rtcp = sender_reports(&mut layer, 40);
         town.inject(publisher, &mut rtcp);
         // the ingress thread's turn alone
         let now = town.now;
@@ -331,15 +337,7 @@ fn sender_reports_of_one_publisher_do_not_cost_another_stream_its_media() {
         for _ in 0..11 {
             // 11 turns of the ingress thread, the worker has not had one
             for _ in 0..3 {
-                let mut rtcp = vec![0x80, 201, 0, 1, 0, 0, 0, 9];
-                for n in 0..42_u32 {
-                    rtcp.extend([0x80, 200, 0, 6, 0, 0, 0, 77]);
-                    rtcp.extend(n.to_be_bytes());
-                    rtcp.extend([0; 16]);
-                }
-                let len = rtcp.len();
-                rtcp.resize(len + 20, 0);
-                layer.protect_rtcp(&mut rtcp, len).expect("room");
+                let mut rtcp = sender_reports(&mut layer, 42);
                 town.inject(hostile, &mut rtcp);
             }
             let now = town.now;
