@@ -141,6 +141,13 @@ pub trait Srtp: Send {
 
     /// Names a source that signalling announced, so that it need not pass probation.
     fn admit(&mut self, ssrc: Ssrc);
+
+    /// Reads what [`Srtp::protect_rtp`] of a packet of `ssrc` will read; see
+    /// [`Peer::warm`](crate::peer::Peer::warm). The value means nothing.
+    fn warm(&self, ssrc: Ssrc) -> u64 {
+        let _ = ssrc;
+        0
+    }
 }
 
 /// Makes the SRTP layer of a peer once its keys are known.

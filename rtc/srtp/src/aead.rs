@@ -60,6 +60,10 @@ impl RtpAead {
         Ok(sealed)
     }
 
+    pub(crate) fn warm(&self) -> u8 {
+        self.salt[0]
+    }
+
     /// Opens `packet[header_len..]` in place and returns the plain packet's length.
     pub(crate) fn open(
         &self,

@@ -52,6 +52,10 @@ impl Srtp for Layer {
         self.opener.open_rtcp(packet)
     }
 
+    fn warm(&self, ssrc: Ssrc) -> u64 {
+        self.sealer.warm(ssrc)
+    }
+
     fn admit(&mut self, ssrc: Ssrc) {
         self.opener.admit(ssrc);
     }

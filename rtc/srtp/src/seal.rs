@@ -18,6 +18,9 @@ const MAX_SRTCP_PACKETS: u32 = 0x7fff_ffff;
 pub(crate) struct Sealer {
     profile: SrtpProfile,
     sources: Vec<Source>,
+    /// What the first of them are, at hand: a source is larger than a cache
+    /// line, and none but the packet's own should be touched.
+    first: [Option<Ssrc>; 4],
     cipher: RtpCipher,
     /// RTCP.
     context: Contained,
@@ -33,6 +36,7 @@ impl Sealer {
         Ok(Self {
             profile,
             sources: Vec::new(),
+            first: [None; 4],
             cipher: RtpCipher::new(profile, master)?,
             context: Contained::new(profile, master)?,
         })
@@ -63,20 +67,39 @@ impl Sealer {
         self.context.seal_rtcp(buf, len)
     }
 
+    /// Reads what sealing a packet of `ssrc` will read. The value means nothing.
+    pub(crate) fn warm(&self, ssrc: Ssrc) -> u64 {
+        let source = self.place(ssrc).and_then(|at| self.sources.get(at));
+        source.map_or(0, |s| s.rtp.warm()) ^ self.cipher.warm() ^ self.profile as u64
+    }
+
     fn source(&mut self, ssrc: Ssrc) -> Result<&mut Source, SrtpError> {
-        let at = match self.sources.iter().position(|s| s.rtp.ssrc() == ssrc) {
+        let at = match self.place(ssrc) {
             Some(at) => at,
             None if self.sources.len() >= MAX_SOURCES => return Err(SrtpError::TooManySources),
             None => {
+                let at = self.sources.len();
                 self.sources.reserve_exact(1); // they are few, and stay
                 self.sources.push(Source {
                     rtp: Claims::new(ssrc),
                     srtcp_packets: 0,
                 });
-                self.sources.len() - 1
+                if let Some(first) = self.first.get_mut(at) {
+                    *first = Some(ssrc);
+                }
+                at
             }
         };
         self.sources.get_mut(at).ok_or(SrtpError::Internal)
+    }
+
+    fn place(&self, ssrc: Ssrc) -> Option<usize> {
+        let known = self.first.iter().position(|first| *first == Some(ssrc));
+        known.or_else(|| {
+            let mut others = self.sources.iter().skip(self.first.len());
+            let at = others.position(|s| s.rtp.ssrc() == ssrc)?;
+            Some(at + self.first.len())
+        })
     }
 }
 

@@ -58,6 +58,13 @@ impl<const WORDS: usize> IndexWindow<WORDS> {
             .filter(|index| *index <= MAX_INDEX)
     }
 
+    /// Reads what [`note`](Self::note) of the next index will read.
+    pub(crate) fn warm(&self) -> u64 {
+        let next = self.highest.map_or(0, |highest| highest + 1);
+        let (word, _) = Self::place(next);
+        self.seen.get(word).map_or(next, |seen| seen ^ next)
+    }
+
     /// Whether `index` is neither seen nor too old to tell.
     pub(crate) fn is_new(&self, index: u64) -> bool {
         let Some(highest) = self.highest else {

@@ -4,7 +4,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use transom_rtc_proto::ice::Path;
-use transom_rtc_udp::{Transmit, UdpSocket};
+use transom_rtc_udp::Transmit;
+
+use super::udp_port::UdpPort;
 
 /// Bytes collected before they are sent: a few GSO sends' worth.
 const FLUSH_AT: usize = 192 * 1024;
@@ -118,43 +120,19 @@ impl Egress {
         self.buf.len() >= FLUSH_AT
     }
 
-    /// Sends everything that `socket` takes. What a full socket does not take
+    /// Sends everything that `sockets` take. What a full socket does not take
     /// is dropped and counted, as a router on the way would: waiting would
     /// hold up every peer for one.
-    pub(super) fn flush(&mut self, socket: &UdpSocket) -> io::Result<()> {
-        if self.runs.is_empty() {
-            self.buf.clear();
-            return Ok(());
-        }
+    pub(super) fn flush(&mut self, sockets: &UdpPort) -> io::Result<()> {
         self.transmits.clear();
         self.transmits
             .extend(self.runs.drain(..).map(|run| run.transmit));
-        let mut at = 0;
-        let mut retried = false;
-        let result = loop {
-            match socket.send_batch(&mut self.transmits[at..], &self.buf) {
-                Ok(taken) => {
-                    at += taken;
-                    if at >= self.transmits.len() {
-                        break Ok(());
-                    }
-                    if retried {
-                        break Err(io::ErrorKind::WouldBlock.into());
-                    }
-                    retried = true;
-                }
-                Err(e) => break Err(e),
-            }
-        };
-        if at < self.transmits.len() {
-            let left = self.transmits[at..].iter();
-            self.dropped += left.map(datagrams).sum::<u64>();
-        }
+        let dropped = &mut self.dropped;
+        let result = sockets.send(&mut self.transmits, &self.buf, |left| {
+            *dropped += left.iter().map(datagrams).sum::<u64>();
+        });
         self.buf.clear();
-        match result {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            other => other,
-        }
+        result
     }
 
     /// How much is collected.

@@ -14,8 +14,32 @@ pub(super) struct Forwarded {
     pub(super) awaits_key_frame: bool,
     /// More of the past is to be sent.
     pub(super) catching_up: bool,
-    /// When the peer wants to be called.
-    pub(super) next_timeout: Option<Instant>,
+    /// When the peer wants to be called, where that has become another time.
+    pub(super) rearmed: Option<Instant>,
+}
+
+/// Subscribers whose state is fetched at once: enough for their misses to
+/// overlap, few enough to stay in the cache until it is their turn.
+pub(super) const WARMED: usize = 8;
+
+/// Reads what forwarding to these subscribers will read, so that it is in the
+/// cache when their turn comes.
+pub(super) fn warm<'a>(stream: &Stream, peers: &Peers, keys: impl Iterator<Item = &'a u32>) {
+    let mut seen = 0;
+    for slot in keys.filter_map(|key| peers.get(*key)) {
+        let Role::Subscriber(subscriptions) = &slot.role else {
+            continue;
+        };
+        for subscription in subscriptions {
+            let published = stream.track(subscription.kind);
+            if published.is_some_and(|p| subscription.has_work(p)) {
+                seen ^= slot.peer.warm(subscription.track) ^ subscription.warm();
+            }
+        }
+        let path = slot.media_path;
+        seen ^= path.map_or(0, |p| u64::from(p.local.port() ^ p.remote.port()));
+    }
+    std::hint::black_box(seen);
 }
 
 /// Forwards to one subscriber what it is to get of its stream now.
@@ -30,36 +54,43 @@ pub(super) fn forward(
     let Some(slot) = peers.get_mut(key) else {
         return outcome;
     };
-    if let (true, Some(path)) = (slot.peer.is_connected(), slot.peer.path())
-        && let Role::Subscriber(subscriptions) = &mut slot.role
-    {
-        egress.begin(path);
-        for subscription in subscriptions {
-            let Some(published) = stream.track(subscription.kind) else {
-                continue;
-            };
-            let waited = !subscription.is_live(published);
-            let Ok(mut forwarder) = slot.peer.forwarder(now, subscription.track) else {
-                continue;
-            };
-            for (packet, padding) in subscription.next_batch(now, published) {
-                let Some(packet) = subscription.outgoing(now, published, &packet) else {
-                    continue;
-                };
-                let packet = Outgoing { padding, ..packet };
-                let start = egress.buf().len();
-                match forwarder.forward(&packet, egress.buf()) {
-                    Ok(_) => egress.commit_more(start),
-                    Err(_) => subscription.dropped += 1,
-                }
-            }
-            if waited && let Some((track, clock)) = subscription.clock(published) {
-                slot.peer.set_clock(track, clock);
-            }
-            outcome.catching_up |= subscription.is_catching_up();
-            outcome.awaits_key_frame |= subscription.awaits_key_frame(published);
+    let (Some(path), Role::Subscriber(subscriptions)) = (slot.media_path, &mut slot.role) else {
+        return outcome;
+    };
+    egress.begin(path);
+    let mut has_armed = false;
+    for subscription in subscriptions {
+        let Some(published) = stream.track(subscription.kind) else {
+            continue;
+        };
+        // Sound comes between pictures: what has nothing to send is not even touched.
+        if !subscription.has_work(published) {
+            continue;
         }
+        let waited = !subscription.is_live(published);
+        let Ok(mut forwarder) = slot.peer.forwarder(now, subscription.track) else {
+            continue;
+        };
+        for (packet, padding) in subscription.next_batch(now, published) {
+            let Some(packet) = subscription.outgoing(now, published, &packet) else {
+                continue;
+            };
+            let packet = Outgoing { padding, ..packet };
+            let start = egress.buf().len();
+            match forwarder.forward(&packet, egress.buf()) {
+                Ok(_) => egress.commit_more(start),
+                Err(_) => subscription.dropped += 1,
+            }
+        }
+        has_armed |= forwarder.has_armed();
+        if waited && let Some((track, clock)) = subscription.clock(published) {
+            slot.peer.set_clock(track, clock);
+        }
+        outcome.catching_up |= subscription.is_catching_up();
+        outcome.awaits_key_frame |= subscription.awaits_key_frame(published);
     }
-    outcome.next_timeout = slot.peer.poll_timeout().map(|(at, _)| at);
+    if has_armed {
+        outcome.rearmed = slot.peer.poll_timeout().map(|(at, _)| at);
+    }
     outcome
 }

@@ -266,8 +266,8 @@ impl Ingress {
     /// Does what is due in a turn of the thread, and sends what there is to send.
     pub(super) fn finish(&mut self, now: Instant, turn: &mut Turn) -> Result<(), WorkerEnded> {
         // What was held may be due without a datagram having come.
-        let socket = Arc::clone(&turn.socket);
-        self.fan_out(now, |egress| flush(egress, &socket));
+        let sockets = Arc::clone(&turn.sockets);
+        self.fan_out(now, |egress| flush(egress, &sockets));
         turn.finish(now, &mut self.world);
         self.settle(now);
         self.ring(turn)

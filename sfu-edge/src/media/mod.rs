@@ -34,11 +34,11 @@ mod subscription;
 mod thread;
 mod timers;
 mod turn;
+mod udp_port;
 mod worker;
 mod world;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use api::{Media, MediaConfig, MediaStartError};
@@ -54,24 +54,24 @@ use tokio::sync::mpsc::Sender;
 use transom_rtc_dtls::{Certificate, DtlsConfig};
 use transom_rtc_proto::sdp::{Fingerprint, HashAlgorithm};
 use transom_rtc_srtp::Preference;
-use transom_rtc_udp::{SocketConfig, UdpSocket};
 use turn::Turn;
+use udp_port::UdpPort;
 use worker::WorkerThread;
 use world::{Policy, Publishers, World};
 
 /// Opens the port and starts the threads. DTLS handshakes run on `runtime`.
 pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartError> {
-    let (socket, ipv6) = open(config.udp_port)?;
     let port = config.udp_port;
     let failed = |source| MediaStartError::Socket { port, source };
-    let udp = socket.local_addr();
+    let sockets = UdpPort::open(port).map_err(|e| start_error(port, e))?;
+    let (udp, ipv6) = (sockets.local_addr(), sockets.has_v6());
     let certificate = Certificate::generate().map_err(|e| MediaStartError::Other {
         doing: "make a DTLS certificate",
         source: Box::new(e),
     })?;
     let fingerprint = Fingerprint::of(HashAlgorithm::Sha256, certificate.der());
     let poll = Poll::new().map_err(failed)?;
-    MediaThread::register(&poll, &socket).map_err(failed)?;
+    MediaThread::register(&poll, &sockets).map_err(failed)?;
     let bell = Arc::new(Bell::new(&poll).map_err(failed)?);
     let (sender, commands) = mailbox(config.queue, Arc::clone(&bell));
     let (events, receiver) = tokio::sync::mpsc::channel(config.queue.max(1));
@@ -81,7 +81,7 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
     let mut dtls = DtlsConfig::new(certificate);
     dtls.profiles = srtp.profiles.to_vec();
     let shared = Shared {
-        socket: Arc::new(socket),
+        sockets: Arc::new(sockets),
         ingress: Arc::clone(&bell),
         notes,
         events,
@@ -123,7 +123,7 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
 
 /// What all media threads have in common.
 struct Shared {
-    socket: Arc<UdpSocket>,
+    sockets: Arc<UdpPort>,
     ingress: Arc<Bell>,
     notes: std::sync::mpsc::Sender<Note>,
     events: Sender<api::MediaEvent>,
@@ -141,8 +141,8 @@ impl Shared {
     }
 
     fn turn(&self, bell: Arc<Bell>) -> Turn {
-        let socket = Arc::clone(&self.socket);
-        Turn::new(socket, bell, self.events.clone(), self.clock.now())
+        let sockets = Arc::clone(&self.sockets);
+        Turn::new(sockets, bell, self.events.clone(), self.clock.now())
     }
 
     /// Starts a worker beside the ingress thread.
@@ -182,21 +182,6 @@ fn spawn(
             doing: "start a media thread",
             source: Box::new(e),
         })
-}
-
-/// Both families on one socket, or IPv4 alone where the system has no IPv6.
-fn open(port: u16) -> Result<(UdpSocket, bool), MediaStartError> {
-    let config = SocketConfig::default();
-    let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    match UdpSocket::bind(both, &config) {
-        Ok(socket) => Ok((socket, true)),
-        Err(e) if e.kind() == io::ErrorKind::AddrInUse => Err(start_error(port, e)),
-        Err(_) => {
-            let socket = UdpSocket::bind(v4, &config).map_err(|e| start_error(port, e))?;
-            Ok((socket, false))
-        }
-    }
 }
 
 fn start_error(port: u16, source: io::Error) -> MediaStartError {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use transom_rtc_dtls::Dtls;
+use transom_rtc_proto::ice::Path;
 use transom_rtc_proto::peer::{Peer, TrackId};
 use transom_rtc_proto::sdp::{MediaKind, Session};
 use transom_rtc_proto::time::Instant;
@@ -20,6 +21,9 @@ pub(super) struct PeerSlot {
     pub(super) stream: StreamKey,
     pub(super) name: Arc<str>,
     pub(super) role: Role,
+    /// Where its media goes, once it is connected: the peer's word as of the
+    /// last time it was drained, kept at hand for every batch.
+    pub(super) media_path: Option<Path>,
     pub(super) stats: Arc<SessionStats>,
     /// When the ingress thread was told last that it is heard from.
     pub(super) heard_told: Instant,

@@ -103,6 +103,11 @@ impl SeqMap {
         self.start(generation, ExtSeq(seq.0 + 1));
     }
 
+    /// Reads what [`SeqMap::output`] of the next packet will read. The value means nothing.
+    pub(super) fn warm(&self) -> u64 {
+        self.newest.map_or(self.given, |newest| newest.source) ^ self.next_source
+    }
+
     /// The subscriber's number for `seq`; `None` for a packet from before the first run.
     pub(super) fn output(&mut self, generation: u32, seq: ExtSeq) -> Option<ExtSeq> {
         // The next one, as nearly always.

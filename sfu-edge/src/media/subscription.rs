@@ -115,6 +115,18 @@ impl Subscription {
             .is_some_and(|live| live.generation == published.generation)
     }
 
+    /// Whether there is anything to send: something fresh, something of the
+    /// past, or perhaps a beginning.
+    pub(super) fn has_work(&self, published: &PublishedTrack) -> bool {
+        !published.batch().is_empty() || self.past.is_some() || !self.is_live(published)
+    }
+
+    /// Reads what [`Subscription::outgoing`] will read. The value means nothing.
+    pub(super) fn warm(&self) -> u64 {
+        let last = self.last.map_or(0, |(_, timestamp)| timestamp.0);
+        u64::from(last) ^ self.seq.warm()
+    }
+
     /// Whether this subscriber's request for a key frame is passed on.
     pub(super) fn may_request_key_frame(&mut self, now: Instant) -> bool {
         self.key_frames.take(now)

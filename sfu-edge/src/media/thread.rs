@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,9 +17,12 @@ use super::api::MediaCommand;
 use super::clock::Clock;
 use super::ingress::Ingress;
 use super::link::Note;
+use super::mailbox::BELL;
 use super::turn::{LAST_WORDS, Turn, flush};
+use super::udp_port::UdpPort;
 
-const SOCKET: Token = Token(0);
+/// Each of the port's sockets has a token of its own, in the port's order.
+const SOCKETS: [Token; UdpPort::FAMILIES] = [Token(BELL.0 + 1), Token(BELL.0 + 2)];
 
 /// Messages taken from the kernel in one call.
 const RECEIVE: usize = 32;
@@ -40,13 +44,16 @@ pub(super) struct MediaThread {
 }
 
 impl MediaThread {
-    /// Makes `socket` wake `poll`.
-    pub(super) fn register(poll: &Poll, socket: &UdpSocket) -> io::Result<()> {
-        poll.registry().register(
-            &mut SourceFd(&socket.as_raw_fd()),
-            SOCKET,
-            Interest::READABLE,
-        )
+    /// Makes `sockets` wake `poll`.
+    pub(super) fn register(poll: &Poll, sockets: &UdpPort) -> io::Result<()> {
+        sockets
+            .sockets()
+            .zip(SOCKETS)
+            .try_for_each(|(socket, token)| {
+                let fd = socket.as_raw_fd();
+                let registry = poll.registry();
+                registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
+            })
     }
 
     /// Runs until told to shut down; the other workers end with it.
@@ -63,10 +70,10 @@ impl MediaThread {
         let mut batch = RecvBatch::new(RECEIVE, RecvBatch::GRO_BUFFER);
         let mut shutdown: Option<Instant> = None;
         // More is queued than a turn takes: poll without waiting. mio is edge-triggered.
-        let mut more = true;
+        let mut more = [true; SOCKETS.len()];
         loop {
             let now = self.clock.now();
-            let wait = match more {
+            let wait = match more.contains(&true) {
                 true => Some(Duration::ZERO),
                 false => self.turn.wait(now, &mut self.ingress.world),
             };
@@ -77,9 +84,10 @@ impl MediaThread {
                 return;
             }
             let now = self.clock.now();
-            if ready.iter().any(|e| e.token() == SOCKET) || more {
-                more = self.receive(now, &mut batch);
+            for (token, more) in SOCKETS.iter().zip(&mut more) {
+                *more |= ready.iter().any(|e| e.token() == *token);
             }
+            self.receive(now, &mut more, &mut batch);
             self.take_notes(now);
             match self.obey(now) {
                 Obeyed::Going => {}
@@ -98,10 +106,19 @@ impl MediaThread {
         }
     }
 
-    /// Takes what is queued on the port; whether there may be more.
-    fn receive(&mut self, now: Instant, batch: &mut RecvBatch) -> bool {
+    /// Takes what is queued on the sockets that have `more`, and notes which
+    /// still have.
+    fn receive(&mut self, now: Instant, more: &mut [bool], batch: &mut RecvBatch) {
+        let sockets = Arc::clone(&self.turn.sockets);
+        for (socket, more) in sockets.sockets().zip(more).filter(|(_, more)| **more) {
+            *more = self.receive_from(now, socket, batch);
+        }
+    }
+
+    /// Takes what is queued on a socket; whether there may be more.
+    fn receive_from(&mut self, now: Instant, socket: &UdpSocket, batch: &mut RecvBatch) -> bool {
         for _ in 0..RECEIVES_A_TURN {
-            match self.turn.socket.recv(batch) {
+            match socket.recv(batch) {
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) => {
@@ -117,9 +134,12 @@ impl MediaThread {
                 };
                 self.ingress.handle_datagram(now, path, datagram.payload);
             }
-            let (ingress, socket) = (&mut self.ingress, &self.turn.socket);
-            ingress.fan_out(now, |egress| flush(egress, socket));
-            flush(&mut ingress.world.egress, socket);
+            let (ingress, sockets) = (&mut self.ingress, &self.turn.sockets);
+            ingress.fan_out(now, |egress| flush(egress, sockets));
+            flush(&mut ingress.world.egress, sockets);
+            if !batch.is_full() {
+                return false; // what comes from here on wakes us
+            }
         }
         true
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 use transom_rtc_proto::time::Instant;
-use transom_rtc_udp::UdpSocket;
 
 use super::api::MediaEvent;
 use super::egress::Egress;
 use super::mailbox::Bell;
+use super::udp_port::UdpPort;
 use super::world::World;
 
 /// How often figures are written for the control plane.
@@ -21,7 +21,7 @@ pub(super) const LAST_WORDS: Duration = Duration::from_millis(500);
 /// A world's ways out, and what its thread keeps between turns.
 pub(super) struct Turn {
     /// Shared: all workers send from the one port.
-    pub(super) socket: Arc<UdpSocket>,
+    pub(super) sockets: Arc<UdpPort>,
     pub(super) bell: Arc<Bell>,
     pub(super) events: Sender<MediaEvent>,
     dtls: Vec<u32>,
@@ -33,13 +33,13 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn new(
-        socket: Arc<UdpSocket>,
+        sockets: Arc<UdpPort>,
         bell: Arc<Bell>,
         events: Sender<MediaEvent>,
         now: Instant,
     ) -> Self {
         Self {
-            socket,
+            sockets,
             bell,
             events,
             dtls: Vec::new(),
@@ -58,9 +58,9 @@ impl Turn {
 
     /// Does what is due, and sends what there is to send.
     pub(super) fn finish(&mut self, now: Instant, world: &mut World) {
-        let socket = Arc::clone(&self.socket);
-        self.work(now, world, |egress| flush(egress, &socket));
-        flush(&mut world.egress, &socket);
+        let sockets = Arc::clone(&self.sockets);
+        self.work(now, world, |egress| flush(egress, &sockets));
+        flush(&mut world.egress, &sockets);
         for event in world.events.drain(..) {
             // A full queue drops the event: the control plane sweeps over the states.
             let _ = self.events.try_send(event);
@@ -99,8 +99,8 @@ impl Turn {
 }
 
 /// Sends what is collected.
-pub(super) fn flush(egress: &mut Egress, socket: &UdpSocket) {
-    if let Err(error) = egress.flush(socket) {
+pub(super) fn flush(egress: &mut Egress, sockets: &UdpPort) {
+    if let Err(error) = egress.flush(sockets) {
         tracing::debug!(%error, "send failed");
     }
 }

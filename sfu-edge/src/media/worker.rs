@@ -58,9 +58,9 @@ impl WorkerThread {
                 self.world.close_all(now);
                 shutdown = Some(now + LAST_WORDS);
             }
-            let (world, socket) = (&mut self.world, &self.turn.socket);
+            let (world, sockets) = (&mut self.world, &self.turn.sockets);
             world.select_due(now);
-            world.fan_out(now, |egress| flush(egress, socket));
+            world.fan_out(now, |egress| flush(egress, sockets));
             // What a check proves is known to the ingress thread before the
             // answer leaves: the next datagram may be here as soon as that.
             self.report();

@@ -25,7 +25,7 @@ use super::catch_up::CatchUp;
 use super::egress::Egress;
 use super::farewells::Farewells;
 use super::figures;
-use super::forward::forward;
+use super::forward::{WARMED, forward, warm};
 use super::link::{Note, TrackHead};
 use super::mailbox::Bell;
 use super::peers::{PeerSlot, Peers, Publication, Role};
@@ -158,6 +158,7 @@ impl World {
             stream: setup.stream,
             name: setup.name,
             role,
+            media_path: None,
             stats: setup.stats,
             rate: Rate::default(),
             heard_told: Instant::default(),
@@ -335,7 +336,9 @@ impl World {
                 continue;
             };
             self.catch_up.note(now, key, outcome.catching_up);
-            self.timers.set(key, outcome.next_timeout);
+            if outcome.rearmed.is_some() {
+                self.timers.set(key, outcome.rearmed);
+            }
         }
     }
 
@@ -460,7 +463,11 @@ impl World {
                 track.prepare();
             }
             let mut awaits_key_frame = false;
-            for subscriber in &stream.subscribers {
+            for (index, subscriber) in stream.subscribers.iter().enumerate() {
+                if index % WARMED == 0 {
+                    let next = stream.subscribers.iter().skip(index).take(WARMED);
+                    warm(stream, &self.peers, next);
+                }
                 let (peers, egress) = (&mut self.peers, &mut self.egress);
                 let outcome = contained(|| forward(now, stream, peers, *subscriber, egress));
                 let Some(outcome) = outcome else {
@@ -468,7 +475,9 @@ impl World {
                     continue;
                 };
                 self.catch_up.note(now, *subscriber, outcome.catching_up);
-                self.timers.set(*subscriber, outcome.next_timeout);
+                if outcome.rearmed.is_some() {
+                    self.timers.set(*subscriber, outcome.rearmed);
+                }
                 awaits_key_frame |= outcome.awaits_key_frame;
                 if self.egress.is_full() {
                     flush(&mut self.egress);
@@ -515,6 +524,7 @@ impl World {
             return;
         };
         pump(now, &mut slot.peer, &slot.dtls, &mut self.egress);
+        slot.media_path = slot.peer.path().filter(|_| slot.peer.is_connected());
         self.timers
             .set(key, slot.peer.poll_timeout().map(|(at, _)| at));
     }

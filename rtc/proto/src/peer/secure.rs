@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::event::{CloseReason, DropReason};
 use super::keys;
+use crate::id::Ssrc;
 use crate::port::{
     DtlsAction, DtlsEvent, DtlsFailure, DtlsRole, Srtp, SrtpError, SrtpFactory, SrtpProfile,
 };
@@ -90,6 +91,11 @@ impl Secure {
     /// The SRTP layer, once the keys are known.
     pub(super) fn srtp(&mut self) -> Option<&mut Box<dyn Srtp>> {
         self.srtp.as_mut()
+    }
+
+    /// Reads what sealing a packet of `ssrc` will read.
+    pub(super) fn warm(&self, ssrc: Ssrc) -> u64 {
+        self.srtp.as_ref().map_or(0, |srtp| srtp.warm(ssrc))
     }
 
     /// A datagram of the DTLS range from a validated pair.

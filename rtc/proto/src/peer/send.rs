@@ -199,15 +199,29 @@ impl SendSide {
         srtp: &'a mut dyn Srtp,
         timers: &'a mut TimerTable,
     ) -> Result<Forwarder<'a>, SendError> {
-        let track = self.tracks.iter_mut().find(|t| t.id == id);
-        let track = track.ok_or(SendError::NoSuchTrack)?;
+        let track = self.place(id).and_then(|place| self.tracks.get_mut(place));
         Ok(Forwarder::new(
             now,
-            track,
+            track.ok_or(SendError::NoSuchTrack)?,
             &mut self.transport,
             srtp,
             timers,
         ))
+    }
+
+    fn place(&self, id: TrackId) -> Option<usize> {
+        // Where all tracks are sent, the id is the place.
+        let place = usize::from(id.0);
+        match self.tracks.get(place) {
+            Some(track) if track.id == id => Some(place),
+            _ => self.tracks.iter().position(|t| t.id == id),
+        }
+    }
+
+    /// The track's source, and something of what forwarding reads.
+    pub(super) fn warm(&self, id: TrackId) -> Option<(Ssrc, u64)> {
+        let track = self.tracks.get(self.place(id)?)?;
+        Some((track.sealer.ssrc, track.warm()))
     }
 
     pub(super) fn forward_repair(

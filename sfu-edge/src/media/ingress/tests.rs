@@ -14,13 +14,13 @@ use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::peer::{Peer, PeerConfig, SendMode, TrackId};
 use transom_rtc_proto::port::{Srtp, SrtpError, SrtpFactory, SrtpKey, SrtpProfile};
 use transom_rtc_proto::sdp::Codec;
-use transom_rtc_udp::{SocketConfig, UdpSocket};
 
 use super::*;
 use crate::media::budget::Bitrate;
 use crate::media::link::Inbox;
 use crate::media::mailbox::Bell;
 use crate::media::peers::PeerSlot;
+use crate::media::udp_port::UdpPort;
 use crate::media::worker;
 use crate::media::world::{Policy, Publishers};
 
@@ -46,10 +46,9 @@ fn worker_turn(now: Instant, world: &mut World, inbox: &Inbox) {
 }
 
 fn turn(bell: Arc<Bell>, now: Instant) -> Turn {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let socket = UdpSocket::bind(any, &SocketConfig::default()).expect("a socket");
+    let sockets = UdpPort::open(0).expect("a port");
     let (events, _) = tokio::sync::mpsc::channel(10);
-    Turn::new(Arc::new(socket), bell, events, now)
+    Turn::new(Arc::new(sockets), bell, events, now)
 }
 
 /// The ingress thread's part, the other workers' worlds, the clients and the time.

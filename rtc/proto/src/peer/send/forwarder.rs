@@ -21,6 +21,7 @@ pub struct Forwarder<'a> {
     transport: &'a mut Option<TwccSender>,
     srtp: &'a mut dyn Srtp,
     timers: &'a mut TimerTable,
+    armed: bool,
 }
 
 impl<'a> Forwarder<'a> {
@@ -37,6 +38,7 @@ impl<'a> Forwarder<'a> {
             transport,
             srtp,
             timers,
+            armed: false,
         }
     }
 
@@ -80,6 +82,13 @@ impl<'a> Forwarder<'a> {
             false => FIRST_REPORT,
         };
         self.timers.arm(Timer::Report, self.now + after);
+        self.armed = true;
+    }
+
+    /// Whether a timer of the peer was set: only then is its
+    /// [`poll_timeout`](crate::peer::Peer::poll_timeout) another.
+    pub fn has_armed(&self) -> bool {
+        self.armed
     }
 }
 

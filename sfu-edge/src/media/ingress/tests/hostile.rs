@@ -247,8 +247,7 @@ fn an_idle_worker_ends_when_the_ingress_thread_does() {
     let (link, inbox) = Link::new(Arc::clone(&bell));
     let ingress_poll = Poll::new().unwrap();
     let ingress = Arc::new(Bell::new(&ingress_poll).unwrap());
-    let any = "127.0.0.1:0".parse().unwrap();
-    let socket = UdpSocket::bind(any, &SocketConfig::default()).unwrap();
+    let sockets = UdpPort::open(0).unwrap();
     let (events, _r) = tokio::sync::mpsc::channel(10);
     let (notes, _noted) = std::sync::mpsc::channel();
     let clock = Clock::start();
@@ -260,7 +259,7 @@ fn an_idle_worker_ends_when_the_ingress_thread_does() {
         Publishers::Elsewhere,
         POLICY,
     );
-    let turn = Turn::new(Arc::new(socket), bell, events, clock.now());
+    let turn = Turn::new(Arc::new(sockets), bell, events, clock.now());
     let worker = worker::WorkerThread {
         poll,
         inbox,
