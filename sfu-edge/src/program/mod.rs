@@ -89,6 +89,9 @@ pub fn run(
     let settings = Settings::new(cli, |name| std::env::var(name).ok())?;
     if cli.check_config {
         tokens(&settings, None)?;
+        if let Some(files) = &settings.tls {
+            files.load()?;
+        }
         let policy = candidate_policy(&settings, settings.udp_port, true);
         print!("{settings}");
         println!("candidates          {}", candidates_text(&policy));
