@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::value::{Bitrate, Fingerprint, Size, Token, WhipUrl};
+use super::value::{Bitrate, Size, Token};
+use super::whip::{Fingerprint, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 
 /// What a file may say; everything is optional.

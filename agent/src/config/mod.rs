@@ -2,12 +2,14 @@
 
 mod file;
 mod value;
+mod whip;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use file::FileError;
-pub use value::{Bitrate, Fingerprint, Size, Token, ValueError, WhipUrl};
+pub use value::{Bitrate, Size, Token, ValueError};
+pub use whip::{Fingerprint, WhipUrl};
 
 use crate::cli::Cli;
 use crate::feed::{AudioSource, FeedConfig, VideoSource};

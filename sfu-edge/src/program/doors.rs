@@ -97,11 +97,13 @@ pub(super) async fn open(
         let address = listener
             .local_addr()
             .map_err(|error| ProgramError::Listen(address, error, flag))?;
+        let tls = match scheme {
+            Scheme::Http => None,
+            // Never plain for want of a certificate.
+            Scheme::Https => Some(tls.cloned().ok_or(ProgramError::NoCertificate)?),
+        };
         opened.push(OpenDoor { scheme, address });
-        doors.push(Door {
-            listener,
-            tls: tls.filter(|_| scheme == Scheme::Https).cloned(),
-        });
+        doors.push(Door { listener, tls });
     }
     Ok((doors, opened))
 }

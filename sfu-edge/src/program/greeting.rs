@@ -67,7 +67,7 @@ impl Greeting<'_> {
         }
         if let Some(certificate) = self.certificate {
             let kind = match certificate.is_self_signed() {
-                true => "our own; browsers warn of it once",
+                true => "self-signed: browsers warn of it once",
                 false => "signed by an authority",
             };
             let _ = writeln!(
@@ -135,8 +135,8 @@ impl Greeting<'_> {
         )
     }
 
-    /// What the certificate adds to an agent's link: nothing where a public
-    /// authority may have signed it, which will do so again with another key.
+    /// What the certificate adds to an agent's link: nothing where an authority
+    /// signed it, which will do so again with another key.
     fn pin(&self) -> String {
         match self.certificate {
             Some(certificate) if certificate.is_self_signed() => {

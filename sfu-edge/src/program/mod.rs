@@ -58,6 +58,9 @@ pub enum ProgramError {
     /// Our own certificate.
     #[error(transparent)]
     OwnCertificate(#[from] OwnCertificateError),
+    /// An address would be served by HTTPS without one.
+    #[error("HTTPS without a certificate; give one with --tls-cert and --tls-key")]
+    NoCertificate,
     /// TLS does not take the certificate.
     #[error("TLS cannot be set up: {0}; check --tls-cert and --tls-key")]
     Tls(#[from] tokio_rustls::rustls::Error),
