@@ -6,9 +6,10 @@
     reason = "a test fails where it fails"
 )]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -294,6 +295,39 @@ async fn no_token_stands_in_any_log() {
         }
     }
     println!("{} and {} lines", log.len(), agents.len());
+}
+
+/// systemd's journal keeps what it gets, and others may read it: no link goes there, in no form.
+#[test]
+fn the_journal_gets_no_token() {
+    let state = StateDir::new();
+    let journal = state.write("journal", "");
+    let about = fs::metadata(&journal).expect("the file");
+    let mut child = sfu(state.path())
+        .args(["--http", "127.0.0.1:0", "--udp-port", "0", "--qr"])
+        .args(["--listen", "0.0.0.0:0", "--log", "trace"])
+        .env("JOURNAL_STREAM", format!("{}:{}", about.dev(), about.ino()))
+        .stdout(File::options().append(true).open(&journal).expect("stdout"))
+        .stderr(File::options().append(true).open(&journal).expect("stderr"))
+        .spawn()
+        .expect("starts");
+    let begun = Instant::now();
+    let text = loop {
+        let text = fs::read_to_string(&journal).expect("text");
+        if text.contains("listening http=") || begun.elapsed() > SOON {
+            break text;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(text.contains("plain HTTP, for this machine only"), "{text}");
+    assert!(text.contains("transom-sfu link --state-dir"), "{text}");
+    let secrets = fs::read_to_string(state.path().join("secrets.toml")).expect("secrets");
+    let tokens: Vec<&str> = secrets.split('"').skip(1).step_by(2).collect();
+    assert_eq!(tokens.len(), 3);
+    assert!(!tokens.iter().any(|token| text.contains(token)), "{text}");
+    assert!(!text.contains('█'), "{text}");
 }
 
 /// A slip in a link is told without what stands in it.
