@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 
-use crate::config::{Bitrate, Size, Token, WhipUrl};
+use crate::config::{Bitrate, Fingerprint, Size, Token, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 
 const EXAMPLES: &str = "\
 Examples:
   transom-agent --whip http://127.0.0.1:7080/whip/front --token TOKEN
       publish a made picture and sound, to see that everything works
+  TRANSOM_AGENT_WHIP='https://192.168.1.5:8443/whip/front#token=TOKEN&fp=sha256:...' transom-agent
+      the same to another machine, by the link that transom-sfu --lan prints there
   transom-agent --whip URL --source v4l2:/dev/video0 --audio alsa:default
       publish a camera and its microphone; either may come and go
   transom-agent --whip URL --source file:clip.mp4 --audio none
@@ -21,6 +24,7 @@ Examples:
 The file holds the same settings:
   whip = \"http://127.0.0.1:7080/whip/front\"
   token = \"TOKEN\"
+  fingerprint = \"sha256:...\"  # of the server's certificate, if no authority signed it
   log = \"info\"
   [video]
   source = \"test\"          # or \"file:PATH\", \"v4l2:/dev/video0\"
@@ -44,8 +48,14 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", env = "TRANSOM_AGENT_CONFIG")]
     pub config: Option<PathBuf>,
 
-    /// Where to publish, such as http://HOST:7080/whip/NAME
-    #[arg(long, value_name = "URL", env = "TRANSOM_AGENT_WHIP")]
+    /// Where to publish, such as http://HOST:7080/whip/NAME, or the whole link that
+    /// transom-sfu printed, token and fingerprint in it; better in the environment
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TRANSOM_AGENT_WHIP",
+        hide_env_values = true
+    )]
     pub whip: Option<WhipUrl>,
 
     /// The token for publishing; better in the environment or the file, since
@@ -57,6 +67,11 @@ pub struct Cli {
         hide_env_values = true
     )]
     pub token: Option<Token>,
+
+    /// The SHA-256 fingerprint of the server's certificate, over https: that one is
+    /// trusted and no other [default: what public authorities signed]
+    #[arg(long, value_name = "SHA256", env = "TRANSOM_AGENT_FINGERPRINT")]
+    pub fingerprint: Option<Fingerprint>,
 
     /// Where pictures come from: test, file:PATH or v4l2:/dev/videoN [default: test]
     #[arg(long, value_name = "SOURCE", env = "TRANSOM_AGENT_SOURCE")]
@@ -95,9 +110,10 @@ pub struct Cli {
     pub check_config: bool,
 }
 
-/// An error of the command line in one line: what is wrong and the tip.
+/// An error of the command line in one line: what is wrong and the tip, without
+/// what may be a secret with a slip in it.
 pub fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
+    let text = without_secret(error);
     let told: Vec<&str> = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
@@ -107,6 +123,25 @@ pub fn one_line(error: &clap::Error) -> String {
     let told = told.join("; ");
     let told = told.strip_prefix("error: ").unwrap_or(&told);
     format!("{told} (--help shows all flags)")
+}
+
+/// The error's text; it quotes the value that was refused.
+fn without_secret(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let of = |kind| match error.get(kind) {
+        Some(ContextValue::String(value)) => value.as_str(),
+        _ => "",
+    };
+    let (flag, value) = (of(ContextKind::InvalidArg), of(ContextKind::InvalidValue));
+    let shown = match value.split_once('#') {
+        _ if value.is_empty() => return text,
+        _ if flag.starts_with("--token") => "..",
+        Some((address, _)) if flag.starts_with("--whip") => address,
+        // user:password@
+        None if flag.starts_with("--whip") && value.contains('@') => "..",
+        _ => return text,
+    };
+    text.replace(value, shown)
 }
 
 #[cfg(test)]
@@ -140,5 +175,16 @@ mod tests {
         assert!(told(&["--source", "camera"]).contains("v4l2:/dev/videoN"));
         assert!(told(&["--fps", "many"]).contains("--fps"));
         assert!(told(&["--whip"]).contains("--whip"));
+        assert!(told(&["--fingerprint", "12:34"]).contains("64 hexadecimal"));
+        let secrets: [&[&str]; 5] = [
+            &["--whip", "https://a/whip/b#token=hush&fp=sha256:0"],
+            &["--whip", "a#token=hush"],
+            &["--whip", "http://me:hush@a/whip/b"],
+            &["--token", "hush hush"],
+            &["--token=hush hush"],
+        ];
+        for args in secrets {
+            assert!(!told(args).contains("hush"), "{args:?}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublisherConfig};
 use transom_agent::{logging, signal};
 use transom_rtc_tokio::address::AddressPolicy;
-use transom_rtc_tokio::client::{Endpoint, EndpointConfig};
+use transom_rtc_tokio::client::Endpoint;
 
 /// The offer names the picture's profile; a camera that is absent is not
 /// waited for longer than this.
@@ -64,8 +64,7 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Captures and publishes until a signal comes or the source ends.
 async fn publish(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
-    let token = config.token.as_ref().map(|token| token.value.secret());
-    let endpoint = Endpoint::new(EndpointConfig::new(config.whip.value.as_str(), token))?;
+    let endpoint = Endpoint::new(config.endpoint())?;
     let (ending, shutdown) = watch::channel(false);
     let signalled = signal::shutdown()?;
     tokio::spawn(async move {

@@ -8,9 +8,11 @@ pub mod control;
 pub mod directory;
 pub mod http;
 pub mod media;
+mod private_file;
 pub mod program;
 pub mod secrets;
 pub mod settings;
 #[cfg(test)]
 mod test_dir;
+pub mod tls;
 mod wildcard;

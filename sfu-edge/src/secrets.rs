@@ -1,14 +1,14 @@
 //! The tokens that the first start makes, and every later one finds again.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 
 use crate::auth::Token;
+use crate::private_file;
 
 /// The file's name in the state directory.
 const FILE_NAME: &str = "secrets.toml";
@@ -82,7 +82,7 @@ impl Secrets {
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let secrets = Self::generate()?;
-                match secrets.store(state_dir, &path) {
+                match private_file::create(state_dir, FILE_NAME, &secrets.to_text()) {
                     Ok(()) => Ok(secrets),
                     // Another start was quicker: its secrets are the ones.
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -129,65 +129,27 @@ impl Secrets {
         })
     }
 
-    /// Writes a complete file under another name and links it to its own: a
-    /// reader finds all of it or nothing, and of two writers one wins.
-    fn store(&self, state_dir: &Path, path: &Path) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(state_dir)?;
-        let draft = state_dir.join(format!(".{FILE_NAME}.{}", std::process::id()));
-        let linked = self
-            .write_draft(&draft)
-            .and_then(|()| match fs::hard_link(&draft, path) {
-                // A file system without links, such as FAT: renaming is atomic too,
-                // but of two writers the last one wins.
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
-                    ) =>
-                {
-                    fs::rename(&draft, path)
-                }
-                linked => linked,
-            });
-        let _ = fs::remove_file(&draft);
-        linked?;
-        File::open(state_dir)?.sync_all()
-    }
-
-    fn write_draft(&self, draft: &Path) -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(draft)?;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        write!(
-            file,
+    fn to_text(&self) -> String {
+        format!(
             "# Made by the first start of transom-sfu. Whoever reads this file may do all that\n\
              # the tokens allow. Remove it to have new ones made at the next start.\n\
              publish = \"{}\"\nwatch = \"{}\"\ndrive = \"{}\"\n",
             self.publish.reveal(),
             self.watch.reveal(),
             self.drive.reveal(),
-        )?;
-        file.sync_all()
+        )
     }
 }
 
 fn check_mode(path: &Path) -> Result<(), SecretsError> {
-    let metadata = fs::metadata(path).map_err(|source| SecretsError::Io {
+    let mode = private_file::exposed_mode(path).map_err(|source| SecretsError::Io {
         doing: "read",
         path: path.into(),
         source,
     })?;
-    let mode = metadata.permissions().mode() & 0o777;
-    match mode & 0o077 {
-        0 => Ok(()),
-        _ => Err(SecretsError::Exposed {
+    match mode {
+        None => Ok(()),
+        Some(mode) => Err(SecretsError::Exposed {
             path: path.into(),
             mode,
         }),
@@ -214,6 +176,8 @@ fn base64url(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::test_dir::TestDir;
 

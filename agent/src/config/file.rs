@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::value::{Bitrate, Size, Token, WhipUrl};
+use super::value::{Bitrate, Size, Token};
+use super::whip::{Fingerprint, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 
 /// What a file may say; everything is optional.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) whip: Option<WhipUrl>,
     pub(super) token: Option<Token>,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) log: Option<String>,
     #[serde(default)]
     pub(super) video: Video,
@@ -21,7 +23,7 @@ pub(super) struct File {
     pub(super) audio: Audio,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Video {
     pub(super) source: Option<VideoSource>,
@@ -31,7 +33,7 @@ pub(super) struct Video {
     pub(super) min_bitrate: Option<Bitrate>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Audio {
     pub(super) source: Option<AudioSource>,

@@ -2,12 +2,14 @@
 
 mod file;
 mod value;
+mod whip;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use file::FileError;
-pub use value::{Bitrate, Size, Token, ValueError, WhipUrl};
+pub use value::{Bitrate, Size, Token, ValueError};
+pub use whip::{Fingerprint, WhipUrl};
 
 use crate::cli::Cli;
 use crate::feed::{AudioSource, FeedConfig, VideoSource};
@@ -15,6 +17,7 @@ use crate::logging::{self, FilterError};
 use crate::rate::RateConfig;
 use file::File;
 use transom_boards_hal::FrameSize;
+use transom_rtc_tokio::client::{EndpointConfig, Trust};
 
 /// Looked for, in this order, where no `--config` is given.
 const PLACES: [&str; 2] = ["transom-agent.toml", "/etc/transom/transom-agent.toml"];
@@ -28,6 +31,9 @@ pub struct Config {
     pub whip: Setting<WhipUrl>,
     /// The secret to publish with; none is sent where it is absent.
     pub token: Option<Setting<Token>>,
+    /// The certificate by which the server is known; where it is absent, by
+    /// public authorities.
+    pub fingerprint: Option<Setting<Fingerprint>>,
     /// What to log.
     pub log: Setting<String>,
     /// Where pictures come from.
@@ -90,6 +96,11 @@ pub enum ConfigError {
     /// The log filter cannot be read.
     #[error(transparent)]
     Log(#[from] FilterError),
+    /// A certificate is to be known, and there is none over http.
+    #[error(
+        "fingerprint: {0} is plain http, which has no certificate: write https://, or leave the fingerprint out"
+    )]
+    FingerprintOverHttp(WhipUrl),
     /// A rate of pictures that makes no sense.
     #[error("fps {0}: choose 1 to 120")]
     Fps(u32),
@@ -129,10 +140,21 @@ impl Config {
             Bitrate::from_bps(1_500_000),
         );
         let default_min = Bitrate::from_bps(150_000.min(bitrate.value.bps()));
+        // A pairing link tells what its own layer does not say otherwise.
+        let token = |said: Option<Token>, whip: &Option<WhipUrl>| {
+            said.or_else(|| whip.as_ref().and_then(WhipUrl::token))
+        };
+        let fingerprint = |said: Option<Fingerprint>, whip: &Option<WhipUrl>| {
+            said.or_else(|| whip.as_ref().and_then(WhipUrl::fingerprint))
+        };
         let config = Self {
             file: path.map(Path::to_owned),
+            token: choose(token(cli.token, &cli.whip), token(file.token, &file.whip)),
+            fingerprint: choose(
+                fingerprint(cli.fingerprint, &cli.whip),
+                fingerprint(file.fingerprint, &file.whip),
+            ),
             whip: choose(cli.whip, file.whip).ok_or(ConfigError::NoWhip)?,
-            token: choose(cli.token, file.token),
             log: pick(cli.log, file.log, "info".to_owned()),
             source: pick(cli.source, file.video.source, VideoSource::Test),
             size: pick(cli.size, file.video.size, Size(FrameSize::new(640, 480))),
@@ -152,6 +174,10 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         logging::check(&self.log.value)?;
+        let whip = &self.whip.value;
+        if self.fingerprint.is_some() && !whip.url().is_https() {
+            return Err(ConfigError::FingerprintOverHttp(whip.clone()));
+        }
         if !(1..=120).contains(&self.fps.value) {
             return Err(ConfigError::Fps(self.fps.value));
         }
@@ -168,6 +194,16 @@ impl Config {
             return Err(ConfigError::AudioBitrate(self.audio_bitrate.value));
         }
         Ok(())
+    }
+
+    /// The WHIP server, and how it is known.
+    pub fn endpoint(&self) -> EndpointConfig {
+        let token = self.token.as_ref().map(|token| token.value.secret());
+        let mut endpoint = EndpointConfig::new(&self.whip.value.to_string(), token);
+        if let Some(fingerprint) = &self.fingerprint {
+            endpoint.trust = Trust::Fingerprint(fingerprint.value.0);
+        }
+        endpoint
     }
 
     /// What to capture.
@@ -214,6 +250,21 @@ impl Config {
                 "sent as a Bearer token",
             ),
             None => line("token", &"absent", Origin::Default, "no token is sent"),
+        }
+        match &self.fingerprint {
+            Some(fingerprint) => line(
+                "fingerprint",
+                &fingerprint.value,
+                fingerprint.origin,
+                "the server's certificate, and no other",
+            ),
+            None if whip.value.url().is_https() => line(
+                "fingerprint",
+                &"absent",
+                Origin::Default,
+                "a public authority must have signed",
+            ),
+            None => {}
         }
         let audio = &self.audio;
         let source = &self.source;
@@ -348,6 +399,42 @@ mod tests {
         assert!(matches!(refused(&["--log", "loud"]), ConfigError::Log(_)));
         let none = Config::layer(cli(&[]), File::default(), None);
         assert!(matches!(none, Err(ConfigError::NoWhip)));
+    }
+
+    #[test]
+    fn a_pairing_link_is_enough_and_what_is_said_otherwise_wins() {
+        const FP: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let link = format!("https://192.168.1.5:8443/whip/door#token=linked&fp=sha256:{FP}");
+        let config = Config::layer(cli(&["--whip", &link]), File::default(), None);
+        let config = config.expect("a configuration");
+        let endpoint = config.endpoint();
+        assert_eq!(endpoint.url, "https://192.168.1.5:8443/whip/door");
+        assert_eq!(endpoint.token.as_deref(), Some("linked"));
+        let pinned = Trust::Fingerprint(FP.parse().expect("a fingerprint"));
+        assert_eq!(endpoint.trust, pinned);
+        let shown = format!("{} {config:?}", config.explain());
+        assert!(!shown.contains("linked"), "{shown}");
+        assert!(shown.contains(&format!("sha256:{FP}")), "{shown}");
+
+        let flags = cli(&["--whip", &link, "--token", "said"]);
+        let config = Config::layer(flags, File::default(), None).expect("a configuration");
+        assert_eq!(config.endpoint().token.as_deref(), Some("said"));
+
+        // The link of the command line is newer than the token in the file.
+        let kept = file(&format!(
+            "token = \"kept\"\nfingerprint = \"{}\"",
+            FP.to_uppercase()
+        ));
+        let config = Config::layer(cli(&["--whip", &link]), kept, None).expect("a configuration");
+        assert_eq!(config.endpoint().token.as_deref(), Some("linked"));
+
+        // A fingerprint that was written down is not forgotten for a flag.
+        let kept = file(&format!("fingerprint = \"{FP}\""));
+        let flags = cli(&["--whip", "https://192.168.1.6:8443/whip/door"]);
+        let config = Config::layer(flags, kept.clone(), None).expect("a configuration");
+        assert_eq!(config.endpoint().trust, pinned);
+        let refused = Config::layer(cli(&WHIP), kept, None).expect_err("http has no certificate");
+        assert!(refused.to_string().contains("write https://"), "{refused}");
     }
 
     #[test]

@@ -6,14 +6,13 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use transom_boards_hal::FrameSize;
-use transom_rtc_tokio::client::{Url, UrlError};
 
 use crate::feed::{AudioSource, VideoSource};
 
 /// A value that cannot be read. The text names the mend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ValueError(String);
+pub struct ValueError(pub(super) String);
 
 /// Bits a second, as `1500k`, `1.5M` or `1500000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -166,53 +165,6 @@ fn split(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Where to publish: an `http` or `https` address.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Written")]
-pub struct WhipUrl(String);
-
-impl WhipUrl {
-    /// The address as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for WhipUrl {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let url: Url = text.parse().map_err(|error| match error {
-            // Not shown: there is a password in it.
-            UrlError::UserInfo => ValueError(error.to_string()),
-            _ => ValueError(format!(
-                "`{text}` is no WHIP address ({error}): write it as http://HOST:7080/whip/NAME"
-            )),
-        })?;
-        let path = url.target().split('?').next().unwrap_or_default();
-        let mut names = path.split('/').filter(|name| !name.is_empty());
-        if names.clone().any(|name| name == "whep") && !names.clone().any(|name| name == "whip") {
-            return Err(ValueError(format!(
-                "`{text}` is where viewers watch (WHEP): publish to {}",
-                text.replacen("/whep", "/whip", 1)
-            )));
-        }
-        // Other servers have other paths; some take the token for the name.
-        if matches!((names.next(), names.next()), (None | Some("whip"), None)) {
-            return Err(ValueError(format!(
-                "`{text}` does not name a stream: write it as http://HOST:7080/whip/NAME"
-            )));
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for WhipUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// A secret; never printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
@@ -255,7 +207,7 @@ impl fmt::Debug for Token {
 /// What the file holds: text, or a plain number.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected text in quotes or a number")]
-enum Written {
+pub(super) enum Written {
     Number(u64),
     Text(String),
 }
@@ -275,7 +227,9 @@ macro_rules! from_written {
     )*};
 }
 
-from_written!(Bitrate, Size, VideoSource, AudioSource, WhipUrl, Token);
+pub(super) use from_written;
+
+from_written!(Bitrate, Size, VideoSource, AudioSource, Token);
 
 impl<'de> Deserialize<'de> for VideoSource {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -342,36 +296,6 @@ mod tests {
             assert!(text.parse::<VideoSource>().is_err(), "{text}");
         }
         assert!("alsa:".parse::<AudioSource>().is_err());
-    }
-
-    #[test]
-    fn addresses() {
-        for text in [
-            "http://127.0.0.1:7080/whip/front",
-            "http://127.0.0.1:7080/whip/whep",
-            "https://[::1]/whip/a?b=c",
-            "https://live.example/door/whip",
-            "https://live.example/api/whip",
-        ] {
-            assert!(text.parse::<WhipUrl>().is_ok(), "{text}");
-        }
-        for text in [
-            "",
-            "127.0.0.1:7080",
-            "ftp://a/b",
-            "http://",
-            "http:///x",
-            "http://a b/",
-            "http://a:0/whip/front",
-        ] {
-            assert!(text.parse::<WhipUrl>().is_err(), "{text}");
-        }
-        let refused = |text: &str| text.parse::<WhipUrl>().expect_err(text).to_string();
-        for text in ["http://a", "http://a/", "http://a/whip", "http://a/whip/?x"] {
-            assert!(refused(text).contains("/whip/NAME"), "{text}");
-        }
-        assert!(refused("http://a/whep/door").ends_with("publish to http://a/whip/door"));
-        assert!(!refused("http://me:hush@a/whip/door").contains("hush"));
     }
 
     #[test]

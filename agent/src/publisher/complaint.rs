@@ -74,9 +74,9 @@ fn mend(error: &SessionError) -> Option<&'static str> {
         ClientError::Transport(TransportError::Resolve(_)) => {
             Some("check the host's name in `whip`")
         }
-        ClientError::Transport(TransportError::Tls(_)) => {
-            Some("does the server speak https, with a certificate of this name?")
-        }
+        ClientError::Transport(TransportError::Tls(_)) => Some(
+            "does the server speak https? a certificate that no public authority signed is trusted by its `fingerprint`: use the link that `transom-sfu link` prints there",
+        ),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use crate::workspace::{self, Profile};
 use crate::{foreground, step};
 
 const HELP: &str = "\
-cargo xtask demo [--yes] [--source SOURCE] [--no-open] [--for SECONDS]
+cargo xtask demo [--yes] [--source SOURCE] [--lan] [--no-open] [--for SECONDS]
 
   Builds transom-sfu and transom-agent, starts both on this machine and prints a link
   that shows the agent's live picture and sound in a browser. Ctrl-C ends it.
@@ -24,6 +24,7 @@ cargo xtask demo [--yes] [--source SOURCE] [--no-open] [--for SECONDS]
   --source test        a moving test picture with a clock, and a tone (the default)
   --source auto        this machine's camera and microphone, where there are any
   --source file:PATH   a recording: H.264 without B-frames, in MP4 or Annex-B
+  --lan                serve phones on your network too, and show a QR code for them
   --yes                install what building needs without asking
   --no-open            do not open a browser
   --for SECONDS        end by itself after so long
@@ -62,7 +63,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn stage(options: &Options, mut logs: Logs<'_>, said: &Sender<Said>) -> Result<(), Failure> {
-    let mut sfu = Program::start("transom-sfu", sfu_command()?, said)?;
+    let mut sfu = Program::start("transom-sfu", sfu_command(options.lan)?, said)?;
     let Some(doors) = doors(&mut logs, &mut sfu)? else {
         return Ok(());
     };
@@ -73,6 +74,9 @@ fn stage(options: &Options, mut logs: Logs<'_>, said: &Sender<Said>) -> Result<(
         return Ok(());
     }
     tell(&doors.link);
+    if options.lan {
+        tell_phones();
+    }
     if options.open {
         open(&doors.link);
     }
@@ -92,6 +96,7 @@ fn stage(options: &Options, mut logs: Logs<'_>, said: &Sender<Said>) -> Result<(
 struct Options {
     yes: bool,
     open: bool,
+    lan: bool,
     source: String,
     seconds: Option<u64>,
 }
@@ -102,6 +107,7 @@ impl Options {
         let mut options = Self {
             yes: false,
             open: true,
+            lan: false,
             source: "test".to_owned(),
             seconds: None,
         };
@@ -109,6 +115,7 @@ impl Options {
             match word.as_str() {
                 "--yes" | "-y" => options.yes = true,
                 "--no-open" => options.open = false,
+                "--lan" => options.lan = true,
                 "--source" => options.source = args.value("--source")?,
                 "--for" => options.seconds = Some(args.number("--for")?),
                 "--help" | "-h" => return Ok(None),
@@ -139,6 +146,9 @@ impl Options {
         if !self.open {
             words.push("--no-open".to_owned());
         }
+        if self.lan {
+            words.push("--lan".to_owned());
+        }
         if let Some(seconds) = self.seconds {
             words.extend(["--for".to_owned(), seconds.to_string()]);
         }
@@ -162,7 +172,7 @@ fn build() -> Result<(), Failure> {
     }
 }
 
-fn sfu_command() -> Result<Command, Failure> {
+fn sfu_command(lan: bool) -> Result<Command, Failure> {
     let state = state_dir();
     fs::create_dir_all(&state).map_err(Failure::io(state.display()))?;
     let http = match TcpListener::bind(("127.0.0.1", HTTP_PORT)) {
@@ -181,7 +191,10 @@ fn sfu_command() -> Result<Command, Failure> {
             0
         }
     };
-    let mut command = Command::new(workspace::bin_dir(Profile::Dev).join("transom-sfu"));
+    let mut command = sfu();
+    if lan {
+        command.arg("--lan");
+    }
     command.args([
         "--http",
         &format!("127.0.0.1:{http}"),
@@ -190,6 +203,10 @@ fn sfu_command() -> Result<Command, Failure> {
     ]);
     command.arg("--state-dir").arg(state);
     Ok(command)
+}
+
+fn sfu() -> Command {
+    Command::new(workspace::bin_dir(Profile::Dev).join("transom-sfu"))
 }
 
 fn agent_command(source: &str, doors: &Doors) -> Command {
@@ -294,6 +311,15 @@ fn tell(link: &str) {
     println!("  ─────────────────────────────────────────────────────────────\n");
 }
 
+/// The links for other machines, in the server's own words.
+fn tell_phones() {
+    let mut link = sfu();
+    link.args(["link", "--qr", "--state-dir"]).arg(state_dir());
+    // If it fails, it says why itself.
+    let _ = link.status();
+    println!("   Your phone's browser warns of the certificate, once.\n");
+}
+
 /// A browser, where there is a desktop to open one on.
 fn open(link: &str) {
     let desktop = ["DISPLAY", "WAYLAND_DISPLAY"]
@@ -336,7 +362,7 @@ mod tests {
 
     #[test]
     fn the_options_survive_the_call_to_itself() {
-        let words = ["--source", "auto", "--no-open", "--for", "9"].map(str::to_owned);
+        let words = ["--source", "auto", "--no-open", "--lan", "--for", "9"].map(str::to_owned);
         let options = Options::parse(Args::new(words))
             .ok()
             .flatten()
@@ -346,8 +372,8 @@ mod tests {
             .flatten()
             .expect("again");
         assert_eq!(
-            (again.source.as_str(), again.open, again.seconds),
-            ("auto", false, Some(9))
+            (again.source.as_str(), again.open, again.lan, again.seconds),
+            ("auto", false, true, Some(9))
         );
     }
 }

@@ -126,6 +126,11 @@ pub(crate) const BROWSER: &[Package] = &[
         name: "python3",
         shown_by: Sign::Program("python3"),
     },
+    // Networks of the tests' own; `unshare` and `nsenter` are in every Debian.
+    Package {
+        name: "iproute2",
+        shown_by: Sign::Program("ip"),
+    },
 ];
 
 /// `python3 -m venv` is a package of its own on Debian.

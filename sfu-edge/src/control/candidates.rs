@@ -18,7 +18,7 @@ pub struct CandidatePolicy {
     pub exclude_interfaces: Vec<String>,
     /// Families to offer.
     pub families: Vec<Family>,
-    /// Offer loopback, first: the clients are on this machine.
+    /// Offer loopback, first, to clients on this machine.
     pub loopback: bool,
 }
 
@@ -27,14 +27,25 @@ const MAX_CANDIDATES: usize = 16;
 
 /// The candidates for an answer given now: interfaces come and go.
 pub fn gather(policy: &CandidatePolicy) -> Vec<Candidate> {
-    let interfaces = match if_addrs::get_if_addrs() {
+    select(policy, interfaces())
+}
+
+/// The addresses by which others on its networks reach this machine now, the
+/// likeliest first.
+pub fn network_addresses(policy: &CandidatePolicy) -> Vec<IpAddr> {
+    let mut addresses = offered(policy, interfaces());
+    addresses.retain(|ip| !ip.is_loopback() && policy.families.contains(&Family::of(*ip)));
+    addresses
+}
+
+fn interfaces() -> Vec<(IpAddr, String)> {
+    match if_addrs::get_if_addrs() {
         Ok(interfaces) => interfaces.into_iter().map(|i| (i.ip(), i.name)).collect(),
         Err(error) => {
             tracing::warn!(%error, "cannot list interfaces; set `advertise`");
             Vec::new()
         }
-    };
-    select(policy, interfaces)
+    }
 }
 
 /// What is wrong with `interfaces` now: one sentence for each pattern that
@@ -60,24 +71,28 @@ fn unmatched(policy: &CandidatePolicy, names: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn select(policy: &CandidatePolicy, interfaces: Vec<(IpAddr, String)>) -> Vec<Candidate> {
+/// The interfaces' addresses that are to be offered, in order.
+fn offered(policy: &CandidatePolicy, interfaces: Vec<(IpAddr, String)>) -> Vec<IpAddr> {
     let any = |patterns: &[String], name: &str| patterns.iter().any(|p| wildcard::matches(p, name));
-    let offered = interfaces.into_iter().filter_map(|(ip, name)| {
+    let wanted = interfaces.into_iter().filter_map(|(ip, name)| {
         let wanted = match ip.is_loopback() {
             true => policy.loopback,
             false => any(&policy.interfaces, &name) && !any(&policy.exclude_interfaces, &name),
         };
         (wanted && is_usable(ip)).then_some(ip)
     });
-    let mut ips: Vec<IpAddr> = offered.collect();
+    let mut ips: Vec<IpAddr> = wanted.collect();
     // Loopback, then IPv4 before IPv6: on small networks it fails less often.
     ips.sort_by_key(|ip| (!ip.is_loopback(), ip.is_ipv6()));
+    ips
+}
 
+fn select(policy: &CandidatePolicy, interfaces: Vec<(IpAddr, String)>) -> Vec<Candidate> {
     let advertised = policy
         .advertise
         .iter()
         .map(|a| SocketAddr::new(a.ip, a.port.unwrap_or(policy.udp_port)));
-    let own = ips
+    let own = offered(policy, interfaces)
         .into_iter()
         .map(|ip| SocketAddr::new(ip, policy.udp_port));
     let mut addresses: Vec<SocketAddr> = Vec::new();
@@ -131,7 +146,7 @@ mod tests {
         .to_vec()
     }
 
-    fn offered(policy: &CandidatePolicy) -> Vec<String> {
+    fn candidates(policy: &CandidatePolicy) -> Vec<String> {
         select(policy, machine())
             .iter()
             .map(|c| c.addr.to_string())
@@ -141,7 +156,7 @@ mod tests {
     #[test]
     fn interfaces_but_no_bridges_no_loopback_no_link_local() {
         let expected = ["192.168.1.5:7082", "10.0.0.5:7082", "[2001:db8::5]:7082"];
-        assert_eq!(offered(&policy()), expected);
+        assert_eq!(candidates(&policy()), expected);
     }
 
     #[test]
@@ -151,7 +166,7 @@ mod tests {
             interfaces: vec![],
             ..policy()
         };
-        assert_eq!(offered(&policy), ["127.0.0.1:7082", "[::1]:7082"]);
+        assert_eq!(candidates(&policy), ["127.0.0.1:7082", "[::1]:7082"]);
     }
 
     #[test]
@@ -173,14 +188,14 @@ mod tests {
             ..policy()
         };
         assert_eq!(
-            offered(&wireless),
+            candidates(&wireless),
             ["192.168.1.5:7082", "[2001:db8::5]:7082"]
         );
         let v6 = CandidatePolicy {
             families: vec![Family::Ipv6],
             ..policy()
         };
-        assert_eq!(offered(&v6), ["[2001:db8::5]:7082"]);
+        assert_eq!(candidates(&v6), ["[2001:db8::5]:7082"]);
     }
 
     #[test]
@@ -193,7 +208,7 @@ mod tests {
             interfaces: vec!["eth0".into()],
             ..policy()
         };
-        assert_eq!(offered(&policy), ["203.0.113.7:40000", "10.0.0.5:7082"]);
+        assert_eq!(candidates(&policy), ["203.0.113.7:40000", "10.0.0.5:7082"]);
         let candidates = select(&policy, machine());
         assert!(candidates[0].priority > candidates[1].priority);
     }

@@ -6,6 +6,7 @@ mod candidates;
 mod report;
 mod sessions;
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -13,7 +14,7 @@ use transom_rtc_proto::sdp::{Fingerprint, NegotiationError, SessionDescription};
 use transom_rtc_proto::time::Instant;
 
 pub use answer::Randomness;
-pub use candidates::{CandidatePolicy, gather, unmatched_interfaces};
+pub use candidates::{CandidatePolicy, gather, network_addresses, unmatched_interfaces};
 pub use report::{PublisherReport, StreamReport, TrackReport};
 
 use crate::auth::Grant;
@@ -86,14 +87,15 @@ impl Control {
         }
     }
 
-    /// WHIP: opens a session that publishes `name`. Whoever publishes it now is
-    /// displaced once the new session is connected.
+    /// WHIP: opens a session that publishes `name`, for a client at `client`.
+    /// Whoever publishes it now is displaced once the new session is connected.
     pub fn publish(
         &self,
         name: &StreamName,
         offer: &SessionDescription,
+        client: IpAddr,
     ) -> Result<Opened, OpenError> {
-        let answerer = self.answerer()?;
+        let answerer = self.answerer(client)?;
         let mut state = self.lock();
         let State {
             directory,
@@ -120,13 +122,14 @@ impl Control {
         }
     }
 
-    /// WHEP: opens a session that reads `name`.
+    /// WHEP: opens a session that reads `name`, for a client at `client`.
     pub fn subscribe(
         &self,
         name: &StreamName,
         offer: &SessionDescription,
+        client: IpAddr,
     ) -> Result<Opened, OpenError> {
-        let mut answerer = self.answerer()?;
+        let mut answerer = self.answerer(client)?;
         let mut state = self.lock();
         let State {
             directory,
@@ -218,17 +221,18 @@ impl Control {
         sessions.carry_out(directory);
     }
 
-    fn answerer(&self) -> Result<Answerer, OpenError> {
+    fn answerer(&self, client: IpAddr) -> Result<Answerer, OpenError> {
         let mut seed = [0; 32];
         SystemRandom::new()
             .fill(&mut seed)
             .map_err(|_| OpenError::Random)?;
         let random = Randomness::from_seed(seed);
-        Ok(Answerer::new(
-            random,
-            gather(&self.candidates),
-            self.fingerprint,
-        ))
+        // To anybody else, loopback would be the own machine.
+        let policy = CandidatePolicy {
+            loopback: self.candidates.loopback && client.is_loopback(),
+            ..self.candidates.clone()
+        };
+        Ok(Answerer::new(random, gather(&policy), self.fingerprint))
     }
 
     fn now(&self) -> Instant {

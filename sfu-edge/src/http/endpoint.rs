@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,14 +78,15 @@ async fn open(app: &App, role: Role, stream: &str, request: Request) -> Result<R
     let name = authorized(app, role, stream, request.headers())?;
     check_content_type(request.headers())?;
     let client = request.extensions().get::<ClientAddr>().copied();
+    // A request that came over no connection is from here.
+    let ClientAddr(client) = client.unwrap_or(ClientAddr(Ipv4Addr::LOCALHOST.into()));
     let offer = read_offer(request.into_body()).await?;
     let opened = match role {
-        Role::Publisher => app.control.publish(&name, &offer),
-        Role::Subscriber => app.control.subscribe(&name, &offer),
+        Role::Publisher => app.control.publish(&name, &offer, client),
+        Role::Subscriber => app.control.subscribe(&name, &offer, client),
     };
     let Opened { session, answer } = opened?;
-    let client = client.map(|c| tracing::field::display(c.0));
-    tracing::info!(%session, stream = %name, ?role, client, "session opened");
+    tracing::info!(%session, stream = %name, ?role, %client, "session opened");
 
     let location = format!("/{}/{name}/{}", path_of(role), session.to_path_segment());
     let location = HeaderValue::try_from(location).map_err(|_| Problem::bad_stream_name())?;

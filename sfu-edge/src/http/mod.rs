@@ -1,11 +1,13 @@
 //! The HTTP face: WHIP (RFC 9725), WHEP (draft-ietf-wish-whep), the API and the page.
 
 mod api;
+mod connections;
 mod endpoint;
 mod headers;
 mod page;
 mod problem;
 mod rate_limit;
+mod secure;
 mod segments;
 mod serve;
 mod session;
@@ -24,7 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 pub use rate_limit::{RateLimit, RateLimiter};
-pub use serve::{ConnectionLimits, HEAD_TIMEOUT, serve};
+pub use serve::{ConnectionLimits, Door, HEAD_TIMEOUT, serve};
 
 use crate::auth::TokenTable;
 use crate::control::Control;

@@ -162,7 +162,7 @@ impl From<AuthError> for Problem {
         match error {
             // RFC 6750 section 3.1: no error code where no token was sent.
             AuthError::Missing => refuse(
-                "a token is needed: send `Authorization: Bearer TOKEN`; `transom-sfu --show-link` prints the tokens",
+                "a token is needed: send `Authorization: Bearer TOKEN`; `transom-sfu link` prints the tokens",
                 "",
             ),
             AuthError::Malformed => refuse(
@@ -170,7 +170,7 @@ impl From<AuthError> for Problem {
                 ", error=\"invalid_token\"",
             ),
             AuthError::Unknown => refuse(
-                "this token is not known; `transom-sfu --show-link` prints the ones that are",
+                "this token is not known; `transom-sfu link` prints the ones that are",
                 ", error=\"invalid_token\"",
             ),
             AuthError::Scope(scope) => Self::new(

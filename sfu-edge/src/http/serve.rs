@@ -1,8 +1,7 @@
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,11 +10,24 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::ClientAddr;
+use super::connections::{Bounds, OpenConnections, Slot};
+use super::secure::{self, Secured};
+use crate::tls::ServerTls;
+
+/// Where clients come in.
+#[derive(Debug)]
+pub struct Door {
+    /// The socket.
+    pub listener: TcpListener,
+    /// HTTPS, and nothing but; plain HTTP where there is none.
+    pub tls: Option<ServerTls>,
+}
 
 /// What connections may cost.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +36,8 @@ pub struct ConnectionLimits {
     pub total: usize,
     /// Most connections of one address.
     pub per_address: usize,
-    /// How long the head of a request may take, and a connection lie idle.
+    /// How long a TLS handshake and the head of a request may take, and a
+    /// connection lie idle.
     pub head_timeout: Duration,
 }
 
@@ -37,17 +50,37 @@ const MAX_HEADERS: usize = 64;
 /// What open connections get to finish when the program ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Serves `router` until `stop` becomes true or its sender is gone.
+/// Serves `router` at all `doors` until `stop` becomes true or its sender is
+/// gone. The limits are of all doors together.
 pub async fn serve(
-    listener: TcpListener,
+    doors: Vec<Door>,
     router: Router,
     limits: ConnectionLimits,
+    stop: watch::Receiver<bool>,
+) {
+    let open = Arc::new(OpenConnections::new(Bounds {
+        total: limits.total,
+        per_address: limits.per_address,
+    }));
+    let mut attended = tokio::task::JoinSet::new();
+    for door in doors {
+        let host = Host {
+            tls: door.tls,
+            router: router.clone(),
+            head_timeout: limits.head_timeout,
+        };
+        attended.spawn(attend(door.listener, host, Arc::clone(&open), stop.clone()));
+    }
+    while attended.join_next().await.is_some() {}
+}
+
+/// Takes in who comes to one door.
+async fn attend(
+    listener: TcpListener,
+    host: Host,
+    open: Arc<OpenConnections>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let open = Arc::new(OpenConnections {
-        limits,
-        by_address: Mutex::default(),
-    });
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
@@ -61,10 +94,10 @@ pub async fn serve(
                         tracing::debug!(%client, "too many connections");
                         continue;
                     };
-                    let router = router.clone();
+                    let host = host.clone();
                     let stop = stop.clone();
                     connections.spawn(async move {
-                        connection(stream, client, router, limits.head_timeout, stop).await;
+                        host.receive(stream, client, stop).await;
                         drop(slot);
                     });
                 }
@@ -82,87 +115,75 @@ pub async fn serve(
     let _ = tokio::time::timeout(FAREWELL, finish).await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    client: IpAddr,
+/// What every connection of a door is met with.
+#[derive(Clone)]
+struct Host {
+    tls: Option<ServerTls>,
     router: Router,
     head_timeout: Duration,
-    mut stop: watch::Receiver<bool>,
-) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ClientAddr(client));
-        let answer = router.clone().oneshot(request);
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD_LEN)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.as_mut().await
+}
+
+impl Host {
+    async fn receive(&self, stream: TcpStream, client: IpAddr, mut stop: watch::Receiver<bool>) {
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return self
+                .converse(stream, client, self.router.clone(), stop)
+                .await;
+        };
+        let secured = tokio::select! {
+            secured = secure::accept(stream, tls, self.head_timeout) => secured,
+            () = stopped(&mut stop) => return,
+        };
+        match secured {
+            Ok(Secured::Tls(stream)) => {
+                self.converse(stream, client, self.router.clone(), stop)
+                    .await;
+            }
+            Ok(Secured::Plain(stream)) => {
+                let hint = secure::hint();
+                self.converse(stream, client, hint, stop).await;
+            }
+            Err(error) => tracing::debug!(%client, %error, "no TLS handshake"),
         }
-    };
-    if let Err(error) = ended {
-        tracing::trace!(%client, %error, "connection ended");
+    }
+
+    /// Answers one connection's requests until it ends.
+    async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        client: IpAddr,
+        router: Router,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ClientAddr(client));
+            let answer = router.clone().oneshot(request);
+            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.head_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD_LEN)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.as_mut().await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::trace!(%client, %error, "connection ended");
+        }
     }
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-struct OpenConnections {
-    limits: ConnectionLimits,
-    by_address: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// One open connection's place.
-struct Slot {
-    open: Arc<OpenConnections>,
-    client: IpAddr,
-}
-
-impl Slot {
-    fn take(open: &Arc<OpenConnections>, client: IpAddr) -> Option<Self> {
-        let mut by_address = open
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let total: usize = by_address.values().sum();
-        let mine = by_address.get(&client).copied().unwrap_or(0);
-        if total >= open.limits.total || mine >= open.limits.per_address {
-            return None;
-        }
-        by_address.insert(client, mine + 1);
-        Some(Self {
-            open: Arc::clone(open),
-            client,
-        })
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut by_address = self
-            .open
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(mine) = by_address.get_mut(&self.client) {
-            *mine -= 1;
-            if *mine == 0 {
-                by_address.remove(&self.client);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -179,7 +200,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let router = Router::new().route("/", any(|| async { "hello" }));
-        tokio::spawn(serve(listener, router, limits, stopped));
+        let doors = vec![Door {
+            listener,
+            tls: None,
+        }];
+        tokio::spawn(serve(doors, router, limits, stopped));
         (address, stop)
     }
 

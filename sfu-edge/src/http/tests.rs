@@ -143,10 +143,12 @@ impl Server {
     }
 
     async fn send(&self, request: HttpRequest<Body>) -> Answer {
+        self.send_from([192, 0, 2, 1].into(), request).await
+    }
+
+    async fn send_from(&self, client: IpAddr, request: HttpRequest<Body>) -> Answer {
         let mut request = request;
-        request
-            .extensions_mut()
-            .insert(ClientAddr([192, 0, 2, 1].into()));
+        request.extensions_mut().insert(ClientAddr(client));
         let response = self.router.clone().oneshot(request).await.unwrap();
         assert_eq!(
             response
@@ -759,4 +761,22 @@ async fn the_clock_and_the_pulse_are_public() {
         (&health["status"], &health["instance"]),
         (&"ok".into(), &"0123456789abcdef".into())
     );
+}
+
+/// To anybody else, 127.0.0.1 would be the own machine.
+#[tokio::test]
+async fn loopback_is_offered_to_clients_on_this_machine_only() {
+    let server = Server::new();
+    for (client, offered) in [([127, 0, 0, 1], true), ([192, 168, 1, 5], false)] {
+        let request = request("POST", "/whip/door", PUBLISH)
+            .header("content-type", "application/sdp")
+            .body(offer(&[H264], true).0.into())
+            .unwrap();
+        let answer = server.send_from(client.into(), request).await;
+        assert_eq!(answer.status, 201);
+        let sdp = String::from_utf8(answer.body).unwrap();
+        assert!(sdp.contains(" 203.0.113.7 "), "{sdp}");
+        let loopback = sdp.contains(" 127.0.0.1 7082 typ host");
+        assert_eq!(loopback, offered, "{sdp}");
+    }
 }

@@ -1,16 +1,21 @@
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
+
+use super::doors::{OpenDoor, Scheme};
 
 /// The file's name in the state directory.
 const FILE_NAME: &str = "address";
 
-/// Notes where HTTP listens, for `--show-link`: a reader finds the whole
-/// address or the former one.
-pub(super) fn record(state_dir: &Path, http: SocketAddr) -> io::Result<()> {
+/// Notes what is listened on, for `transom-sfu link`: a reader finds all of it
+/// or what the former start noted.
+pub(super) fn record(state_dir: &Path, doors: &[OpenDoor]) -> io::Result<()> {
     let draft = state_dir.join(format!(".{FILE_NAME}.{}", std::process::id()));
-    fs::write(&draft, format!("{http}\n"))?;
+    let lines: String = doors
+        .iter()
+        .map(|door| format!("{} {}\n", door.scheme.as_str(), door.address))
+        .collect();
+    fs::write(&draft, lines)?;
     let renamed = fs::rename(&draft, state_dir.join(FILE_NAME));
     if renamed.is_err() {
         let _ = fs::remove_file(&draft);
@@ -18,10 +23,19 @@ pub(super) fn record(state_dir: &Path, http: SocketAddr) -> io::Result<()> {
     renamed
 }
 
-/// Where the latest start listened, if there was one.
-pub(super) fn recorded(state_dir: &Path) -> Option<SocketAddr> {
-    let text = fs::read_to_string(state_dir.join(FILE_NAME)).ok()?;
-    text.trim().parse().ok()
+/// What the latest start listened on; nothing, if there was none.
+pub(super) fn recorded(state_dir: &Path) -> Vec<OpenDoor> {
+    let text = fs::read_to_string(state_dir.join(FILE_NAME)).unwrap_or_default();
+    text.lines().filter_map(door).collect()
+}
+
+fn door(line: &str) -> Option<OpenDoor> {
+    let (scheme, address) = line.trim().split_once(' ')?;
+    let schemes = [Scheme::Http, Scheme::Https];
+    Some(OpenDoor {
+        scheme: schemes.into_iter().find(|s| s.as_str() == scheme)?,
+        address: address.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -32,13 +46,24 @@ mod tests {
     #[test]
     fn the_latest_start_is_found() {
         let dir = TestDir::new("address");
-        assert_eq!(recorded(dir.path()), None);
+        assert_eq!(recorded(dir.path()), []);
         for port in [7080, 40_000] {
-            let http = SocketAddr::from(([127, 0, 0, 1], port));
-            record(dir.path(), http).unwrap();
-            assert_eq!(recorded(dir.path()), Some(http));
+            let doors = [
+                OpenDoor {
+                    scheme: Scheme::Http,
+                    address: ([127, 0, 0, 1], port).into(),
+                },
+                OpenDoor {
+                    scheme: Scheme::Https,
+                    address: "[::]:8443".parse().unwrap(),
+                },
+            ];
+            record(dir.path(), &doors).unwrap();
+            assert_eq!(recorded(dir.path()), doors);
         }
         let left = fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(left, 1, "no draft is left behind");
+        fs::write(dir.path().join(FILE_NAME), "127.0.0.1:7080\nhttps x\n\n").unwrap();
+        assert_eq!(recorded(dir.path()), []);
     }
 }

@@ -1,65 +1,172 @@
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 
+use super::doors::{OpenDoor, Scheme};
+use super::qr::qr_code;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
+use crate::tls::Certificate;
 
-/// What stdout says at the start: how to watch and how to publish.
+/// What stdout says at the start: what is open, how to watch and how to publish.
 pub(super) struct Greeting<'a> {
     pub(super) settings: &'a Settings,
     pub(super) secrets: &'a Secrets,
-    /// Where HTTP listens, with its real port.
-    pub(super) http: SocketAddr,
+    /// What is listened on, this machine's own door first.
+    pub(super) doors: &'a [OpenDoor],
+    /// By which others reach this machine.
+    pub(super) addresses: &'a [IpAddr],
+    /// That of the HTTPS doors.
+    pub(super) certificate: Option<&'a Certificate>,
+    /// A QR code is asked for even if stdout is no terminal.
+    pub(super) qr: bool,
 }
+
+/// Most links of one kind: the first serve nearly everybody.
+const MAX_LINKS: usize = 4;
 
 impl Greeting<'_> {
     /// Prints to stdout. Into the journal, which others may read and which
     /// keeps, no token is written.
     pub(super) fn print(&self) {
-        let text = match stdout_is_journal() {
-            true => self.concealed(),
-            false => self.revealed(),
-        };
-        // Nobody reads: then nobody misses it.
-        let _ = io::stdout()
-            .write_all(text.as_bytes())
-            .and_then(|()| io::stdout().flush());
+        match stdout_is_journal() {
+            true => say(&format!("{}{}", self.opened(), self.concealed())),
+            false => say(&format!("{}{}", self.opened(), self.links())),
+        }
     }
 
-    /// With the tokens.
-    pub(super) fn revealed(&self) -> String {
+    /// Prints the links alone, which were asked for.
+    pub(super) fn print_links(&self) {
+        say(&self.links());
+    }
+
+    /// What is open, in plain words, without a token.
+    pub(super) fn opened(&self) -> String {
+        let mut text = String::new();
+        for door in self.doors {
+            let kind = match door.scheme {
+                Scheme::Http if door.address.ip().is_loopback() => {
+                    "plain HTTP, for this machine only"
+                }
+                Scheme::Http => "PLAIN HTTP, for the TLS proxy before it",
+                Scheme::Https => "HTTPS, for everybody who reaches this address",
+            };
+            let urls = door.urls(self.addresses);
+            if urls.is_empty() {
+                let _ = writeln!(
+                    text,
+                    "Open:     port {}, but this machine has no address on a network yet",
+                    door.address.port()
+                );
+            }
+            for url in urls.iter().take(MAX_LINKS) {
+                let _ = writeln!(text, "Open:     {url} ({kind})");
+            }
+        }
+        if let Some(certificate) = self.certificate {
+            let kind = match certificate.is_self_signed() {
+                true => "self-signed: browsers warn of it once",
+                false => "signed by an authority",
+            };
+            let _ = writeln!(
+                text,
+                "          certificate {} ({kind})",
+                certificate.fingerprint()
+            );
+        }
+        text
+    }
+
+    /// The links, with the tokens.
+    pub(super) fn links(&self) -> String {
+        let (watch, publish) = (self.secrets.watch.reveal(), self.secrets.publish.reveal());
         let base = self.base();
         let mut text = String::new();
+        let _ = writeln!(text, "Watch:    {base}/#token={watch}");
         let _ = writeln!(
             text,
-            "Watch:    {base}/#token={}",
-            self.secrets.watch.reveal()
+            "Publish:  TRANSOM_TOKEN={publish} transom-agent --whip {base}/whip/door"
         );
-        let _ = writeln!(
-            text,
-            "Publish:  TRANSOM_TOKEN={} transom-agent --whip {base}/whip/door",
-            self.secrets.publish.reveal()
-        );
+        let lan = self.lan();
+        if !lan.is_empty() {
+            let _ = writeln!(text, "\nOn a phone or another machine:");
+        }
+        for url in &lan {
+            let _ = writeln!(text, "Watch:    {url}/#token={watch}");
+        }
+        // By environment, since flags are seen in the list of processes.
+        for url in &lan {
+            let _ = writeln!(
+                text,
+                "Publish:  TRANSOM_AGENT_WHIP='{url}/whip/door#token={publish}{}' transom-agent",
+                self.pin()
+            );
+        }
+        let terminal = io::stdout().is_terminal();
+        if self.qr || terminal {
+            text.push_str(&self.qr_code(&lan, terminal));
+        }
         text
+    }
+
+    /// For a phone, which does not reach this machine's own door.
+    fn qr_code(&self, lan: &[String], terminal: bool) -> String {
+        let base = match (&self.settings.public_url, lan.first()) {
+            (Some(_), _) => self.base(),
+            (None, Some(lan)) => lan.clone(),
+            (None, None) if self.qr => {
+                return "\nNo QR code: only this machine is served; --lan serves phones too.\n"
+                    .to_owned();
+            }
+            (None, None) => return String::new(),
+        };
+        let link = format!("{base}/#token={}", self.secrets.watch.reveal());
+        let code = qr_code(&link, terminal);
+        code.map_or_else(String::new, |code| format!("\n{code}"))
     }
 
     fn concealed(&self) -> String {
         format!(
-            "Serving {}; `transom-sfu --show-link --state-dir {}` prints the link with its token.\n",
+            "Serving {}; `transom-sfu link --state-dir {}` prints the links with their tokens.\n",
             self.base(),
             self.settings.state_dir.display()
         )
     }
 
-    fn base(&self) -> String {
-        match &self.settings.public_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.http),
+    /// What the certificate adds to an agent's link: nothing where an authority
+    /// signed it, which will do so again with another key.
+    fn pin(&self) -> String {
+        match self.certificate {
+            Some(certificate) if certificate.is_self_signed() => {
+                format!("&fp={}", certificate.fingerprint())
+            }
+            _ => String::new(),
         }
     }
+
+    /// The URLs for others than this machine.
+    fn lan(&self) -> Vec<String> {
+        let secure = self.doors.iter().filter(|d| d.scheme == Scheme::Https);
+        let urls = secure.flat_map(|door| door.urls(self.addresses));
+        urls.take(MAX_LINKS).collect()
+    }
+
+    fn base(&self) -> String {
+        match (&self.settings.public_url, self.doors.first()) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(own)) => format!("{}://{}", own.scheme.as_str(), own.address),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+fn say(text: &str) {
+    // Nobody reads: then nobody misses it.
+    let _ = io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| io::stdout().flush());
 }
 
 /// systemd.exec(5): `JOURNAL_STREAM` names the device and inode of the stream

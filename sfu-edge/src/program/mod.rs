@@ -1,7 +1,10 @@
 //! The program from its command line to its end.
 
 mod address;
+mod doors;
 mod greeting;
+mod identity;
+mod qr;
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,19 +12,20 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::auth::{Grant, Scope, StreamPattern, TokenTable};
-use crate::control::{CandidatePolicy, Control, gather, unmatched_interfaces};
+use crate::control::{CandidatePolicy, Control, gather, network_addresses, unmatched_interfaces};
 use crate::directory::DirectoryConfig;
 use crate::http::{self, App, ConnectionLimits, RateLimit, RateLimiter};
 use crate::media::Bitrate;
 use crate::media::api::{Media, MediaCommand, MediaConfig, MediaStartError};
 use crate::secrets::{Secrets, SecretsError};
 use crate::settings::{Cli, Family, Limits, Origin, Settings, SettingsError};
+use crate::tls::{Certificate, FilesError, OwnCertificateError, ServerTls, keep_fresh};
+use doors::{OpenDoor, Scheme};
 use greeting::Greeting;
 
 /// Why the program ended before it was asked to. Each message is one line and
@@ -40,14 +44,26 @@ pub enum ProgramError {
     /// The media thread did not start.
     #[error(transparent)]
     Media(#[from] MediaStartError),
-    /// HTTP cannot listen.
+    /// The port is another program's; the flag chooses another.
     #[error(
-        "cannot listen on {0}: the port is in use; stop the other program or choose another port with --http"
+        "cannot listen on {0}: the port is in use; stop the other program or choose another port with {1}"
     )]
-    HttpInUse(SocketAddr),
-    /// HTTP cannot listen, for another reason.
-    #[error("cannot listen on {0}: {1}; choose another address with --http")]
-    Http(SocketAddr, io::Error),
+    ListenInUse(SocketAddr, &'static str),
+    /// The system refuses the address; the flag chooses another.
+    #[error("cannot listen on {0}: {1}; choose another address with {2}")]
+    Listen(SocketAddr, io::Error, &'static str),
+    /// The configured certificate.
+    #[error(transparent)]
+    Certificate(#[from] FilesError),
+    /// Our own certificate.
+    #[error(transparent)]
+    OwnCertificate(#[from] OwnCertificateError),
+    /// An address would be served by HTTPS without one.
+    #[error("HTTPS without a certificate; give one with --tls-cert and --tls-key")]
+    NoCertificate,
+    /// TLS does not take the certificate.
+    #[error("TLS cannot be set up: {0}; check --tls-cert and --tls-key")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     /// The system refuses what every program needs.
     #[error("cannot start: {0}")]
     System(io::Error),
@@ -76,6 +92,9 @@ pub fn run(
     let settings = Settings::new(cli, |name| std::env::var(name).ok())?;
     if cli.check_config {
         tokens(&settings, None)?;
+        if let Some(files) = &settings.tls {
+            files.load()?;
+        }
         let policy = candidate_policy(&settings, settings.udp_port, true);
         print!("{settings}");
         println!("candidates          {}", candidates_text(&policy));
@@ -87,18 +106,8 @@ pub fn run(
     start_log(&settings);
     let secrets = Secrets::load_or_create(&settings.state_dir)?;
     let tokens = tokens(&settings, Some(&secrets))?;
-    if cli.show_link {
-        let http = served_at(&settings)?;
-        print!(
-            "{}",
-            Greeting {
-                settings: &settings,
-                secrets: &secrets,
-                http
-            }
-            .revealed()
-        );
-        return Ok(());
+    if cli.asks_for_links() {
+        return show_links(&settings, &secrets, cli.qr);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -106,33 +115,70 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(ProgramError::System)?;
-    runtime.block_on(serve(&settings, &secrets, tokens, start_media))?;
+    runtime.block_on(serve(&settings, &secrets, tokens, cli.qr, start_media))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
 }
 
-/// Where HTTP listens: as it was said, or as the latest start found it.
-fn served_at(settings: &Settings) -> Result<SocketAddr, ProgramError> {
+/// Prints the links of the server that runs, or ran last.
+fn show_links(settings: &Settings, secrets: &Secrets, qr: bool) -> Result<(), ProgramError> {
+    let doors = served_at(settings)?;
+    let secure = doors.iter().any(|door| door.scheme == Scheme::Https);
+    let certificate = match secure {
+        true => identity::find(settings)?,
+        false => None,
+    };
+    let addresses = network_addresses(&candidate_policy(settings, settings.udp_port, true));
+    Greeting {
+        settings,
+        secrets,
+        doors: &doors,
+        addresses: &addresses,
+        certificate: certificate.as_ref(),
+        qr,
+    }
+    .print_links();
+    Ok(())
+}
+
+/// What is listened on: as it was said on the command line, or as the latest
+/// start found it.
+fn served_at(settings: &Settings) -> Result<Vec<OpenDoor>, ProgramError> {
     let said = settings.origins.http != Origin::Default;
-    if said && settings.http.port() != 0 {
-        return Ok(settings.http);
+    let recorded = address::recorded(&settings.state_dir);
+    let wanted = doors::wanted(settings);
+    let complete = wanted.iter().all(|door| door.address.port() != 0);
+    match (recorded.is_empty(), complete) {
+        (_, true) if said => Ok(wanted),
+        (false, _) => Ok(recorded),
+        (true, true) => Ok(wanted),
+        (true, false) => Err(ProgramError::NeverStarted),
     }
-    match address::recorded(&settings.state_dir) {
-        Some(http) => Ok(http),
-        None if settings.http.port() != 0 => Ok(settings.http),
-        None => Err(ProgramError::NeverStarted),
+}
+
+/// The certificate and the TLS of the doors that others come by, if there are any.
+fn secure(settings: &Settings) -> Result<Option<(Certificate, ServerTls)>, ProgramError> {
+    let wanted = doors::wanted(settings);
+    if wanted.iter().all(|door| door.scheme == Scheme::Http) {
+        return Ok(None);
     }
+    let policy = candidate_policy(settings, settings.udp_port, true);
+    let certificate = identity::load_or_create(settings, &network_addresses(&policy))?;
+    let tls = ServerTls::new(&certificate)?;
+    Ok(Some((certificate, tls)))
 }
 
 async fn serve(
     settings: &Settings,
     secrets: &Secrets,
     tokens: TokenTable,
+    qr: bool,
     start_media: impl FnOnce(MediaConfig, Handle) -> Result<Media, MediaStartError>,
 ) -> Result<(), ProgramError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ProgramError::System)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ProgramError::System)?;
-    let (listener, http) = listen(settings.http).await?;
+    let (certificate, tls) = secure(settings)?.unzip();
+    let (doors, opened) = doors::open(settings, tls.as_ref()).await?;
     let Media {
         port,
         mut events,
@@ -144,6 +190,7 @@ async fn serve(
 
     let policy = candidate_policy(settings, udp.port(), ipv6);
     tell_candidates(&policy);
+    let addresses = network_addresses(&policy);
     let control = Control::new(
         directory_config(&settings.limits),
         Arc::clone(&port),
@@ -167,19 +214,24 @@ async fn serve(
         head_timeout: http::HEAD_TIMEOUT,
     };
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(listener, http::router(app), limits, stopped));
+    if let (Some(files), Some(tls)) = (&settings.tls, tls) {
+        tokio::spawn(keep_fresh(files.clone(), tls, stopped.clone()));
+    }
+    let serving = tokio::spawn(http::serve(doors, http::router(app), limits, stopped));
 
     Greeting {
         settings,
         secrets,
-        http,
+        doors: &opened,
+        addresses: &addresses,
+        certificate: certificate.as_ref(),
+        qr,
     }
     .print();
-    if let Err(error) = address::record(&settings.state_dir, http) {
-        tracing::warn!(%error, "cannot note the address; --show-link needs --http then");
+    if let Err(error) = address::record(&settings.state_dir, &opened) {
+        tracing::warn!(%error, "cannot note the addresses; `transom-sfu link` needs --http then");
     }
-    // One line that scripts wait for, whatever the log level.
-    eprintln!("listening http={http} udp={udp}");
+    eprintln!("{}", listening(&opened, udp));
 
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -247,17 +299,15 @@ fn tokens(settings: &Settings, secrets: Option<&Secrets>) -> Result<TokenTable, 
     Ok(table)
 }
 
-async fn listen(http: SocketAddr) -> Result<(TcpListener, SocketAddr), ProgramError> {
-    let listener = TcpListener::bind(http)
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => ProgramError::HttpInUse(http),
-            _ => ProgramError::Http(http, error),
-        })?;
-    let real = listener
-        .local_addr()
-        .map_err(|error| ProgramError::Http(http, error))?;
-    Ok((listener, real))
+/// One line that scripts wait for, whatever the log level: this machine's own
+/// door, the media's port, and then all other doors.
+fn listening(opened: &[OpenDoor], udp: SocketAddr) -> String {
+    let mut words: Vec<String> = opened
+        .iter()
+        .map(|door| format!("{}={}", door.scheme.as_str(), door.address))
+        .collect();
+    words.insert(1.min(words.len()), format!("udp={udp}"));
+    format!("listening {}", words.join(" "))
 }
 
 fn media_config(settings: &Settings) -> MediaConfig {
@@ -280,7 +330,9 @@ fn candidate_policy(settings: &Settings, udp_port: u16, ipv6: bool) -> Candidate
         interfaces: settings.interfaces.clone(),
         exclude_interfaces: settings.exclude_interfaces.clone(),
         families,
-        loopback: settings.http.ip().is_loopback(),
+        loopback: doors::wanted(settings)
+            .iter()
+            .any(|door| door.address.ip().is_loopback()),
     }
 }
 

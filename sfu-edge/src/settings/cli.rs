@@ -1,25 +1,56 @@
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::builder::FalseyValueParser;
+use clap::{Parser, Subcommand};
 
-use super::{Advertise, Hold, HttpAddr, Workers};
+use super::{Advertise, Hold, HttpAddr, ListenAddr, Workers};
 
 /// A small WHIP/WHEP SFU: agents and browsers publish named streams, browsers watch them.
 ///
 /// The first start makes random tokens and prints a link with one of them: open
-/// it in a browser on this machine. All media goes through one UDP port.
+/// it in a browser on this machine. With --lan, phones and other machines are
+/// served too, by HTTPS. All media goes through one UDP port.
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "transom-sfu", version, after_help = EXAMPLES)]
 pub struct Cli {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Configuration file (TOML) [default: transom-sfu.toml here, then in
     /// /etc/transom]. Flags and environment win over it.
-    #[arg(long, value_name = "FILE", env = "TRANSOM_SFU_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "TRANSOM_SFU_CONFIG", global = true)]
     pub config: Option<PathBuf>,
 
-    /// Where the page, WHIP and WHEP are served [default: 127.0.0.1:7080].
-    /// Port 0 takes a free one and prints it.
+    /// Where the page, WHIP and WHEP are served to this machine, by plain HTTP
+    /// [default: 127.0.0.1:7080]. Port 0 takes a free one and prints it.
     #[arg(long, value_name = "ADDR:PORT", env = "TRANSOM_SFU_HTTP")]
     pub http: Option<HttpAddr>,
+
+    /// Serve phones and other machines on the network as well: HTTPS on port 8443
+    /// of every address, with a certificate of our own that browsers warn of
+    /// once and agents know by the fingerprint in their link.
+    #[arg(long, env = "TRANSOM_SFU_LAN", value_parser = FalseyValueParser::new())]
+    pub lan: bool,
+
+    /// Serve this address as well; without a port, 8443. HTTPS, but for loopback,
+    /// which is plain HTTP. May be repeated.
+    #[arg(
+        long,
+        value_name = "ADDR[:PORT]",
+        env = "TRANSOM_SFU_LISTEN",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<ListenAddr>,
+
+    /// A certificate for HTTPS instead of our own: PEM, the chain in it. Read
+    /// again when it changes.
+    #[arg(long, value_name = "FILE", env = "TRANSOM_SFU_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert: PEM.
+    #[arg(long, value_name = "FILE", env = "TRANSOM_SFU_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
 
     /// UDP port for the media of all sessions [default: 7082]. 0 takes a free one.
     #[arg(long, value_name = "PORT", env = "TRANSOM_SFU_UDP_PORT")]
@@ -37,9 +68,9 @@ pub struct Cli {
     #[arg(long, value_name = "MS", env = "TRANSOM_SFU_HOLD_MS")]
     pub hold_ms: Option<Hold>,
 
-    /// Where the tokens are kept [default: $STATE_DIRECTORY, else
+    /// Where tokens and certificate are kept [default: $STATE_DIRECTORY, else
     /// $XDG_STATE_HOME/transom-sfu, else ~/.local/state/transom-sfu].
-    #[arg(long, value_name = "DIR", env = "TRANSOM_SFU_STATE_DIR")]
+    #[arg(long, value_name = "DIR", env = "TRANSOM_SFU_STATE_DIR", global = true)]
     pub state_dir: Option<PathBuf>,
 
     /// An address that others reach this machine by, such as a router's; with a
@@ -70,21 +101,44 @@ pub struct Cli {
     #[arg(long)]
     pub check_config: bool,
 
-    /// Print the link and the agent's command line, with their tokens, and end.
+    /// The same as `transom-sfu link`.
     #[arg(long, conflicts_with = "check_config")]
     pub show_link: bool,
+
+    /// Print the viewer's link as a QR code too, even where stdout is no terminal.
+    #[arg(long, global = true)]
+    pub qr: bool,
+}
+
+/// What to do instead of serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print the links of the running server again, with their tokens: to watch, and
+    /// for agents to publish
+    Link,
+}
+
+impl Cli {
+    /// Whether the links are asked for, and nothing else.
+    pub fn asks_for_links(&self) -> bool {
+        self.show_link || self.command == Some(Command::Link)
+    }
 }
 
 const EXAMPLES: &str = "\
 Examples:
   transom-sfu
       Serve this machine; open the printed link.
+  transom-sfu --lan
+      Serve the phones on the network too; point one's camera at the printed QR code.
+  transom-sfu --listen 192.168.1.5 --tls-cert fullchain.pem --tls-key privkey.pem
+      Serve one address by HTTPS, with a certificate from elsewhere.
   transom-sfu --interface 'wlan*' --advertise 203.0.113.7
       Offer the wireless addresses and that of the router that forwards UDP port 7082.
   transom-sfu --config /etc/transom/transom-sfu.toml --check-config
       See what a configuration means before a restart.
-  transom-sfu --show-link
-      Print the link again.";
+  transom-sfu link --qr
+      Print the links again, for viewers and agents, and the QR code.";
 
 /// An error of the command line in one line: what is wrong and the tip.
 pub fn one_line(error: &clap::Error) -> String {
@@ -111,6 +165,23 @@ mod tests {
     }
 
     #[test]
+    fn links_are_asked_for_in_two_ways_and_the_flags_may_follow() {
+        let cli = |args: &[&str]| Cli::try_parse_from([&["transom-sfu"], args].concat()).unwrap();
+        assert!(cli(&["--show-link"]).asks_for_links());
+        let link = cli(&["link", "--qr", "--state-dir", "/x"]);
+        assert!(link.asks_for_links() && link.qr && link.state_dir.is_some());
+        assert!(!cli(&["--lan", "--qr"]).asks_for_links());
+    }
+
+    #[test]
+    fn the_help_teaches_the_way_to_a_phone() {
+        let help = Cli::command().render_long_help().to_string();
+        for word in ["--lan", "QR code", "--tls-cert", "fingerprint"] {
+            assert!(help.contains(word), "{word}");
+        }
+    }
+
+    #[test]
     fn a_wrong_address_is_explained() {
         let error = Cli::try_parse_from(["transom-sfu", "--advertise", "example.org"]).unwrap_err();
         assert!(error.to_string().contains("203.0.113.7"), "{error}");
@@ -127,6 +198,7 @@ mod tests {
         assert!(told(&["--htpp", "x"]).contains("--http"));
         assert!(told(&["--udp-port", "many"]).contains("--udp-port"));
         assert!(told(&["--advertise", "example.org"]).contains("203.0.113.7"));
+        assert!(told(&["--listen", "raspberrypi"]).contains("0.0.0.0:8443"));
         assert!(told(&["--show-link", "--check-config"]).contains("--check-config"));
     }
 }

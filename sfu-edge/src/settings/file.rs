@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{Advertise, Family, Hold, HttpAddr, Workers};
+use super::{Advertise, Family, Hold, HttpAddr, ListenAddr, Workers};
 use crate::auth::{Scope, StreamPattern, Token};
 
 /// `transom-sfu.toml`. A key that is not known is an error, not a surprise.
@@ -14,6 +14,14 @@ use crate::auth::{Scope, StreamPattern, Token};
 pub struct File {
     /// Where HTTP listens.
     pub http: Option<HttpAddr>,
+    /// Whether the LAN is served by HTTPS.
+    pub lan: Option<bool>,
+    /// Where else is listened: HTTPS, but for loopback.
+    pub listen: Vec<ListenAddr>,
+    /// The certificate for HTTPS, with its chain.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key.
+    pub tls_key: Option<PathBuf>,
     /// Whether plain HTTP may leave this machine.
     pub allow_plain_http: bool,
     /// What the links on stdout begin with.

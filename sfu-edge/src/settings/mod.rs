@@ -5,12 +5,14 @@ mod file;
 mod value;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-pub use cli::{Cli, one_line};
+pub use cli::{Cli, Command, one_line};
 pub use file::{File, FileError, Limits, TokenEntry};
-pub use value::{Advertise, Family, Hold, HttpAddr, Workers};
+pub use value::{Advertise, Family, Hold, HttpAddr, ListenAddr, Workers};
+
+use crate::tls::CertificateFiles;
 
 /// Looked for, in this order, where no `--config` is given.
 const PLACES: [&str; 2] = ["transom-sfu.toml", "/etc/transom/transom-sfu.toml"];
@@ -24,6 +26,12 @@ pub struct Settings {
     pub origins: Origins,
     /// Where HTTP listens.
     pub http: SocketAddr,
+    /// Whether the LAN is served by HTTPS, on [`ListenAddr::DEFAULT_PORT`].
+    pub lan: bool,
+    /// Where else is listened: HTTPS, but for loopback.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate for HTTPS, where it is not our own.
+    pub tls: Option<CertificateFiles>,
     /// Whether plain HTTP may leave this machine: a TLS proxy stands before it.
     pub allow_plain_http: bool,
     /// What the links on stdout begin with, where it is not `http`.
@@ -88,6 +96,9 @@ impl fmt::Display for Origin {
 #[allow(missing_docs)] // named as the values are
 pub struct Origins {
     pub http: Origin,
+    pub lan: Origin,
+    pub listen: Origin,
+    pub tls: Origin,
     pub udp_port: Origin,
     pub workers: Origin,
     pub hold: Origin,
@@ -103,6 +114,9 @@ impl Origins {
     fn new(cli: &Cli, file: &File) -> Self {
         Self {
             http: Origin::of(cli.http.is_some(), file.http.is_some()),
+            lan: Origin::of(cli.lan, file.lan.is_some()),
+            listen: Origin::of(!cli.listen.is_empty(), !file.listen.is_empty()),
+            tls: Origin::of(cli.tls_cert.is_some(), file.tls_cert.is_some()),
             udp_port: Origin::of(cli.udp_port.is_some(), file.udp_port.is_some()),
             workers: Origin::of(cli.workers.is_some(), file.workers.is_some()),
             hold: Origin::of(cli.hold_ms.is_some(), file.hold_ms.is_some()),
@@ -124,9 +138,17 @@ pub enum SettingsError {
     File(#[from] FileError),
     /// Plain HTTP would leave the machine.
     #[error(
-        "refusing plain HTTP on {0}: tokens could be read on the way; listen on 127.0.0.1, or put a TLS proxy in front and set `allow_plain_http = true` in transom-sfu.toml"
+        "refusing plain HTTP on {0}: tokens could be read on the way; serve it by HTTPS with --lan or --listen, or put a TLS proxy in front and set `allow_plain_http = true` in transom-sfu.toml"
     )]
     PlainHttp(SocketAddr),
+    /// Two sockets would have one port.
+    #[error(
+        "{0} and {1} cannot both be listened on: they share the port; give one of `http`, `listen` and `lan` (port 8443) another"
+    )]
+    SamePort(SocketAddr, SocketAddr),
+    /// One of the two files is not named.
+    #[error("a certificate needs its key: give both --tls-cert and --tls-key, or neither")]
+    HalfCertificate,
     /// There is no place for the secrets.
     #[error(
         "no place to keep secrets: neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set; give one with --state-dir"
@@ -141,6 +163,9 @@ pub enum SettingsError {
 
 /// Default of `http`.
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7080);
+/// What `lan` listens on, where the system has IPv6: both families.
+pub const LAN: SocketAddr =
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), ListenAddr::DEFAULT_PORT);
 /// Default of `udp_port`.
 const DEFAULT_UDP_PORT: u16 = 7082;
 /// Bridges of containers and virtual machines: nobody outside reaches them.
@@ -175,6 +200,15 @@ impl Settings {
             file: None,
             origins,
             http: cli.http.or(file.http).map_or(DEFAULT_HTTP, |a| a.0),
+            lan: cli.lan || file.lan.unwrap_or(false),
+            listen: first_given(&cli.listen, file.listen)
+                .into_iter()
+                .map(|a| a.0)
+                .collect(),
+            tls: certificate_files(
+                cli.tls_cert.clone().or(file.tls_cert),
+                cli.tls_key.clone().or(file.tls_key),
+            )?,
             allow_plain_http: file.allow_plain_http,
             public_url: file.public_url,
             udp_port: cli.udp_port.or(file.udp_port).unwrap_or(DEFAULT_UDP_PORT),
@@ -211,10 +245,42 @@ impl Settings {
         if !self.http.ip().is_loopback() && !self.allow_plain_http {
             return Err(SettingsError::PlainHttp(self.http));
         }
+        let lan = self.lan.then_some(LAN);
+        let all: Vec<SocketAddr> = [self.http]
+            .into_iter()
+            .chain(self.listen.iter().copied())
+            .chain(lan)
+            .collect();
+        for (n, one) in all.iter().enumerate() {
+            if let Some(other) = all.iter().skip(n + 1).find(|other| collide(*one, **other)) {
+                return Err(SettingsError::SamePort(*one, *other));
+            }
+        }
         if tracing_subscriber::EnvFilter::try_new(&self.log).is_err() {
             return Err(SettingsError::Log(self.log.clone()));
         }
         Ok(())
+    }
+}
+
+/// Whether the second socket could not be bound after the first.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = |a: SocketAddr| a.ip().is_unspecified();
+    one.port() == other.port()
+        && one.port() != 0
+        && (one.ip() == other.ip()
+            || (everywhere(one) && (one.is_ipv6() || other.is_ipv4()))
+            || (everywhere(other) && (other.is_ipv6() || one.is_ipv4())))
+}
+
+fn certificate_files(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<CertificateFiles>, SettingsError> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(CertificateFiles { cert, key })),
+        (None, None) => Ok(None),
+        _ => Err(SettingsError::HalfCertificate),
     }
 }
 
@@ -256,6 +322,18 @@ impl fmt::Display for Settings {
                 f,
                 "allow_plain_http    true: a TLS proxy must stand before it"
             )?;
+        }
+        writeln!(f, "lan                 {} ({})", self.lan, from.lan)?;
+        let listen = self.listen.iter().map(ToString::to_string).collect();
+        writeln!(
+            f,
+            "listen              {} ({})",
+            listed(listen),
+            from.listen
+        )?;
+        if let Some(CertificateFiles { cert, key }) = &self.tls {
+            writeln!(f, "tls_cert            {} ({})", cert.display(), from.tls)?;
+            writeln!(f, "tls_key             {}", key.display())?;
         }
         if let Some(url) = &self.public_url {
             writeln!(f, "public_url          {url}")?;
@@ -384,6 +462,38 @@ mod tests {
         assert_eq!(error.lines().count(), 1);
         assert!(settings(&["--http", "0.0.0.0:7080"], "allow_plain_http = true").is_ok());
         assert!(settings(&["--http", "localhost:7080"], "").is_ok());
+    }
+
+    #[test]
+    fn the_lan_is_served_where_that_is_said() {
+        assert!(!settings(&[], "").unwrap().lan);
+        assert!(settings(&["--lan"], "").unwrap().lan);
+        let s = settings(&["--listen", "192.168.1.5:9443"], "lan = true").unwrap();
+        assert!(s.lan && s.listen == ["192.168.1.5:9443".parse::<SocketAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn sockets_that_would_be_in_each_others_way_are_told() {
+        for (args, fits) in [
+            (&["--listen", "0.0.0.0:7080"][..], false),
+            (&["--listen", "[::]:7080"], false),
+            (&["--listen", "192.168.1.5:7080"], true),
+            (&["--listen", "[::1]:7080"], true),
+            (&["--lan", "--listen", "0.0.0.0:8443"], false),
+            (&["--lan", "--listen", "0.0.0.0:9443"], true),
+            (&["--listen", "10.0.0.1:0", "--listen", "10.0.0.1:0"], true),
+        ] {
+            let result = settings(args, "");
+            assert_eq!(result.is_ok(), fits, "{args:?}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_has_its_key() {
+        let error = settings(&["--tls-cert", "a.pem"], "").unwrap_err();
+        assert!(error.to_string().contains("--tls-key"), "{error}");
+        let s = settings(&[], "tls_cert = \"a.pem\"\ntls_key = \"b.pem\"").unwrap();
+        assert!(s.to_string().contains("tls_key             b.pem"));
     }
 
     #[test]

@@ -34,6 +34,37 @@ impl TryFrom<String> for HttpAddr {
     }
 }
 
+/// Where else is listened: an address, with a port where that is not 8443.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ListenAddr(pub SocketAddr);
+
+/// Text that is no such address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an address to listen on; write it like 192.168.1.5, 0.0.0.0:8443 or [::]:8443")]
+pub struct ListenAddrError;
+
+impl ListenAddr {
+    /// The port where none is said.
+    pub const DEFAULT_PORT: u16 = 8443;
+}
+
+impl FromStr for ListenAddr {
+    type Err = ListenAddrError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let bare = |s: &str| s.parse().map(|ip: IpAddr| (ip, Self::DEFAULT_PORT).into());
+        let address: Result<SocketAddr, _> = s.parse().or_else(|_| bare(s));
+        address.map(Self).map_err(|_| ListenAddrError)
+    }
+}
+
+impl TryFrom<String> for ListenAddr {
+    type Error = ListenAddrError;
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        s.parse()
+    }
+}
+
 /// An address under which others reach us: behind a port mapping, the port
 /// may differ from the one we listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -253,6 +284,21 @@ mod tests {
         assert_eq!("1.5".parse::<Hold>().unwrap().to_string(), "1.5 ms");
         for bad in ["-1", "5.1", "nan", "inf", "1ms", ""] {
             assert_eq!(bad.parse::<Hold>(), Err(HoldError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn more_addresses_to_listen_on() {
+        for (text, address) in [
+            ("192.168.1.5", "192.168.1.5:8443"),
+            ("0.0.0.0:443", "0.0.0.0:443"),
+            ("::", "[::]:8443"),
+            ("[::]:0", "[::]:0"),
+        ] {
+            assert_eq!(text.parse(), Ok(ListenAddr(address.parse().unwrap())));
+        }
+        for bad in ["", "8443", "raspberrypi.local:8443", "[::]", "1.2.3.4:x"] {
+            assert_eq!(bad.parse::<ListenAddr>(), Err(ListenAddrError), "{bad}");
         }
     }
 

@@ -16,9 +16,19 @@ const FLAGS = [
   '--autoplay-policy=no-user-gesture-required',
 ];
 
-export function startChromium(more = []) {
+export const EXECUTABLE = process.env.TRANSOM_CHROMIUM ?? '/usr/bin/chromium';
+
+// The screen of a phone, and fingers.
+export const PHONE = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
+
+export function startChromium(more = [], executablePath = EXECUTABLE) {
   return chromium.launch({
-    executablePath: process.env.TRANSOM_CHROMIUM ?? '/usr/bin/chromium',
+    executablePath,
     headless: true,
     args: [...FLAGS, ...more],
   });
@@ -33,4 +43,13 @@ export async function openPage(browser, url, options = {}) {
   page.on('pageerror', (error) => page.errors.push(String(error)));
   await page.goto(url);
   return page;
+}
+
+// Waits until a page shows moving pictures.
+export function playing(page) {
+  return page.waitForFunction(
+    () => [...document.querySelectorAll('video')].some((v) => v.getVideoPlaybackQuality().totalVideoFrames > 30),
+    undefined,
+    { timeout: 15_000 },
+  );
 }

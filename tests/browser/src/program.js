@@ -8,15 +8,20 @@ export class Program {
   constructor(name, path, args, env = {}) {
     this.name = name;
     this.lines = [];
+    // Those of stderr among them.
+    this.log = [];
     this.waiting = new Set();
     this.child = spawn(path, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.ended = once(this.child, 'exit').then(([code, signal]) => {
       this.how = code === null ? `signal ${signal}` : `exit code ${code}`;
       for (const wait of [...this.waiting]) wait.check();
     });
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      createInterface({ input: stream }).on('line', (line) => this.#hear(line));
-    }
+    const { stdout, stderr } = this.child;
+    createInterface({ input: stdout }).on('line', (line) => this.#hear(line));
+    createInterface({ input: stderr }).on('line', (line) => {
+      this.log.push(line);
+      this.#hear(line);
+    });
   }
 
   get pid() {

@@ -6,13 +6,15 @@ import { test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { startChromium } from './chromium.js';
+import { EXECUTABLE, startChromium } from './chromium.js';
+import { HERE, Network } from './network.js';
 import { binDir, ffmpeg } from './paths.js';
 import { Program } from './program.js';
 
 // A test with a stage. The limit is ours and not the runner's, which would leave processes behind.
-export function scenario(name, body, { seconds = 120 } = {}) {
-  test(name, () => onStage(body, seconds));
+// `skip` is the reason why it cannot be played here, if there is one.
+export function scenario(name, body, { seconds = 120, skip = false } = {}) {
+  test(name, { skip }, () => onStage(body, seconds));
 }
 
 export async function onStage(body, seconds) {
@@ -40,10 +42,18 @@ class Stage {
     while (this.#endings.length > 0) await this.#endings.pop()();
   }
 
-  async sfu({ http = '127.0.0.1:0', udpPort = 0, stateDir = this.folder() } = {}) {
-    const program = this.#start('transom-sfu', join(binDir, 'transom-sfu'), [
-      '--http', http, '--udp-port', String(udpPort), '--state-dir', stateDir,
-    ]);
+  // Two machines on a network of their own.
+  async network() {
+    const network = new Network(this.folder());
+    this.#endings.push(() => network.end());
+    await network.start();
+    return network;
+  }
+
+  // `on` is one of a network's machines; this one otherwise.
+  async sfu({ http = '127.0.0.1:0', udpPort = 0, stateDir = this.folder(), on = HERE, more = [] } = {}) {
+    const args = ['--http', http, '--udp-port', String(udpPort), '--state-dir', stateDir, ...more];
+    const program = this.#start('transom-sfu', ...on.command(join(binDir, 'transom-sfu'), args));
     const [, address, udp] = await program.line(/listening http=(\S+) udp=(\S+)/);
     const [link] = await program.line(/http:\S+#token=\S+/);
     return new Sfu(program, stateDir, link, address, Number(udp.split(':').pop()));
@@ -57,6 +67,14 @@ class Stage {
       ['--whip', sfu.whip(stream), '--source', source, '--audio', audio, ...more],
       { TRANSOM_TOKEN: sfu.tokens.publish },
     );
+    await program.line(/connected/, { within: 20_000 });
+    return program;
+  }
+
+  // An agent that was given a pairing link and nothing else.
+  async pairedAgent(link, { on = HERE, more = [] } = {}) {
+    const [path, args] = on.command(join(binDir, 'transom-agent'), ['--source', 'test', '--audio', 'test', ...more]);
+    const program = this.#start('transom-agent', path, args, { TRANSOM_AGENT_WHIP: link });
     await program.line(/connected/, { within: 20_000 });
     return program;
   }
@@ -75,8 +93,8 @@ class Stage {
   }
 
   // A browser of its own: two of them share nothing.
-  async chromium(moreFlags = []) {
-    const browser = await startChromium(moreFlags);
+  async chromium(moreFlags = [], { on = HERE } = {}) {
+    const browser = await startChromium(moreFlags, on.executable(EXECUTABLE));
     this.#endings.push(() => browser.close());
     return browser;
   }

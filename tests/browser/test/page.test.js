@@ -3,18 +3,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 
-import { openPage } from '../src/chromium.js';
+import { PHONE, openPage, playing } from '../src/chromium.js';
 import { FPS_SHARE, GOALS } from '../src/goals.js';
 import { targetFolder } from '../src/paths.js';
 import { recovery } from '../src/recovery.js';
 import { scenario, until } from '../src/stage.js';
-
-const PHONE = {
-  viewport: { width: 390, height: 844 },
-  deviceScaleFactor: 2,
-  isMobile: true,
-  hasTouch: true,
-};
 
 scenario('the link plays the stream and its figures are true', async (stage) => {
   const sfu = await stage.sfu();
@@ -90,11 +83,3 @@ scenario('the server is killed and started again: agent and page are live again'
   console.log(`   live again after ${(took / 1000).toFixed(1)} s`);
   assert.ok(took < GOALS.recoveryMs.ceiling, `${took} ms`);
 });
-
-function playing(page) {
-  return page.waitForFunction(
-    () => [...document.querySelectorAll('video')].some((v) => v.getVideoPlaybackQuality().totalVideoFrames > 30),
-    undefined,
-    { timeout: 15_000 },
-  );
-}

@@ -47,6 +47,8 @@ pub struct Ended {
 #[derive(Default)]
 struct Heard {
     lines: Mutex<Vec<String>>,
+    /// Of those, the ones on standard error.
+    log: Mutex<Vec<String>>,
     more: Condvar,
 }
 
@@ -63,11 +65,11 @@ impl Program {
         let stdout = child
             .stdout
             .take()
-            .map(|pipe| listen(pipe, Arc::clone(&heard)));
+            .map(|pipe| listen(pipe, false, Arc::clone(&heard)));
         let stderr = child
             .stderr
             .take()
-            .map(|pipe| listen(pipe, Arc::clone(&heard)));
+            .map(|pipe| listen(pipe, true, Arc::clone(&heard)));
         Self {
             child,
             heard,
@@ -144,6 +146,12 @@ impl Program {
     pub fn lines(&self) -> Vec<String> {
         self.heard.lines().clone()
     }
+
+    /// Those of standard error: the log.
+    pub fn log(&self) -> Vec<String> {
+        let log = self.heard.log.lock();
+        log.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Drop for Program {
@@ -188,10 +196,15 @@ impl Heard {
     }
 }
 
-fn listen(pipe: impl Read + Send + 'static, heard: Arc<Heard>) -> JoinHandle<()> {
+fn listen(pipe: impl Read + Send + 'static, log: bool, heard: Arc<Heard>) -> JoinHandle<()> {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
             let Ok(line) = line else { break };
+            if log {
+                let log = heard.log.lock();
+                log.unwrap_or_else(PoisonError::into_inner)
+                    .push(line.clone());
+            }
             heard.lines().push(line);
             heard.more.notify_all();
         }

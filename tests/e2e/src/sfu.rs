@@ -1,7 +1,7 @@
 //! A server on free ports.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -14,10 +14,13 @@ pub struct Sfu {
     pub program: Program,
     /// Where it listens for HTTP.
     pub http: SocketAddr,
+    /// Where it listens for HTTPS, if it does: on this machine's loopback.
+    pub https: Option<SocketAddr>,
     /// Its UDP port.
     pub udp_port: u16,
     secrets: String,
-    _state: StateDir,
+    /// Its state folder.
+    pub state: StateDir,
 }
 
 /// The bare command, with a state folder but without ports.
@@ -35,7 +38,11 @@ impl Sfu {
 
     /// Starts one with this for its transom-sfu.toml.
     pub fn start_with(config: &str) -> Self {
-        let state = StateDir::new();
+        Self::start_in(StateDir::new(), config)
+    }
+
+    /// The same with a state folder that was prepared, or that another has left.
+    pub fn start_in(state: StateDir, config: &str) -> Self {
         let config = state.write("transom-sfu.toml", config);
         let mut command = sfu(state.path());
         command.arg("--config").arg(config);
@@ -55,13 +62,18 @@ impl Sfu {
         Self {
             program,
             http: after("http=").parse().expect("the HTTP address"),
+            https: line.contains("https=").then(|| {
+                let port = after("https=").rsplit(':').next().map(str::parse);
+                let port = port.and_then(Result::ok).expect("the HTTPS port");
+                (Ipv4Addr::LOCALHOST, port).into()
+            }),
             udp_port: after("udp=")
                 .rsplit(':')
                 .next()
                 .and_then(|port| port.parse().ok())
                 .expect("the UDP port"),
             secrets,
-            _state: state,
+            state,
         }
     }
 
@@ -73,6 +85,29 @@ impl Sfu {
             .find(|(name, _)| name.trim() == scope)
             .map(|(_, token)| token.trim().trim_matches('"').to_owned())
             .unwrap_or_else(|| panic!("no {scope} in secrets.toml"))
+    }
+
+    /// The fingerprint of its certificate, as it told at the start.
+    pub fn fingerprint(&self) -> String {
+        let line = self
+            .program
+            .line("certificate sha256:", Duration::from_secs(5));
+        let told = line.split_whitespace().find(|w| w.starts_with("sha256:"));
+        told.expect("a fingerprint").to_owned()
+    }
+
+    /// What an agent is to be given to publish `stream` over HTTPS.
+    pub fn pairing_link(&self, stream: &str, fingerprint: &str) -> String {
+        let address = self.https.expect("an HTTPS address");
+        let token = self.token("publish");
+        format!("https://{address}/whip/{stream}#token={token}&fp={fingerprint}")
+    }
+
+    /// Ends it as systemd would, and leaves what it kept.
+    pub fn into_state(self) -> StateDir {
+        let ended = self.program.terminate();
+        assert!(ended.status.success(), "{ended:?}");
+        self.state
     }
 
     /// Sends a request and reads the answer.

@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use hyper::header::RETRY_AFTER;
 
 use super::exchange::Response;
-use super::{Problem, UrlError};
+use super::{PinMismatch, Problem, UrlError};
 
 /// Longest wait that a server is believed to need.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
@@ -135,6 +135,9 @@ pub enum TransportError {
     /// The TLS handshake failed.
     #[error("TLS handshake with the server failed: {0}")]
     Tls(#[source] io::Error),
+    /// The server's certificate is not the pinned one.
+    #[error(transparent)]
+    Pin(#[from] PinMismatch),
     /// The connection broke, or what came over it was not HTTP.
     #[error("HTTP exchange failed: {0}")]
     Http(#[from] hyper::Error),
@@ -168,7 +171,7 @@ impl ClientError {
                 }
             }
             Self::Unexpected { status, .. } if *status >= 500 => Retry::Soon,
-            Self::Transport(TransportError::TooLong) => Retry::Slowly,
+            Self::Transport(TransportError::TooLong | TransportError::Pin(_)) => Retry::Slowly,
             // A session that is gone is opened anew; an endpoint that is not
             // there yet may come with the server's configuration.
             Self::Transport(_) | Self::NotFound { .. } => Retry::Soon,
@@ -203,6 +206,16 @@ impl ClientError {
                 retry_after,
             },
             _ => Self::Unexpected { status, problem },
+        }
+    }
+}
+
+impl TransportError {
+    /// Of a TLS handshake.
+    pub(super) fn of_handshake(error: io::Error) -> Self {
+        match PinMismatch::of(&error) {
+            Some(mismatch) => mismatch.into(),
+            None => Self::Tls(error),
         }
     }
 }

@@ -114,7 +114,7 @@ impl Client {
             .map_err(|e| TransportError::Tls(std::io::Error::other(e)))?;
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, stream).await;
-        converse(stream.map_err(TransportError::Tls)?, request).await
+        converse(stream.map_err(TransportError::of_handshake)?, request).await
     }
 }
 

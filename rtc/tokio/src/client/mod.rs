@@ -20,6 +20,8 @@
 //!   to no other: neither along a redirect nor to a session elsewhere.
 //! - 307 and 308 are followed with method and body kept, five times at most,
 //!   and never from https to http. Other redirects are errors (RFC 9725 section 4.5).
+//! - Over https a server is known by public authorities, or by the fingerprint
+//!   of its certificate alone ([`Trust`]), which a [`PairingLink`] carries.
 //! - Every exchange has a time limit and takes at most 64 KiB of response.
 //! - One connection an exchange: they are minutes apart.
 //! - Bodies of errors are read as problem+json (RFC 9457); their detail is for humans.
@@ -35,6 +37,8 @@ mod dial;
 mod endpoint;
 mod error;
 mod exchange;
+mod fingerprint;
+mod pairing;
 mod problem;
 mod session;
 mod trust;
@@ -43,7 +47,9 @@ mod url;
 pub use backoff::{Backoff, BackoffConfig};
 pub use endpoint::{Endpoint, EndpointConfig, EndpointError, Opened};
 pub use error::{AnswerError, ClientError, RedirectError, Retry, TransportError};
+pub use fingerprint::{CertificateFingerprint, FingerprintError};
+pub use pairing::{PairingError, PairingLink};
 pub use problem::Problem;
 pub use session::Session;
-pub use trust::Trust;
+pub use trust::{PinMismatch, Trust};
 pub use url::{Url, UrlError};

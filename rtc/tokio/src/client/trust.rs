@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::danger::{
@@ -7,9 +8,11 @@ use tokio_rustls::rustls::client::danger::{
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring as provider};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    crypto,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    SignatureScheme, crypto,
 };
+
+use super::CertificateFingerprint;
 
 /// Which server is believed to be the right one, over https.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +23,32 @@ pub enum Trust {
     /// The one whose certificate has this SHA-256 fingerprint, whatever name
     /// and dates stand in it. For self-signed certificates, whose fingerprint
     /// came by another way, and for devices that do not know the date.
-    Fingerprint([u8; 32]),
+    Fingerprint(CertificateFingerprint),
+}
+
+/// The server shows another certificate than the one it is to be known by:
+/// it was set up anew, or somebody stands between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the server's certificate is {seen}, and the one to be trusted is {expected}; if the server was set up anew, pair again with the link that `transom-sfu link` prints there"
+)]
+pub struct PinMismatch {
+    /// The fingerprint that was configured.
+    pub expected: CertificateFingerprint,
+    /// That of the certificate shown.
+    pub seen: CertificateFingerprint,
+}
+
+impl PinMismatch {
+    /// The mismatch that a TLS handshake failed of, if it was one.
+    pub(super) fn of(error: &io::Error) -> Option<Self> {
+        match error.get_ref()?.downcast_ref::<Error>()? {
+            Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
+                cause.downcast_ref().copied()
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Trust {
@@ -34,9 +62,9 @@ impl Trust {
                 roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
                 builder.with_root_certificates(roots)
             }
-            Self::Fingerprint(sha256) => builder
+            Self::Fingerprint(expected) => builder
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Pinned { sha256, provider })),
+                .with_custom_certificate_verifier(Arc::new(Pinned { expected, provider })),
         };
         Ok(Arc::new(config.with_no_client_auth()))
     }
@@ -44,7 +72,7 @@ impl Trust {
 
 /// Accepts one certificate, by its fingerprint.
 struct Pinned {
-    sha256: [u8; 32],
+    expected: CertificateFingerprint,
     provider: Arc<CryptoProvider>,
 }
 
@@ -63,12 +91,15 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let seen = ring::digest::digest(&ring::digest::SHA256, end_entity);
-        if seen.as_ref() == self.sha256 {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
+        let seen = CertificateFingerprint::of(end_entity);
+        if seen == self.expected {
+            return Ok(ServerCertVerified::assertion());
         }
+        let mismatch = PinMismatch {
+            expected: self.expected,
+            seen,
+        };
+        Err(CertificateError::Other(OtherError(Arc::new(mismatch))).into())
     }
 
     // That the server holds the certificate's key is verified as ever.
