@@ -543,12 +543,13 @@ impl Peer {
     /// idle peer costs no wake-ups.
     fn arm_report(&mut self, now: Instant) {
         if let Some(after) = self.send.report_due_after() {
-            self.timers.arm(Timer::Report, now + after);
+            self.timers.arm(Timer::Report, report::due(now, after));
         }
     }
 
     fn arm_receive_timers(&mut self, now: Instant) {
-        self.timers.arm(Timer::Report, now + report::INTERVAL);
+        let at = report::due(now, report::INTERVAL);
+        self.timers.arm(Timer::Report, at);
         self.set_feedback_timers();
     }
 

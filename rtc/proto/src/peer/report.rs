@@ -13,6 +13,16 @@ use crate::time::Instant;
 /// 3.4 allows less, and loss-driven senders need it.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Reports are due at multiples of this only, so that those of many peers leave
+/// in one turn and cost one wake-up.
+const GRID_US: u64 = 50_000;
+
+/// When a report is due that is to come some time `after` now.
+pub(super) fn due(now: Instant, after: Duration) -> Instant {
+    let at = (now + after).as_micros();
+    Instant::from_micros(at.checked_next_multiple_of(GRID_US).unwrap_or(at))
+}
+
 /// Composes into `out`, which stays empty where nothing is due.
 ///
 /// A compound begins with a report and our name (RFC 3550 section 6.1). Where

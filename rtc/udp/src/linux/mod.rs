@@ -60,6 +60,7 @@ impl UdpSocket {
                 option::set(&fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
             }
         }
+        never_fragment(&fd, family);
         let recv_buffer = option::grow_recv_buffer(&fd, config.recv_buffer)?;
         let send_buffer = option::grow_send_buffer(&fd, config.send_buffer)?;
         let gro = config.gro && option::set(&fd, libc::SOL_UDP, libc::UDP_GRO, 1).is_ok();
@@ -120,6 +121,20 @@ impl AsRawFd for UdpSocket {
 impl AsFd for UdpSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// Sets the Don't Fragment bit, whatever the path's MTU is taken for: a lost
+/// fragment loses the whole datagram, ours fit any link (1,200 bytes), and
+/// Linux need not look for a number for each (RFC 6864 section 4.1). A kernel
+/// that refuses goes on fragmenting.
+fn never_fragment(fd: &OwnedFd, family: Family) {
+    let (v4, v6) = (libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER);
+    if !matches!(family, Family::V6 { dual: false }) {
+        let _ = option::set(fd, libc::IPPROTO_IP, v4, libc::IP_PMTUDISC_PROBE);
+    }
+    if matches!(family, Family::V6 { .. }) {
+        let _ = option::set(fd, libc::IPPROTO_IPV6, v6, libc::IPV6_PMTUDISC_PROBE);
     }
 }
 

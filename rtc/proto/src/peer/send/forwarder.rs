@@ -81,7 +81,7 @@ impl<'a> Forwarder<'a> {
             true => report::INTERVAL,
             false => FIRST_REPORT,
         };
-        self.timers.arm(Timer::Report, self.now + after);
+        self.timers.arm(Timer::Report, report::due(self.now, after));
         self.armed = true;
     }
 
