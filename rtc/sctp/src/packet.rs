@@ -195,15 +195,18 @@ mod tests {
     #[test]
     fn the_checksum_of_a_header_alone() {
         // From sctp-proto's tests: ports 5000, tag 0, no chunk.
-        let packet = [
-            0x13, 0x88, 0x13, 0x88, 0, 0, 0, 0, 0x06, 0xa9, 0x00, 0xe1,
-        ];
+        let packet = [0x13, 0x88, 0x13, 0x88, 0, 0, 0, 0, 0x06, 0xa9, 0x00, 0xe1];
         assert!(parse(&packet).is_some());
     }
 
     #[test]
     fn lengths_that_lie_end_the_walk() {
-        for bytes in [&[0_u8][..], &[0, 0, 0], &[0, 0, 0, 3], &[0, 0, 0, 9, 1, 2, 3, 4]] {
+        for bytes in [
+            &[0_u8][..],
+            &[0, 0, 0],
+            &[0, 0, 0, 3],
+            &[0, 0, 0, 9, 1, 2, 3, 4],
+        ] {
             let mut chunks = Chunks(bytes);
             assert_eq!(chunks.next(), Some(Err(Malformed)));
             assert_eq!(chunks.next(), None);

@@ -97,6 +97,13 @@ impl Peer {
         channels.map_or(0, |c| c.max_send_message())
     }
 
+    /// Keeps channel events back, or lets them come again. What is kept back
+    /// fills the receive window, and then the other end waits: so an owner that
+    /// passes messages on need not lose any.
+    pub fn hold_channels(&mut self, hold: bool) {
+        self.channels_held = hold;
+    }
+
     /// Counters of the channels; all zero where there are none.
     pub fn channel_stats(&self) -> ChannelStats {
         let channels = self.channels.as_ref();
@@ -112,7 +119,7 @@ impl Peer {
     }
 
     pub(super) fn poll_channel_event(&mut self) -> Option<Event> {
-        if self.closed.is_some() {
+        if self.closed.is_some() || self.channels_held {
             return None;
         }
         self.channels.as_mut()?.poll_event().map(Event::Channel)

@@ -77,6 +77,7 @@ pub struct Peer {
     receive: ReceiveSide,
     send: SendSide,
     channels: Option<Box<Channels>>,
+    channels_held: bool,
     timers: TimerTable,
     events: VecDeque<Event>,
     handshake_timeout: Duration,
@@ -106,6 +107,7 @@ impl Peer {
         let channels = channels::channels(&config, seed);
         let mut peer = Self {
             channels,
+            channels_held: false,
             secure: Secure::new(session, config.srtp),
             ice,
             receive,

@@ -27,11 +27,7 @@ const PARAM_FORWARD_TSN: u16 = 0xc000;
 const RESET_LEN: usize = 12;
 
 impl Guard {
-    pub(super) fn control(
-        &mut self,
-        chunk: &Chunk<'_>,
-        out: &mut Output,
-    ) -> Result<(), Refusal> {
+    pub(super) fn control(&mut self, chunk: &Chunk<'_>, out: &mut Output) -> Result<(), Refusal> {
         let value = chunk.value;
         let kept = match chunk.kind {
             chunk::INIT | chunk::INIT_ACK => self.init(chunk.kind, value, out)?,
