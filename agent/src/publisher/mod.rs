@@ -117,6 +117,7 @@ async fn open(
         endpoint: config.endpoint.clone(),
         addresses: config.addresses.clone(),
         tracks: offer::tracks(feed),
+        data_channels: false,
     };
     let opened = async {
         tokio::select! {

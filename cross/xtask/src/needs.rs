@@ -133,6 +133,12 @@ pub(crate) const BROWSER: &[Package] = &[
     },
 ];
 
+/// A second engine for data channels.
+pub(crate) const FIREFOX: &[Package] = &[Package {
+    name: "firefox-esr",
+    shown_by: Sign::Program("firefox-esr"),
+}];
+
 /// `python3 -m venv` is a package of its own on Debian.
 pub(crate) const VENV: &[Package] = &[Package {
     name: "python3-venv",

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::needs::{self, Consent};
 use crate::step;
 use crate::summary::Count;
-use crate::tools::Browser;
+use crate::tools::{Browser, Peers};
 use crate::workspace::{self, Profile};
 
 /// Something that can be tested alone.
@@ -92,6 +92,12 @@ pub(crate) const PARTS: &[Part] = &[
         about: "Chromium and FFmpeg against real processes",
         full: false,
         run: browser,
+    },
+    Part {
+        name: "interop",
+        about: "data channels with Chromium, Firefox, libdatachannel and aiortc, both ways",
+        full: false,
+        run: interop,
     },
     Part {
         name: "release",
@@ -213,6 +219,17 @@ fn browser(consent: Consent) -> Result<Count, Failure> {
     let browser = Browser::ready(consent)?;
     step::run("build", workspace::build(Profile::Dev))?;
     in_browser(&browser, Profile::Dev)
+}
+
+fn interop(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    let peers = Peers::ready(consent)?;
+    let program = ["transom-tests-interop"];
+    step::run("build", workspace::build_of(&program, Profile::Dev))?;
+    let mut count = Count::default();
+    let tests = peers.tests(Profile::Dev);
+    let status = step::watch("interop", tests, |line| count.read(line))?;
+    Ok(count.checked(status.success()))
 }
 
 fn release(consent: Consent) -> Result<Count, Failure> {

@@ -23,7 +23,8 @@ impl Browser {
         let folder = workspace::root().join("tests").join("browser");
         let python = workspace::target().join("venv").join("bin").join("python");
         node_packages(&folder)?;
-        python_packages(&folder, &python, consent)?;
+        // Their own dependencies serve parts of them that are not used here.
+        python_packages(&folder, "venv", &["--no-deps"], consent)?;
         Ok(Self { folder, python })
     }
 
@@ -51,6 +52,41 @@ impl Browser {
     }
 }
 
+/// Peers that others wrote, with data channels: Chromium, Firefox, libdatachannel, aiortc.
+pub(crate) struct Peers {
+    folder: PathBuf,
+    python: PathBuf,
+}
+
+impl Peers {
+    /// Installs what is missing.
+    pub(crate) fn ready(consent: Consent) -> Result<Self, Failure> {
+        needs::debian(needs::BROWSER, consent)?;
+        needs::debian(needs::FIREFOX, consent)?;
+        let folder = workspace::root().join("tests").join("interop");
+        node_packages(&folder)?;
+        python_packages(&folder, "interop-venv", &[], consent)?;
+        let venv = workspace::target().join("interop-venv");
+        let python = venv.join("bin").join("python");
+        Ok(Self { folder, python })
+    }
+
+    /// The test suite.
+    pub(crate) fn tests(&self, profile: Profile) -> Command {
+        let mut node = Command::new("node");
+        node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+            .arg("--test-timeout=60000")
+            .args(
+                ["chromium", "firefox", "node-datachannel", "aiortc"]
+                    .map(|peer| format!("peers/{peer}.test.js")),
+            )
+            .current_dir(&self.folder)
+            .env("TRANSOM_BIN_DIR", workspace::bin_dir(profile))
+            .env("TRANSOM_PYTHON", &self.python);
+        node
+    }
+}
+
 fn node_packages(folder: &Path) -> Result<(), Failure> {
     let lock = folder.join("package-lock.json");
     up_to_date(
@@ -65,8 +101,13 @@ fn node_packages(folder: &Path) -> Result<(), Failure> {
     )
 }
 
-fn python_packages(folder: &Path, python: &Path, consent: Consent) -> Result<(), Failure> {
-    let venv = workspace::target().join("venv");
+fn python_packages(
+    folder: &Path,
+    venv: &str,
+    options: &[&str],
+    consent: Consent,
+) -> Result<(), Failure> {
+    let venv = workspace::target().join(venv);
     let list = folder.join("requirements.txt");
     up_to_date(&list, &venv.join(".transom-installed"), || {
         if step::output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_none() {
@@ -75,18 +116,12 @@ fn python_packages(folder: &Path, python: &Path, consent: Consent) -> Result<(),
         let mut make = Command::new("python3");
         make.args(["-m", "venv"]).arg(&venv);
         step::run("python venv", make)?;
-        let mut pip = Command::new(python);
-        // Their own dependencies serve parts of them that are not used here.
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "-r",
-        ])
-        .arg(&list);
+        let mut pip = Command::new(venv.join("bin").join("python"));
+        pip.args(["-m", "pip", "install", "--quiet"])
+            .arg("--disable-pip-version-check")
+            .args(options)
+            .arg("-r")
+            .arg(&list);
         step::run("pip install", pip)
     })
 }

@@ -140,7 +140,7 @@ impl Mailbox {
         loop {
             {
                 let mut state = self.lock();
-                if state.close {
+                if state.close && state.sends == 0 {
                     return Input::Close;
                 }
                 if let Some(input) = state.inputs.pop_front() {

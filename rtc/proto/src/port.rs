@@ -1,11 +1,19 @@
 //! The ports: what the core asks of the crates that cannot live in it.
 //!
 //! DTLS is a neighbour with messages (it has tasks and timers of its own);
-//! SRTP is a layer with calls. Both are bounded by whoever implements them.
+//! SRTP and SCTP are layers with calls. All are bounded by whoever implements
+//! them.
+
+mod sctp;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+
+pub use sctp::{
+    Delivery, Ppid, Reliability, Sctp, SctpConfig, SctpError, SctpEvent, SctpFactory, SctpFailure,
+    SctpStats, StreamId,
+};
 
 use crate::id::Ssrc;
 

@@ -18,6 +18,7 @@ use transom_rtc_proto::sdp::{
     Codec, Direction, Fingerprint, HashAlgorithm, LocalOffer, MediaKind, Msid, NegotiationError,
     OfferConfig, OfferedTrack, SdpError, SendSsrc, Session as Negotiated, SessionDescription,
 };
+use transom_rtc_sctp::GuardedSctp;
 use transom_rtc_srtp::GuardedSrtp;
 use transom_rtc_udp::SocketConfig;
 
@@ -35,6 +36,8 @@ pub struct CallConfig {
     pub addresses: AddressPolicy,
     /// The tracks, in the order of their m-lines.
     pub tracks: Vec<CallTrack>,
+    /// Offer data channels too. Some servers take no offer that has them.
+    pub data_channels: bool,
 }
 
 /// A track to offer.
@@ -112,7 +115,7 @@ pub async fn place(config: &CallConfig) -> Result<Answered, CallError> {
         session_id: rng.next_u64() >> 2,
         transport_cc: true,
         playout_delay: true,
-        data_channel: false,
+        data_channel: config.data_channels,
     });
     let opened = config.endpoint.open(&description.to_string()).await?;
     match accept(&offer, &opened.answer) {
@@ -147,6 +150,7 @@ impl Answered {
             clock,
             peer: PeerConfig {
                 local_candidates: self.candidates,
+                sctp: Some(std::sync::Arc::new(GuardedSctp)),
                 ..PeerConfig::new(
                     self.negotiated,
                     IceRole::Controlling,

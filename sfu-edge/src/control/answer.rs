@@ -86,7 +86,7 @@ impl Answerer {
             // A publisher adapts by it; what we send is not ours to adapt.
             transport_cc: matches!(role, AnswerRole::Publish { .. }),
             playout_delay: true,
-            data_channel: false,
+            data_channel: true,
             role,
         };
         let (answer, negotiated) = sdp::answer(offer, &config)?;

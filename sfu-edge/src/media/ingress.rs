@@ -16,6 +16,7 @@ use transom_rtc_proto::sdp::MediaKind;
 use transom_rtc_proto::time::Instant;
 
 use super::api::{GoneReason, MediaEvent, PeerSetup, SessionId, SessionState, StreamKey};
+use super::channels::Relay;
 use super::demux::Demux;
 use super::egress::Egress;
 use super::link::{Link, Note, Order, Parcel, WorkerEnded};
@@ -49,6 +50,8 @@ pub(super) struct Ingress {
     /// Subscribers of each stream, by worker.
     readers: HashMap<StreamKey, Box<[u32]>>,
     slabs: SlabPool,
+    /// Decides what becomes of messages on data channels.
+    relay: Relay,
     notes: Vec<Note>,
     max_sessions: usize,
     /// See [`ALONE`].
@@ -65,6 +68,7 @@ impl Ingress {
             links,
             readers: HashMap::new(),
             slabs: SlabPool::default(),
+            relay: Relay::default(),
             notes: Vec::new(),
             max_sessions,
             alone: ALONE,
@@ -200,12 +204,35 @@ impl Ingress {
                     entry.heard = now;
                 }
             }
-            Note::Gone { key } => self.forget(key),
+            Note::Gone { key } => {
+                self.relay.on_gone(now, key);
+                self.forget(key);
+            }
+            Note::Channel(note) => {
+                self.world.gauge.give_back(&note.what);
+                self.relay.handle_note(now, &note);
+                self.send_relayed();
+            }
             Note::KeyFrameWanted { stream, kind } => {
                 self.world.request_key_frame(now, stream, kind);
             }
             Note::TracksChanged { stream } => self.send_tracks(stream, None),
             Note::ClockSet { stream, kind } => self.send_clock(stream, kind, None),
+        }
+    }
+
+    /// Sends what the relay wants said, by the workers that have the peers.
+    fn send_relayed(&mut self) {
+        while let Some(outgoing) = self.relay.poll_send() {
+            match self.registry.get(outgoing.key).map(|e| e.worker) {
+                None => {}
+                Some(HERE) => self.world.send_on_channel(&outgoing),
+                Some(worker) => {
+                    if let Some(link) = self.link(worker) {
+                        link.offer(Order::Channel(outgoing));
+                    }
+                }
+            }
         }
     }
 

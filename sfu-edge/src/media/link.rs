@@ -17,6 +17,7 @@ use transom_rtc_proto::peer::{ClockReference, TrackId};
 use transom_rtc_proto::sdp::{Codec, MediaKind};
 
 use super::api::{PeerSetup, StreamKey};
+use super::channels::{ChannelNote, Outgoing};
 use super::mailbox::Bell;
 use super::slab::Slab;
 
@@ -62,6 +63,8 @@ pub(super) enum Order {
     },
     /// Fresh packets of a stream.
     Media(Arc<Slab>),
+    /// Say this on a channel of this worker's peer.
+    Channel(Outgoing),
     /// End every session, then the thread.
     Shutdown,
 }
@@ -82,7 +85,7 @@ pub(super) struct Inbox {
 }
 
 /// What a worker's world tells the ingress thread.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Note {
     /// A connectivity check of this peer came from there and is genuine.
     Validated { key: u32, remote: SocketAddr },
@@ -96,6 +99,8 @@ pub(super) enum Note {
     TracksChanged { stream: StreamKey },
     /// The publisher's clock was set by a sender report.
     ClockSet { stream: StreamKey, kind: MediaKind },
+    /// Something happened on a data channel. Counted by the [`Gauge`](super::channels::Gauge).
+    Channel(Box<ChannelNote>),
 }
 
 /// The worker has ended.

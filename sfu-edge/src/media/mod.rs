@@ -13,6 +13,7 @@
 pub mod api;
 mod budget;
 mod catch_up;
+mod channels;
 mod clock;
 mod demux;
 mod egress;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 
 use api::{Media, MediaConfig, MediaStartError};
 pub use budget::Bitrate;
+use channels::Gauge;
 use clock::Clock;
 use ingress::Ingress;
 use link::{Link, Note};
@@ -90,6 +92,7 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
             hold: config.hold,
             budget: config.max_publish,
         },
+        gauge: Gauge::default(),
         clock: Clock::start(),
         runtime,
     };
@@ -129,6 +132,7 @@ struct Shared {
     events: Sender<api::MediaEvent>,
     dtls: DtlsConfig,
     policy: Policy,
+    gauge: Gauge,
     clock: Clock,
     runtime: Handle,
 }
@@ -137,7 +141,15 @@ impl Shared {
     fn world(&self, bell: &Arc<Bell>, publishers: Publishers) -> World {
         let runtime = self.runtime.clone();
         let dtls = self.dtls.clone();
-        World::new(runtime, dtls, Arc::clone(bell), publishers, self.policy)
+        let gauge = self.gauge.clone();
+        World::new(
+            runtime,
+            dtls,
+            Arc::clone(bell),
+            publishers,
+            self.policy,
+            gauge,
+        )
     }
 
     fn turn(&self, bell: Arc<Bell>) -> Turn {

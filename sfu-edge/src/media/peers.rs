@@ -10,6 +10,7 @@ use transom_rtc_proto::time::Instant;
 
 use super::api::{SessionId, SessionStats, StreamKey};
 use super::budget::{Bitrate, Budget};
+use super::channels::OpenChannels;
 use super::rate::Rate;
 use super::subscription::Subscription;
 
@@ -29,6 +30,8 @@ pub(super) struct PeerSlot {
     pub(super) heard_told: Instant,
     /// Bits a second, as told to the control plane.
     pub(super) rate: Rate,
+    /// Its data channels, once it has opened one.
+    pub(super) channels: Option<Box<OpenChannels>>,
     /// Waits in the list of peers to drain.
     pub(super) dirty: bool,
 }

@@ -91,6 +91,10 @@ impl Turn {
                 "the socket was full: more is sent than the network takes"
             );
         }
+        let messages = world.gauge.take_dropped();
+        if messages > 0 {
+            tracing::warn!(messages, "more came on data channels than can be read");
+        }
         let late = std::mem::take(&mut self.late);
         if late > 0 {
             tracing::warn!(late, "media workers are late: the processor is full");

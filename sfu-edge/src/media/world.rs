@@ -13,15 +13,17 @@ use transom_rtc_proto::ice::{IceRole, Path};
 use transom_rtc_proto::peer::{
     ClockReference, DropReason, Peer, PeerConfig, Received, RtpInfo, SendMode, TrackId,
 };
-use transom_rtc_proto::port::DtlsAction;
+use transom_rtc_proto::port::{DtlsAction, SctpFactory};
 use transom_rtc_proto::rtp::{PacketKind, classify};
 use transom_rtc_proto::sdp::{Direction, MediaKind, Session};
 use transom_rtc_proto::time::Instant;
+use transom_rtc_sctp::GuardedSctp;
 use transom_rtc_srtp::GuardedSrtp;
 
 use super::api::{GoneReason, MediaEvent, PeerSetup, SessionState, StreamKey};
 use super::budget::Bitrate;
 use super::catch_up::CatchUp;
+use super::channels::{self, Gauge};
 use super::egress::Egress;
 use super::farewells::Farewells;
 use super::figures;
@@ -68,8 +70,11 @@ pub(super) struct World {
     pub(super) notes: Vec<Note>,
     /// Whether publishers are here, or with the ingress thread.
     publishers: Publishers,
+    /// What is on its way to the relay.
+    pub(super) gauge: Gauge,
     runtime: Handle,
     dtls: DtlsConfig,
+    sctp: Arc<dyn SctpFactory>,
     bell: Arc<Bell>,
 }
 
@@ -99,6 +104,7 @@ impl World {
         bell: Arc<Bell>,
         publishers: Publishers,
         policy: Policy,
+        gauge: Gauge,
     ) -> Self {
         Self {
             peers: Peers::default(),
@@ -115,8 +121,10 @@ impl World {
             events: Vec::new(),
             notes: Vec::new(),
             publishers,
+            gauge,
             runtime,
             dtls,
+            sctp: Arc::new(GuardedSctp),
             bell,
         }
     }
@@ -149,6 +157,8 @@ impl World {
             ice_lite: setup.ice_lite,
             local_candidates: setup.local_candidates,
             send_mode: SendMode::Forward,
+            sctp: Some(Arc::clone(&self.sctp)),
+            channel_limits: channels::LIMITS,
             ..PeerConfig::new(setup.negotiated, IceRole::Controlled, Arc::new(GuardedSrtp))
         };
         let slot = PeerSlot {
@@ -162,6 +172,7 @@ impl World {
             stats: setup.stats,
             rate: Rate::default(),
             heard_told: Instant::default(),
+            channels: None,
             dirty: false,
         };
         self.peers.insert(key, slot);
@@ -620,7 +631,7 @@ pub(super) fn contained<T>(f: impl FnOnce() -> T) -> Option<T> {
 
 /// Moves what a peer has to say to its DTLS neighbour and to the network.
 pub(super) fn pump(now: Instant, peer: &mut Peer, dtls: &Dtls, egress: &mut Egress) {
-    while let Some(action) = peer.poll_dtls() {
+    while let Some(action) = peer.poll_dtls(now) {
         dtls.handle_action(action);
     }
     loop {

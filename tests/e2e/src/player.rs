@@ -72,6 +72,7 @@ impl Player {
                 ),
                 receive(MediaKind::Video, H264),
             ],
+            data_channels: false,
         })
         .await?;
         if let Some(proxy) = through {
@@ -87,6 +88,7 @@ impl Player {
             events,
             media,
             driver,
+            ..
         } = connection;
         let driver = tokio::spawn(driver.run());
         Ok(Self {

@@ -48,6 +48,16 @@ fn dtls() {
 }
 
 #[test]
+fn dcep() {
+    replay("dcep", targets::dcep);
+}
+
+#[test]
+fn sctp() {
+    replay("sctp", targets::sctp);
+}
+
+#[test]
 fn srtp() {
     replay("srtp", targets::srtp);
 }

@@ -87,7 +87,7 @@ impl Connection {
             let size = sent.segment_size.unwrap_or(self.buf.len()).max(1);
             self.sent += self.buf.len().div_ceil(size) as u64;
         }
-        while let Some(action) = self.peer.poll_dtls() {
+        while let Some(action) = self.peer.poll_dtls(now) {
             self.dtls.handle_action(action);
         }
         Ok(())

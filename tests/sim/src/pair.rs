@@ -11,7 +11,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use transom_rtc_proto::ice::{Candidate, IceCredentials, IceRole, Path};
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::peer::{Event, Peer, PeerConfig, Received, RtpInfo, SendMode};
-use transom_rtc_proto::port::{DtlsAction, DtlsEvent, DtlsRole, SrtpFactory};
+use transom_rtc_proto::port::{DtlsAction, DtlsEvent, DtlsRole, SctpFactory, SrtpFactory};
 use transom_rtc_proto::sdp::{
     AnswerConfig, AnswerRole, Codec, CodecKind, Fingerprint, HashAlgorithm, LocalOffer, MediaKind,
     Msid, OfferConfig, OfferedTrack, ProfileLevelId, SendSsrc, SessionDescription, answer,
@@ -98,6 +98,14 @@ impl Pair {
             &(Arc::new(FakeSrtp) as _),
         )
     }
+
+    /// The same, with data channels over `sctp`.
+    pub fn with_channels(config: PairConfig, sctp: Arc<dyn SctpFactory>) -> Self {
+        let certificates = [b"offerer".to_vec(), b"answerer".to_vec()];
+        let neighbours = certificates.clone().map(FakeDtls::new);
+        let srtp: Arc<dyn SrtpFactory> = Arc::new(FakeSrtp);
+        Self::make(config, &certificates, neighbours, &srtp, Some(sctp))
+    }
 }
 
 impl<D: Neighbour> Pair<D> {
@@ -109,13 +117,23 @@ impl<D: Neighbour> Pair<D> {
         neighbours: [D; 2],
         srtp: &Arc<dyn SrtpFactory>,
     ) -> Self {
+        Self::make(config, certificates, neighbours, srtp, None)
+    }
+
+    fn make(
+        config: PairConfig,
+        certificates: &[Vec<u8>; 2],
+        neighbours: [D; 2],
+        srtp: &Arc<dyn SrtpFactory>,
+        sctp: Option<Arc<dyn SctpFactory>>,
+    ) -> Self {
         let now = Instant::from_millis(1000);
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let addrs = [
             SocketAddr::from(([192, 0, 2, 1], 5000)),
             SocketAddr::from(([192, 0, 2, 2], 7082)),
         ];
-        let (description, local) = offer(&mut rng, addrs[0], &certificates[0]);
+        let (description, local) = offer(&mut rng, addrs[0], &certificates[0], sctp.is_some());
         let answer_config = answer_config(&mut rng, addrs[1], &certificates[1], config.lite);
         // Through text, as over HTTP.
         let description = SessionDescription::parse(&description.to_string()).expect("our offer");
@@ -127,6 +145,7 @@ impl<D: Neighbour> Pair<D> {
             ice_lite: lite,
             local_candidates: vec![Candidate::host(addr, 65_535)],
             send_mode: SendMode::Frames,
+            sctp: sctp.clone(),
             ..PeerConfig::new(session, role, Arc::clone(srtp))
         };
         let a = peer_config(offered, IceRole::Controlling, false, addrs[0]);
@@ -270,7 +289,7 @@ impl<D: Neighbour> End<D> {
         let mut buf = Vec::new();
         loop {
             let mut quiet = true;
-            while let Some(action) = self.peer.poll_dtls() {
+            while let Some(action) = self.peer.poll_dtls(now) {
                 self.dtls.handle_action(now, action);
                 quiet = false;
             }
@@ -280,6 +299,7 @@ impl<D: Neighbour> End<D> {
             }
             while let Some(event) = self.peer.poll_event() {
                 self.events.push((now, event));
+                quiet = false;
             }
             buf.clear();
             while let Some(sent) = self.peer.poll_transmit(now, &mut buf, 8) {
@@ -322,6 +342,7 @@ fn offer(
     rng: &mut ChaCha8Rng,
     addr: SocketAddr,
     certificate: &[u8],
+    data_channel: bool,
 ) -> (SessionDescription, LocalOffer) {
     let mut send = |track: &str| SendSsrc {
         ssrc: Ssrc(rng.next_u32()),
@@ -354,7 +375,7 @@ fn offer(
         session_id: 1,
         transport_cc: true,
         playout_delay: false,
-        data_channel: false,
+        data_channel,
     })
 }
 
@@ -376,6 +397,6 @@ fn answer_config(
         session_id: 2,
         transport_cc: true,
         playout_delay: false,
-        data_channel: false,
+        data_channel: true,
     }
 }

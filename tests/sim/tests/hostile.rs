@@ -174,7 +174,7 @@ fn empty(peer: &mut Peer, now: Instant) -> usize {
         said += sent.len.div_ceil(sent.segment_size.unwrap_or(sent.len));
         buf.clear();
     }
-    while peer.poll_dtls().is_some() {
+    while peer.poll_dtls(now).is_some() {
         said += 1;
     }
     while peer.poll_event().is_some() {

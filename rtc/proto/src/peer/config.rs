@@ -3,8 +3,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::channel::ChannelLimits;
 use crate::ice::{Candidate, IceRole};
-use crate::port::SrtpFactory;
+use crate::port::{SctpFactory, SrtpFactory};
 use crate::sdp::Session;
 
 /// Largest datagram we make, bytes of UDP payload: fits a 1280-byte IPv6 path.
@@ -35,6 +36,11 @@ pub struct PeerConfig {
     pub local_candidates: Vec<Candidate>,
     /// Makes the SRTP layer.
     pub srtp: Arc<dyn SrtpFactory>,
+    /// Makes the SCTP association, where the session has data channels. Without
+    /// it they stay silent: negotiate none then.
+    pub sctp: Option<Arc<dyn SctpFactory>>,
+    /// Bounds of the data channels.
+    pub channel_limits: ChannelLimits,
     /// Who packetizes.
     pub send_mode: SendMode,
     /// Largest datagram we make, bytes.
@@ -52,6 +58,8 @@ impl PeerConfig {
             ice_lite: false,
             local_candidates: Vec::new(),
             srtp,
+            sctp: None,
+            channel_limits: ChannelLimits::default(),
             send_mode: SendMode::Frames,
             mtu: DEFAULT_MTU,
             handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,

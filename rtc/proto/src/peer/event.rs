@@ -2,6 +2,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::channel::ChannelEvent;
 use crate::ice::Path;
 use crate::id::{ExtSeq, MediaTime, Pt, SeqNo, Ssrc};
 use crate::port::DtlsFailure;
@@ -112,8 +113,8 @@ pub enum Event {
         /// The same moment in media time.
         timestamp: MediaTime,
     },
-    /// Application data from the DTLS connection.
-    Data(Vec<u8>),
+    /// Something happened to a data channel.
+    Channel(ChannelEvent),
     /// The peer is over. Nothing follows but what says goodbye.
     Closed(CloseReason),
 }

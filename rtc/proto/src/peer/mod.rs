@@ -5,7 +5,8 @@
 //!
 //! - [`IceAgent`] finds a path and keeps consent,
 //! - `secure` is the DTLS handshake seen from here, and the SRTP layer,
-//! - `receive` and `send` are the tracks.
+//! - `receive` and `send` are the tracks,
+//! - `channels` are the data channels, over SCTP in DTLS.
 //!
 //! # Use
 //!
@@ -14,6 +15,7 @@
 //! After each, drain [`Peer::poll_transmit`], [`Peer::poll_dtls`] and
 //! [`Peer::poll_event`], and set one timer to [`Peer::poll_timeout`].
 
+mod channels;
 mod config;
 mod event;
 mod keys;
@@ -25,6 +27,7 @@ mod secure;
 mod send;
 mod timer;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -36,6 +39,7 @@ pub use receive::ReceiveTrackStats;
 pub use send::{ClockReference, Forwarder, Frame, Outgoing, SendError, SendTrackStats};
 pub use timer::Timer;
 
+use crate::channel::Channels;
 use crate::ice::{IceAgent, IceConfig, IceEvent, IceStats, IceTimers, Path};
 use crate::id::Ssrc;
 use crate::port::{DtlsAction, DtlsEvent, MAX_SRTP_OVERHEAD, SrtpProfile};
@@ -72,6 +76,8 @@ pub struct Peer {
     secure: Secure,
     receive: ReceiveSide,
     send: SendSide,
+    channels: Option<Box<Channels>>,
+    channels_held: bool,
     timers: TimerTable,
     events: VecDeque<Event>,
     handshake_timeout: Duration,
@@ -98,7 +104,10 @@ impl Peer {
         let send = SendSide::new(session, config.send_mode, config.mtu, &seed);
         let receive = ReceiveSide::new(session, send.rtcp_ssrc());
         let rtcp_rsize = session.tracks.iter().all(|t| t.rtcp_rsize);
+        let channels = channels::channels(&config, seed);
         let mut peer = Self {
+            channels,
+            channels_held: false,
             secure: Secure::new(session, config.srtp),
             ice,
             receive,
@@ -183,7 +192,11 @@ impl Peer {
         match self.secure.on_event(event) {
             Outcome::Nothing => {}
             Outcome::Connected => self.on_connected(now),
-            Outcome::Data(data) => self.push(Event::Data(data)),
+            Outcome::Data(data) => {
+                if let Some(channels) = &mut self.channels {
+                    channels.handle_packet(now, &data);
+                }
+            }
             Outcome::Closed(reason) => self.end(now, reason),
         }
     }
@@ -210,6 +223,9 @@ impl Peer {
         // These are asked when the peer is drained.
         for timer in [Timer::TransportFeedback, Timer::KeyFrame, Timer::Pacer] {
             self.timers.take_due(timer, now);
+        }
+        if let Some(channels) = &mut self.channels {
+            channels.handle_timeout(now);
         }
     }
 
@@ -298,11 +314,6 @@ impl Peer {
         }
     }
 
-    /// Sends application data over DTLS.
-    pub fn send_data(&mut self, data: Vec<u8>) -> Result<(), DropReason> {
-        self.secure.send(data)
-    }
-
     // --- What the owner polls ---
 
     /// Appends the next datagrams to `buf`: one, or up to `max_segments` of
@@ -355,13 +366,15 @@ impl Peer {
     }
 
     /// The next thing to tell the DTLS neighbour. Call until `None`.
-    pub fn poll_dtls(&mut self) -> Option<DtlsAction> {
-        self.secure.poll_action()
+    pub fn poll_dtls(&mut self, now: Instant) -> Option<DtlsAction> {
+        let action = self.secure.poll_action();
+        action.or_else(|| self.poll_channel_packet(now))
     }
 
     /// The next event. Call until `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        event.or_else(|| self.poll_channel_event())
     }
 
     /// When to call [`Peer::handle_timeout`], and what for.
@@ -369,7 +382,10 @@ impl Peer {
         if self.closed.is_some() {
             return None;
         }
-        self.timers.next()
+        let channels = self.channels.as_ref().and_then(|c| c.poll_timeout());
+        let channels = channels.map(|at| (at, Timer::Channels));
+        let next = self.timers.next().into_iter().chain(channels);
+        next.min_by_key(|(at, _)| *at)
     }
 
     // --- Inside ---
@@ -513,6 +529,9 @@ impl Peer {
             }
         }
         self.push(Event::Connected);
+        if let Some(channels) = &mut self.channels {
+            channels.on_connected(now);
+        }
         self.arm_report(now);
     }
 
@@ -592,7 +611,7 @@ impl Peer {
         sealed.ok()
     }
 
-    fn end(&mut self, _now: Instant, reason: CloseReason) {
+    fn end(&mut self, now: Instant, reason: CloseReason) {
         if self.closed.is_some() {
             return;
         }
@@ -600,6 +619,7 @@ impl Peer {
         if reason != CloseReason::Remote {
             self.send.say_goodbye();
         }
+        self.end_channels(now);
         self.secure.close();
         self.push(Event::Closed(reason));
     }

@@ -17,9 +17,11 @@ pub enum Timer {
     KeyFrame,
     /// When the next burst of a paced frame may leave.
     Pacer,
+    /// When the association of the data channels has something to do. It owns its deadline.
+    Channels,
 }
 
-const COUNT: usize = 7;
+const COUNT: usize = 8;
 
 /// One deadline each.
 #[derive(Debug, Default)]
@@ -34,6 +36,7 @@ impl TimerTable {
         Timer::Nack,
         Timer::KeyFrame,
         Timer::Pacer,
+        Timer::Channels,
     ];
 
     pub(super) fn set(&mut self, timer: Timer, at: Option<Instant>) {

@@ -9,13 +9,9 @@ use super::payload::{Payload, distance};
 use super::session::{SCTP_PORT, mline_mid, mline_number};
 use super::transport::{dtls_role, setup_of};
 use super::{
-    AnswerConfig, AnswerRole, Codec, CodecNames, DataChannelParams, Direction, MediaKind,
-    NegotiationError, Outgoing, SendSsrc, Session, SessionDescription, Track,
+    AnswerConfig, AnswerRole, Codec, CodecNames, DataChannelParams, Direction, MAX_MESSAGE_SIZE,
+    MediaKind, NegotiationError, Outgoing, SendSsrc, Session, SessionDescription, Track,
 };
-
-/// Largest message we take on a data channel, bytes: what RFC 8841 section 6
-/// assumes of an end that says nothing.
-const MAX_MESSAGE_SIZE: u32 = 65_536;
 
 /// Answers `offer`: our description for the wire, and what was agreed.
 ///

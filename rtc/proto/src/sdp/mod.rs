@@ -31,6 +31,10 @@ mod transport;
 /// Longest text taken for a session description, bytes.
 pub const MAX_SDP_LEN: usize = 64 * 1024;
 
+/// Largest message taken on a data channel, bytes: what our descriptions say in
+/// `a=max-message-size`, and what RFC 8841 section 6 assumes of who says nothing.
+pub const MAX_MESSAGE_SIZE: u32 = 65_536;
+
 pub use answer::answer;
 pub use candidate::{CandidateParseError, CandidateValue, parse_candidate};
 pub use codec::{Codec, CodecKind, CodecParams};

@@ -1,6 +1,9 @@
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
+use transom_rtc_proto::channel::{
+    ChannelConfig, ChannelId, ChannelSendError, MessageKind, OpenChannelError,
+};
 use transom_rtc_proto::id::MediaTime;
 use transom_rtc_proto::peer::{RtpInfo, TrackId};
 use transom_rtc_proto::time::WallTime;
@@ -42,9 +45,39 @@ pub enum FrameRefused {
     Closed,
 }
 
+/// A message for a data channel.
+#[derive(Debug)]
+pub(super) struct OutgoingMessage {
+    pub(super) channel: ChannelId,
+    pub(super) kind: MessageKind,
+    pub(super) data: Vec<u8>,
+    /// Where somebody wants to know what became of it.
+    pub(super) sent: Option<oneshot::Sender<Result<(), ChannelSendError>>>,
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum MessageRefused {
+    /// The channel does not take it.
+    #[error(transparent)]
+    Channel(#[from] ChannelSendError),
+    /// Too many frames and messages wait for the driver.
+    #[error("the driver is behind: message left out")]
+    Full,
+    /// The peer is over.
+    #[error("the peer is closed")]
+    Closed,
+}
+
 pub(super) enum Command {
     Frame(OutgoingFrame),
     RequestKeyFrame(TrackId),
+    OpenChannel(
+        ChannelConfig,
+        oneshot::Sender<Result<ChannelId, OpenChannelError>>,
+    ),
+    Message(OutgoingMessage),
+    CloseChannel(ChannelId),
     Stats(oneshot::Sender<PeerStats>),
     Close,
 }
@@ -79,6 +112,72 @@ impl PeerHandle {
     /// Asks the sender of `track` for a key frame. Nothing happens where the peer is over.
     pub async fn request_key_frame(&self, track: TrackId) {
         let _ = self.commands.send(Command::RequestKeyFrame(track)).await;
+    }
+
+    /// Opens a data channel; [`Opened`](transom_rtc_proto::channel::ChannelEvent::Opened)
+    /// follows once the other end agrees. May be called before the peer is connected.
+    ///
+    /// # Errors
+    /// Where there can be no channel, or not one more.
+    pub async fn open_channel(&self, config: ChannelConfig) -> Result<ChannelId, OpenChannelError> {
+        let (reply, id) = oneshot::channel();
+        let command = Command::OpenChannel(config, reply);
+        let sent = self.commands.send(command).await;
+        sent.map_err(|_| OpenChannelError::Closed)?;
+        id.await.map_err(|_| OpenChannelError::Closed)?
+    }
+
+    /// Queues a message and returns at once: for what is soon outdated. What the
+    /// channel then does not take is counted in
+    /// [`Lost::messages`](super::Lost::messages).
+    ///
+    /// # Errors
+    /// [`Full`](MessageRefused::Full) and [`Closed`](MessageRefused::Closed).
+    pub fn try_send_message(
+        &self,
+        channel: ChannelId,
+        kind: MessageKind,
+        data: Vec<u8>,
+    ) -> Result<(), MessageRefused> {
+        let message = OutgoingMessage {
+            channel,
+            kind,
+            data,
+            sent: None,
+        };
+        let sent = self.commands.try_send(Command::Message(message));
+        sent.map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => MessageRefused::Full,
+            mpsc::error::TrySendError::Closed(_) => MessageRefused::Closed,
+        })
+    }
+
+    /// Sends a message and returns when the channel has taken it; it does not
+    /// wait for it to arrive.
+    ///
+    /// # Errors
+    /// Where the channel does not take it, or the peer is over.
+    pub async fn send_message(
+        &self,
+        channel: ChannelId,
+        kind: MessageKind,
+        data: Vec<u8>,
+    ) -> Result<(), MessageRefused> {
+        let (reply, taken) = oneshot::channel();
+        let message = OutgoingMessage {
+            channel,
+            kind,
+            data,
+            sent: Some(reply),
+        };
+        let sent = self.commands.send(Command::Message(message)).await;
+        sent.map_err(|_| MessageRefused::Closed)?;
+        Ok(taken.await.map_err(|_| MessageRefused::Closed)??)
+    }
+
+    /// Closes a data channel: what was sent on it still arrives.
+    pub async fn close_channel(&self, channel: ChannelId) {
+        let _ = self.commands.send(Command::CloseChannel(channel)).await;
     }
 
     /// How the peer fares; `None` where it is over.

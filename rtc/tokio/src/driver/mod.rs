@@ -10,6 +10,8 @@
 //! - [`Event`]s and received media come over
 //!   bounded channels. An application that does not take them loses them, and
 //!   [`PeerStats`] says how many; the peer does not wait.
+//! - What happens on data channels comes over a channel of its own, and is not
+//!   lost: the other end of a data channel can wait.
 
 mod handle;
 mod outbox;
@@ -18,12 +20,13 @@ mod stats;
 
 use std::sync::Arc;
 
-pub use handle::{FrameRefused, MediaPacket, OutgoingFrame, PeerHandle};
+pub use handle::{FrameRefused, MediaPacket, MessageRefused, OutgoingFrame, PeerHandle};
 pub use run::Driver;
 pub use stats::{Lost, PeerStats};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use transom_rtc_dtls::{Dtls, DtlsConfig};
+use transom_rtc_proto::channel::ChannelEvent;
 use transom_rtc_proto::peer::{Event, Peer, PeerConfig};
 
 use crate::{Clock, Socket};
@@ -34,6 +37,10 @@ const MAX_COMMANDS: usize = 64;
 
 /// Events that may wait for the application.
 const MAX_EVENTS: usize = 256;
+
+/// Events of data channels that may wait for the application. Then the other
+/// end waits: none is lost.
+const MAX_CHANNEL_EVENTS: usize = 64;
 
 /// Media packets that may wait for the application: a large key frame.
 const MAX_MEDIA: usize = 1024;
@@ -60,6 +67,8 @@ pub struct Connection {
     pub handle: PeerHandle,
     /// What happens to it. Ends with the driver.
     pub events: mpsc::Receiver<Event>,
+    /// What happens on its data channels. May be dropped where there are none.
+    pub channels: mpsc::Receiver<ChannelEvent>,
     /// What it receives. May be dropped where nothing is.
     pub media: mpsc::Receiver<MediaPacket>,
     /// To be run.
@@ -71,6 +80,7 @@ pub struct Connection {
 pub fn connect(config: DriverConfig) -> Connection {
     let (command_sender, commands) = mpsc::channel(MAX_COMMANDS);
     let (event_sender, events) = mpsc::channel(MAX_EVENTS);
+    let (channel_sender, channels) = mpsc::channel(MAX_CHANNEL_EVENTS);
     let (media_sender, media) = mpsc::channel(MAX_MEDIA);
     let dtls_wake = Arc::new(Notify::new());
     let wake = Arc::clone(&dtls_wake);
@@ -84,6 +94,7 @@ pub fn connect(config: DriverConfig) -> Connection {
     Connection {
         handle: PeerHandle::new(command_sender),
         events,
+        channels,
         media,
         driver: Driver::new(run::Parts {
             peer: Peer::new(now, config.peer, config.seed),
@@ -94,6 +105,7 @@ pub fn connect(config: DriverConfig) -> Connection {
             dtls_wake,
             commands,
             events: event_sender,
+            channels: channel_sender,
             media: media_sender,
         }),
     }

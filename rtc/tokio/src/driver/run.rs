@@ -8,6 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Sleep, sleep_until};
 use transom_rtc_dtls::Dtls;
+use transom_rtc_proto::channel::ChannelEvent;
 use transom_rtc_proto::ice::Path;
 use transom_rtc_proto::peer::{
     CloseReason, DropReason, Event, Frame, Peer, Received, SendError, TrackId,
@@ -16,7 +17,7 @@ use transom_rtc_proto::sdp::MediaKind;
 use transom_rtc_proto::time::Instant;
 use transom_rtc_udp::RecvBatch;
 
-use super::handle::Command;
+use super::handle::{Command, OutgoingMessage};
 use super::outbox::Outbox;
 use super::{Lost, MediaPacket, OutgoingFrame, PeerStats};
 use crate::{Clock, Socket};
@@ -46,6 +47,7 @@ pub(super) struct Parts {
     pub(super) dtls_wake: Arc<Notify>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: mpsc::Sender<Event>,
+    pub(super) channels: mpsc::Sender<ChannelEvent>,
     pub(super) media: mpsc::Sender<MediaPacket>,
 }
 
@@ -93,8 +95,11 @@ impl Driver {
                 socket,
                 dtls_wake,
                 commands,
+                channels,
                 ..
             } = &mut self.parts;
+            // Nobody tells us that the application has taken some, unless we wait for it.
+            let crowded = channels.capacity() == 0 && !channels.is_closed();
             tokio::select! {
                 ready = socket.readable() => {
                     ready?;
@@ -103,6 +108,7 @@ impl Driver {
                 ready = socket.writable(), if self.outbox.is_waiting() => ready?,
                 () = dtls_wake.notified() => {}
                 () = &mut timer => {}
+                () = has_room(channels), if crowded => {}
                 command = commands.recv(), if self.farewell_until.is_none() => {
                     // All handles are gone: nobody wants the peer any more.
                     self.obey(command.unwrap_or(Command::Close));
@@ -125,16 +131,32 @@ impl Driver {
         }
         self.outbox.pump(now, peer, socket)?;
         // Last, as sending too may make events and actions.
-        while let Some(action) = peer.poll_dtls() {
+        self.tell_all(now);
+        let Parts { peer, dtls, .. } = &mut self.parts;
+        while let Some(action) = peer.poll_dtls(now) {
             dtls.handle_action(action);
         }
-        while let Some(event) = self.parts.peer.poll_event() {
-            self.tell(now, event);
-        }
+        self.tell_all(now);
         Ok(())
     }
 
+    fn tell_all(&mut self, now: Instant) {
+        loop {
+            let Parts { peer, channels, .. } = &mut self.parts;
+            peer.hold_channels(channels.capacity() == 0);
+            match peer.poll_event() {
+                Some(event) => self.tell(now, event),
+                None => return,
+            }
+        }
+    }
+
     fn tell(&mut self, now: Instant, event: Event) {
+        if let Event::Channel(event) = event {
+            // There is room, or nobody listens.
+            let _ = self.parts.channels.try_send(event);
+            return;
+        }
         if let Event::Closed(reason) = event {
             tracing::debug!(%reason, "peer closed");
             self.farewell_until = Some(now + FAREWELL);
@@ -215,6 +237,11 @@ impl Driver {
         match command {
             Command::Frame(frame) => self.send(now, &frame),
             Command::RequestKeyFrame(track) => self.parts.peer.request_key_frame(now, track),
+            Command::OpenChannel(config, reply) => {
+                let _ = reply.send(self.parts.peer.open_channel(now, config));
+            }
+            Command::Message(message) => self.send_message(message),
+            Command::CloseChannel(channel) => self.parts.peer.close_channel(channel),
             Command::Stats(reply) => {
                 // Who asked may have gone.
                 let _ = reply.send(self.stats());
@@ -248,6 +275,26 @@ impl Driver {
         }
     }
 
+    fn send_message(&mut self, message: OutgoingMessage) {
+        let OutgoingMessage {
+            channel,
+            kind,
+            data,
+            sent,
+        } = message;
+        let result = self.parts.peer.send_message(channel, kind, &data);
+        match (sent, result) {
+            (Some(sent), result) => {
+                let _ = sent.send(result);
+            }
+            (None, Ok(())) => {}
+            (None, Err(error)) => {
+                tracing::trace!(%channel, %error, "message left out");
+                self.lost.messages += 1;
+            }
+        }
+    }
+
     fn stats(&self) -> PeerStats {
         let Parts {
             peer, dtls, socket, ..
@@ -268,6 +315,7 @@ impl Driver {
             received: tracks()
                 .filter_map(|t| Some((t, peer.receive_stats(t)?)))
                 .collect(),
+            channels: peer.channel_stats(),
             ice: peer.ice_stats(),
             dtls: dtls.stats(),
             socket: socket.counters(),
@@ -276,6 +324,11 @@ impl Driver {
             lost: self.lost,
         }
     }
+}
+
+/// Waits until the application has taken an event, or listens no more.
+async fn has_room(channels: &mpsc::Sender<ChannelEvent>) {
+    let _ = channels.reserve().await;
 }
 
 impl fmt::Debug for Driver {

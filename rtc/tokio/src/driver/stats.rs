@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use transom_rtc_dtls::DtlsStats;
+use transom_rtc_proto::channel::ChannelStats;
 use transom_rtc_proto::ice::{IceStats, Path};
 use transom_rtc_proto::peer::{DropReason, ReceiveTrackStats, SendTrackStats, TrackId};
 use transom_rtc_proto::port::SrtpProfile;
@@ -22,6 +23,8 @@ pub struct PeerStats {
     pub sent: Vec<(TrackId, SendTrackStats)>,
     /// The tracks that we receive.
     pub received: Vec<(TrackId, ReceiveTrackStats)>,
+    /// The data channels.
+    pub channels: ChannelStats,
     /// Connectivity checks.
     pub ice: IceStats,
     /// The DTLS neighbour.
@@ -45,6 +48,8 @@ pub struct Lost {
     pub frames_queue_full: u64,
     /// Frames that could not be packetized, or were for no track.
     pub frames_unusable: u64,
+    /// Messages that their data channel did not take.
+    pub messages: u64,
     /// Events that the application did not take in time.
     pub events: u64,
     /// Media packets that the application did not take in time.

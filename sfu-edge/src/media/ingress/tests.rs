@@ -17,6 +17,7 @@ use transom_rtc_proto::sdp::Codec;
 
 use super::*;
 use crate::media::budget::Bitrate;
+use crate::media::channels::Gauge;
 use crate::media::link::Inbox;
 use crate::media::mailbox::Bell;
 use crate::media::peers::PeerSlot;
@@ -84,9 +85,17 @@ impl Town {
             polls.push(Poll::new().expect("a poll"));
             Arc::new(Bell::new(polls.last().expect("just pushed")).expect("a bell"))
         };
+        let gauge = Gauge::default();
         let world = |bell: &Arc<Bell>, publishers| {
             let handle = runtime.handle().clone();
-            World::new(handle, dtls.clone(), Arc::clone(bell), publishers, policy)
+            World::new(
+                handle,
+                dtls.clone(),
+                Arc::clone(bell),
+                publishers,
+                policy,
+                gauge.clone(),
+            )
         };
         let (mut links, mut workers) = (Vec::new(), Vec::new());
         for _ in 1..count {

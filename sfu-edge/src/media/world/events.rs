@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use transom_rtc_proto::channel::ChannelEvent;
 use transom_rtc_proto::id::SeqNo;
 use transom_rtc_proto::peer::{ClockReference, CloseReason, Event, TrackId};
 use transom_rtc_proto::sdp::MediaKind;
@@ -10,6 +11,7 @@ use transom_rtc_proto::time::Instant;
 
 use super::World;
 use crate::media::api::{GoneReason, MediaEvent, SessionState};
+use crate::media::channels::{ChannelNote, Outgoing, Speaker};
 use crate::media::link::Note;
 use crate::media::peers::Role;
 
@@ -52,8 +54,48 @@ impl World {
                 self.forget(now, key);
             }
             // Loss is shown, not acted upon: the publisher's encoder is not ours.
-            Event::Feedback { .. } | Event::Data(_) => {}
+            Event::Feedback { .. } => {}
+            Event::Channel(event) => self.on_channel(key, event),
             _ => {}
+        }
+    }
+
+    /// Tells the relay, which is with the ingress thread.
+    fn on_channel(&mut self, key: u32, event: ChannelEvent) {
+        let Some(slot) = self.peers.get_mut(key) else {
+            return;
+        };
+        let open = slot.channels.get_or_insert_default();
+        if let Some((label, what)) = open.on_event(event)
+            && self.gauge.take(&what)
+        {
+            let speaker = Speaker {
+                key,
+                session: slot.session,
+                stream: slot.stream,
+                publisher: slot.is_publisher(),
+            };
+            let note = ChannelNote {
+                speaker,
+                label,
+                what,
+            };
+            self.notes.push(Note::Channel(Box::new(note)));
+        }
+    }
+
+    /// Says something on a channel of a peer here.
+    pub(in crate::media) fn send_on_channel(&mut self, outgoing: &Outgoing) {
+        let Some(slot) = self.peers.get_mut(outgoing.key) else {
+            return;
+        };
+        let Some(open) = &slot.channels else { return };
+        match open.send(&mut slot.peer, outgoing) {
+            Ok(()) => self.mark(outgoing.key),
+            Err(error) => {
+                let (session, label) = (slot.session, &*outgoing.label);
+                tracing::debug!(%session, label, %error, "message left out");
+            }
         }
     }
 

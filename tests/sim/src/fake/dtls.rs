@@ -34,6 +34,7 @@ const RECORD: u8 = 22;
 const HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 const FINISHED: u8 = 3;
+const APPLICATION_DATA: u8 = 4;
 const RETRANSMIT: Duration = Duration::from_millis(100);
 
 impl Neighbour for FakeDtls {
@@ -45,7 +46,13 @@ impl Neighbour for FakeDtls {
             }
             DtlsAction::Start(DtlsRole::Server) => self.state = State::Listen,
             DtlsAction::Datagram(d) => self.on_datagram(now, &d),
-            DtlsAction::Send(_) => {}
+            DtlsAction::Send(data) => {
+                if matches!(self.state, State::Connected(_)) {
+                    let mut record = vec![RECORD, APPLICATION_DATA];
+                    record.extend(data);
+                    self.events.push_back(DtlsEvent::Datagram(record));
+                }
+            }
             DtlsAction::Close => {
                 self.state = State::Closed;
                 self.retransmit_at = None;
@@ -110,6 +117,10 @@ impl FakeDtls {
                 self.connected(DtlsRole::Client, certificate);
             }
             (State::Connected(DtlsRole::Client), SERVER_HELLO) => self.send(FINISHED),
+            (State::Connected(_), APPLICATION_DATA) => {
+                let data = certificate.to_vec();
+                self.events.push_back(DtlsEvent::Received(data));
+            }
             (State::Answered, FINISHED) => {
                 self.retransmit_at = None;
                 self.connected(DtlsRole::Server, certificate);

@@ -249,7 +249,7 @@ impl Client {
         if self.peer.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.peer.handle_timeout(now);
         }
-        while self.peer.poll_dtls().is_some() {}
+        while self.peer.poll_dtls(now).is_some() {}
         while self.peer.poll_event().is_some() {}
         let mut datagrams = Vec::new();
         let mut buf = Vec::new();

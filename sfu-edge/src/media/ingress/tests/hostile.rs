@@ -258,6 +258,7 @@ fn an_idle_worker_ends_when_the_ingress_thread_does() {
         Arc::clone(&bell),
         Publishers::Elsewhere,
         POLICY,
+        Gauge::default(),
     );
     let turn = Turn::new(Arc::new(sockets), bell, events, clock.now());
     let worker = worker::WorkerThread {

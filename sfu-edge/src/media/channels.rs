@@ -1,0 +1,270 @@
+//! Data channels of the peers: what comes of them, and what is sent to them.
+//!
+//! Whatever worker has a peer, what it says comes to the ingress thread in a
+//! [`ChannelNote`], and there to the [`Relay`], which sees all peers and decides.
+//! What the relay sends goes to the worker of the peer it is for.
+//!
+//! Notes go up a queue without a bound of its own, so that a [`Gauge`] counts
+//! the bytes in it: past its bound messages are dropped, the newest first, and
+//! counted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use transom_rtc_proto::channel::{
+    ChannelEvent, ChannelId, ChannelLimits, ChannelSendError, MessageKind,
+};
+use transom_rtc_proto::peer::Peer;
+use transom_rtc_proto::time::Instant;
+
+use super::api::{SessionId, StreamKey};
+
+/// What one peer may have of channels: a robot's two or three, and small messages.
+pub(super) const LIMITS: ChannelLimits = ChannelLimits {
+    max_channels: 16,
+    max_buffered: 128 * 1024,
+    receive_buffer: 128 * 1024,
+};
+
+/// Bytes of messages that may be on their way to the relay, of all peers.
+const MAX_WAITING: usize = 1 << 20;
+/// What a message costs besides its bytes.
+const OVERHEAD: usize = 128;
+/// Messages that the relay may have to be sent; more are dropped.
+const MAX_OUTGOING: usize = 256;
+
+/// Whose channel it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Speaker {
+    /// Names the peer on all workers, for as long as it lives.
+    pub(super) key: u32,
+    pub(super) session: SessionId,
+    pub(super) stream: StreamKey,
+    /// The stream's agent, or one that wants to be; else a viewer.
+    pub(super) publisher: bool,
+}
+
+/// Something happened on a channel of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ChannelNote {
+    pub(super) speaker: Speaker,
+    pub(super) label: Arc<str>,
+    pub(super) what: Happening,
+}
+
+/// What it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Happening {
+    Opened,
+    Message { kind: MessageKind, data: Vec<u8> },
+    Closed,
+}
+
+/// A message as the relay sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Message<'a> {
+    /// Of the channel it came on.
+    pub(super) label: &'a str,
+    pub(super) kind: MessageKind,
+    pub(super) data: &'a [u8],
+}
+
+/// A message for the channel of this label of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) key: u32,
+    pub(super) label: Arc<str>,
+    pub(super) kind: MessageKind,
+    /// Shared, where several get the same.
+    pub(super) data: Arc<[u8]>,
+}
+
+/// Decides what becomes of what peers say. There is one, with the ingress thread.
+///
+/// For now nobody is answered: messages are counted and dropped. What is to be
+/// relayed to whom is decided in [`Relay::on_message`] and its neighbours, which
+/// call [`Relay::send`].
+#[derive(Debug, Default)]
+pub(super) struct Relay {
+    outgoing: VecDeque<Outgoing>,
+    /// Messages that went nowhere.
+    pub(super) dropped: u64,
+}
+
+impl Relay {
+    /// A peer opened a channel.
+    pub(super) fn on_opened(&mut self, _now: Instant, speaker: Speaker, label: &str) {
+        tracing::debug!(session = %speaker.session, label, "data channel opened");
+    }
+
+    /// A peer said something.
+    pub(super) fn on_message(&mut self, _now: Instant, speaker: Speaker, message: Message<'_>) {
+        let (label, len) = (message.label, message.data.len());
+        tracing::trace!(session = %speaker.session, label, len, kind = ?message.kind, "message of no use");
+        self.dropped += 1;
+    }
+
+    /// A channel was closed.
+    pub(super) fn on_closed(&mut self, _now: Instant, speaker: Speaker, label: &str) {
+        tracing::debug!(session = %speaker.session, label, "data channel closed");
+    }
+
+    /// The peer of this key is gone, and its channels with it.
+    pub(super) fn on_gone(&mut self, _now: Instant, key: u32) {
+        self.outgoing.retain(|o| o.key != key);
+    }
+
+    /// Queues a message for a peer.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is relayed yet"))]
+    pub(super) fn send(&mut self, outgoing: Outgoing) {
+        if self.outgoing.len() < MAX_OUTGOING {
+            self.outgoing.push_back(outgoing);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// The next message to be sent.
+    pub(super) fn poll_send(&mut self) -> Option<Outgoing> {
+        self.outgoing.pop_front()
+    }
+
+    /// Takes a note of a world's.
+    pub(super) fn handle_note(&mut self, now: Instant, note: &ChannelNote) {
+        let (speaker, label) = (note.speaker, &*note.label);
+        match &note.what {
+            Happening::Opened => self.on_opened(now, speaker, label),
+            Happening::Closed => self.on_closed(now, speaker, label),
+            Happening::Message { kind, data } => {
+                let kind = *kind;
+                self.on_message(now, speaker, Message { label, kind, data });
+            }
+        }
+    }
+}
+
+/// The open channels of one peer, by name.
+#[derive(Debug, Default)]
+pub(super) struct OpenChannels(Vec<(ChannelId, Arc<str>)>);
+
+impl OpenChannels {
+    /// Keeps account of what happened, and says it as the relay wants it.
+    pub(super) fn on_event(&mut self, event: ChannelEvent) -> Option<(Arc<str>, Happening)> {
+        match event {
+            ChannelEvent::Opened { channel, info, .. } => {
+                let label: Arc<str> = info.label.into();
+                self.0.push((channel, Arc::clone(&label)));
+                Some((label, Happening::Opened))
+            }
+            ChannelEvent::Message {
+                channel,
+                kind,
+                data,
+            } => Some((self.label(channel)?, Happening::Message { kind, data })),
+            ChannelEvent::Closed { channel } => {
+                let at = self.0.iter().position(|(id, _)| *id == channel)?;
+                Some((self.0.swap_remove(at).1, Happening::Closed))
+            }
+            ChannelEvent::BufferedLow { .. } => None,
+        }
+    }
+
+    fn label(&self, channel: ChannelId) -> Option<Arc<str>> {
+        let open = self.0.iter().find(|(id, _)| *id == channel);
+        open.map(|(_, label)| Arc::clone(label))
+    }
+
+    /// Sends on the channel of this label.
+    pub(super) fn send(
+        &self,
+        peer: &mut Peer,
+        outgoing: &Outgoing,
+    ) -> Result<(), ChannelSendError> {
+        let channel = self.0.iter().find(|(_, label)| *label == outgoing.label);
+        let (channel, _) = channel.ok_or(ChannelSendError::NoChannel)?;
+        peer.send_message(*channel, outgoing.kind, &outgoing.data)
+    }
+}
+
+/// Counts what is on its way to the relay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gauge(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    waiting: AtomicUsize,
+    dropped: AtomicU64,
+}
+
+impl Gauge {
+    /// Whether there is room for one more note. Openings and closings always
+    /// pass: there are few, and what they say must be known.
+    pub(super) fn take(&self, what: &Happening) -> bool {
+        let cost = cost(what);
+        let before = self.0.waiting.fetch_add(cost, Ordering::Relaxed);
+        let fits = before + cost <= MAX_WAITING || !matches!(what, Happening::Message { .. });
+        if !fits {
+            self.0.waiting.fetch_sub(cost, Ordering::Relaxed);
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    /// A note has arrived.
+    pub(super) fn give_back(&self, what: &Happening) {
+        self.0.waiting.fetch_sub(cost(what), Ordering::Relaxed);
+    }
+
+    /// Messages dropped since the last call.
+    pub(super) fn take_dropped(&self) -> u64 {
+        self.0.dropped.swap(0, Ordering::Relaxed)
+    }
+}
+
+fn cost(what: &Happening) -> usize {
+    OVERHEAD
+        + match what {
+            Happening::Message { data, .. } => data.len(),
+            Happening::Opened | Happening::Closed => 0,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_and_what_is_lost_is_counted() {
+        let gauge = Gauge::default();
+        let message = Happening::Message {
+            kind: MessageKind::Binary,
+            data: vec![0; 60_000],
+        };
+        let taken = (0..100).filter(|_| gauge.take(&message)).count();
+        assert_eq!(taken, MAX_WAITING / (60_000 + OVERHEAD));
+        assert!(gauge.take(&Happening::Closed));
+        gauge.give_back(&message);
+        gauge.give_back(&message);
+        assert!(gauge.take(&message));
+        assert_eq!(gauge.take_dropped(), 100 - taken as u64);
+        assert_eq!(gauge.take_dropped(), 0);
+    }
+
+    #[test]
+    fn the_relay_has_a_bound_and_forgets_who_is_gone() {
+        let mut relay = Relay::default();
+        for key in 0..300 {
+            relay.send(Outgoing {
+                key: key % 2,
+                label: "control".into(),
+                kind: MessageKind::Text,
+                data: Arc::default(),
+            });
+        }
+        assert_eq!(relay.dropped, 44);
+        relay.on_gone(Instant::default(), 0);
+        let left = std::iter::from_fn(|| relay.poll_send());
+        assert_eq!(left.map(|o| o.key).collect::<Vec<_>>(), [1; 128]);
+    }
+}

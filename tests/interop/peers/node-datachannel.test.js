@@ -1,0 +1,60 @@
+// libdatachannel, which has usrsctp below.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import nodeDataChannel from 'node-datachannel';
+import { Program } from './program.js';
+
+const gathered = (pc) =>
+  new Promise((resolve) => {
+    pc.onGatheringStateChange((state) => {
+      if (state === 'complete') resolve(pc.localDescription().sdp);
+    });
+  });
+
+const opened = (channel) => new Promise((resolve) => channel.onOpen(resolve));
+
+test('libdatachannel offers data channels', async () => {
+  const pc = new nodeDataChannel.PeerConnection('us', { iceServers: [] });
+  const program = new Program('answer');
+  const offer = gathered(pc);
+  const reliable = pc.createDataChannel('reliable');
+  const control = pc.createDataChannel('control', { unordered: true, maxRetransmits: 0 });
+  const ready = [opened(reliable), opened(control)];
+  program.give(await offer);
+  pc.setRemoteDescription(await program.description(), 'answer');
+  await Promise.all(ready);
+  for (const channel of [reliable, control]) {
+    for (const message of ['grüß dich', Buffer.alloc(60_000, 7), 'last']) {
+      const echo = new Promise((resolve) => channel.onMessage(resolve));
+      if (typeof message === 'string') channel.sendMessage(message);
+      else channel.sendMessageBinary(message);
+      assert.deepEqual(await echo, message);
+    }
+  }
+  const closed = new Promise((resolve) => reliable.onClosed(resolve));
+  reliable.sendMessage('close');
+  await closed;
+  pc.close();
+  await program.finish();
+});
+
+test('libdatachannel answers', async () => {
+  const pc = new nodeDataChannel.PeerConnection('us', { iceServers: [] });
+  const channels = [];
+  pc.onDataChannel((channel) => {
+    channels.push(channel);
+    channel.onMessage((message) => {
+      if (typeof message === 'string') channel.sendMessage(message);
+      else channel.sendMessageBinary(message);
+    });
+  });
+  const program = new Program('offer');
+  const answer = gathered(pc);
+  pc.setRemoteDescription(await program.description(), 'offer');
+  program.give(await answer);
+  await program.finish();
+  pc.close();
+});
+
+test.after(() => nodeDataChannel.cleanup());
