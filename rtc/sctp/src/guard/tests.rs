@@ -184,7 +184,7 @@ fn streams_have_a_bound() {
 fn tsns_far_ahead_are_not_taken() {
     let mut guard = guard();
     assert_eq!(guard.hears_data(TSN + window::WINDOW, 0, 1), Ok(0));
-    assert_eq!(guard.hears_data(TSN.wrapping_sub(1 << 31), 0, 1), Ok(0));
+    assert_eq!(guard.hears_data(TSN + (1 << 30), 0, 1), Ok(0));
     assert_eq!(guard.hears_data(TSN + window::WINDOW - 1, 0, 1), Ok(1));
     let forward = |tsn: u32| tsn.to_be_bytes();
     let far = guard.hears(&[(chunk::FORWARD_TSN, 0, &forward(TSN + 2000))]);

@@ -75,10 +75,10 @@ impl Two {
                 .iter()
                 .filter_map(|w| w.front().map(|(at, _)| *at));
             let timers = self.ends.iter().filter_map(|e| e.poll_timeout());
-            let next = arrivals.chain(timers).min().unwrap_or(end);
-            if next > end {
+            let next = arrivals.chain(timers).min();
+            let Some(next) = next.filter(|at| *at <= end) else {
                 break;
-            }
+            };
             self.now = self.now.max(next);
             for (end, wire) in self.ends.iter_mut().zip(&mut self.wire) {
                 while wire.front().is_some_and(|(at, _)| *at <= self.now) {
