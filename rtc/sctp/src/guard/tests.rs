@@ -53,8 +53,11 @@ fn guard() -> Guard {
     guard
 }
 
+/// The chunks of a packet that went on: type and value.
+type Heard = Vec<(u8, Vec<u8>)>;
+
 impl Guard {
-    fn hears(&mut self, chunks: &[(u8, u8, &[u8])]) -> Result<Vec<Vec<(u8, Vec<u8>)>>, Refusal> {
+    fn hears(&mut self, chunks: &[(u8, u8, &[u8])]) -> Result<Vec<Heard>, Refusal> {
         let admitted = self.admit(&packet(chunks), true)?;
         let chunks = |p: &Bytes| {
             let (_, chunks) = parse(p).unwrap();

@@ -103,7 +103,7 @@ impl Two {
                 self.random ^= self.random << 13;
                 self.random ^= self.random >> 17;
                 self.random ^= self.random << 5;
-                if self.lose_one_of > 0 && self.random % self.lose_one_of == 0 {
+                if self.lose_one_of > 0 && self.random.is_multiple_of(self.lose_one_of) {
                     continue;
                 }
                 self.wire[1 - from].push_back((self.now + self.delay, packet));
