@@ -269,8 +269,12 @@ impl Association {
         }
     }
 
-    /// The next message of a stream that may have some.
+    /// The next message of a stream that may have some. Data may overtake the
+    /// COOKIE ACK; it waits until we can answer.
     fn read(&mut self) -> Option<SctpEvent> {
+        if !self.is_connected() {
+            return None;
+        }
         while let Some(stream) = self.readable.front().copied() {
             let message = self.call(|a| {
                 let chunks = a.stream(stream.0).ok()?.read_sctp().ok()??;
@@ -402,11 +406,11 @@ impl Sctp for Association {
 
     fn poll_event(&mut self) -> Option<SctpEvent> {
         loop {
-            if let Some(message) = self.read() {
-                return Some(message);
-            }
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
+            }
+            if let Some(message) = self.read() {
+                return Some(message);
             }
             let event = self.call(|a| {
                 // Its queue of streams nobody asks for by this way.

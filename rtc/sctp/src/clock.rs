@@ -26,7 +26,7 @@ impl Clock {
     /// Never earlier, or a timer would not be due when it is looked at.
     pub(crate) fn ours(&self, theirs: StdInstant) -> Instant {
         let since = theirs.saturating_duration_since(self.theirs);
-        self.ours + since + Duration::from_nanos(999)
+        self.ours + (since + Duration::from_nanos(999))
     }
 }
 

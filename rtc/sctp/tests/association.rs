@@ -24,7 +24,8 @@ fn message(data: &[u8]) -> SctpEvent {
 
 #[test]
 fn whoever_begins_they_connect() {
-    for initiate in [[true, false], [false, true], [false, false], [true, true]] {
+    // There is one DTLS client, and one server.
+    for initiate in [[true, false], [false, true]] {
         let mut two = Two::new(initiate);
         two.run(Duration::from_secs(3));
         for events in &two.events {

@@ -417,6 +417,7 @@ impl Channels {
             .and_then(|()| sctp.send(stream, DCEP, &Dcep::Ack.emit()));
         if answered.is_err() {
             self.stats.refused += 1;
+            self.reset(stream);
             return;
         }
         let channel = Channel {

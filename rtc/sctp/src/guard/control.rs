@@ -117,7 +117,7 @@ impl Guard {
             return Ok(false);
         };
         // An empty list means all streams; nobody closes channels like that.
-        if list.is_empty() || list.len() % 2 != 0 {
+        if list.is_empty() || !list.len().is_multiple_of(2) {
             return Ok(false);
         }
         let streams: Vec<u16> = list
@@ -142,7 +142,7 @@ impl Guard {
         let (Some(tsn), Some(window)) = (u32_at(value, 0), &mut self.window) else {
             return Ok(None);
         };
-        if value.len() % 4 != 0 || !window.forward(tsn) {
+        if !value.len().is_multiple_of(4) || !window.forward(tsn) {
             return Ok(None);
         }
         self.settle_reset();

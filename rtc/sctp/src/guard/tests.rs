@@ -53,8 +53,11 @@ fn guard() -> Guard {
     guard
 }
 
+/// The chunks of a packet that went on: type and value.
+type Heard = Vec<(u8, Vec<u8>)>;
+
 impl Guard {
-    fn hears(&mut self, chunks: &[(u8, u8, &[u8])]) -> Result<Vec<Vec<(u8, Vec<u8>)>>, Refusal> {
+    fn hears(&mut self, chunks: &[(u8, u8, &[u8])]) -> Result<Vec<Heard>, Refusal> {
         let admitted = self.admit(&packet(chunks), true)?;
         let chunks = |p: &Bytes| {
             let (_, chunks) = parse(p).unwrap();
@@ -184,7 +187,7 @@ fn streams_have_a_bound() {
 fn tsns_far_ahead_are_not_taken() {
     let mut guard = guard();
     assert_eq!(guard.hears_data(TSN + window::WINDOW, 0, 1), Ok(0));
-    assert_eq!(guard.hears_data(TSN.wrapping_sub(1 << 31), 0, 1), Ok(0));
+    assert_eq!(guard.hears_data(TSN + (1 << 30), 0, 1), Ok(0));
     assert_eq!(guard.hears_data(TSN + window::WINDOW - 1, 0, 1), Ok(1));
     let forward = |tsn: u32| tsn.to_be_bytes();
     let far = guard.hears(&[(chunk::FORWARD_TSN, 0, &forward(TSN + 2000))]);

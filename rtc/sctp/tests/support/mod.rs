@@ -75,10 +75,10 @@ impl Two {
                 .iter()
                 .filter_map(|w| w.front().map(|(at, _)| *at));
             let timers = self.ends.iter().filter_map(|e| e.poll_timeout());
-            let next = arrivals.chain(timers).min().unwrap_or(end);
-            if next > end {
+            let next = arrivals.chain(timers).min();
+            let Some(next) = next.filter(|at| *at <= end) else {
                 break;
-            }
+            };
             self.now = self.now.max(next);
             for (end, wire) in self.ends.iter_mut().zip(&mut self.wire) {
                 while wire.front().is_some_and(|(at, _)| *at <= self.now) {
@@ -103,7 +103,7 @@ impl Two {
                 self.random ^= self.random << 13;
                 self.random ^= self.random >> 17;
                 self.random ^= self.random << 5;
-                if self.lose_one_of > 0 && self.random % self.lose_one_of == 0 {
+                if self.lose_one_of > 0 && self.random.is_multiple_of(self.lose_one_of) {
                     continue;
                 }
                 self.wire[1 - from].push_back((self.now + self.delay, packet));
