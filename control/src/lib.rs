@@ -10,7 +10,7 @@
 //!
 //! 1. **Freshness without clocks.** Every report carries the device's own monotonic stamp, every setpoint
 //!    and arm echoes the latest one its sender saw. It is fresh if the device's clock has gone on by at
-//!    most [`KernelConfig::limit`] since. The two clocks need not agree, and a queue anywhere on the way
+//!    most [`KernelConfig::limit_us`] since. The two clocks need not agree, and a queue anywhere on the way
 //!    shows as age. A stamp from the future is refused.
 //! 2. **Dead-man.** Without a fresh setpoint for the limit, the device stops. So the output is zero no
 //!    later than the last fresh command's arrival plus the limit, whatever the link does afterwards.
@@ -36,12 +36,16 @@ extern crate std;
 
 mod axes;
 mod counters;
+mod kernel;
 mod numbers;
+mod operator;
 mod state;
 pub mod wire;
 
 pub use axes::{Axes, Axis};
 pub use counters::Counters;
+pub use kernel::{Kernel, KernelConfig, Measurements, Rejection, Transmit};
 pub use numbers::{Channel, Epoch, Lease, Seq, Source, Stamp};
+pub use operator::{ArmError, Operator, OperatorConfig, OperatorStatus, Phase, Refusal};
 pub use state::{AckResult, State, StopReason};
 pub use wire::{Command, CommandKind, Message, Order, Report, ReportKind, Telemetry, WireError};

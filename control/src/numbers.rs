@@ -68,7 +68,7 @@ pub struct Lease(pub u32);
 pub struct Source(pub u32);
 
 /// The data channel that a message came by, or is to go by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// `control`: unordered, without retransmission. Setpoints, repetitions, reports.
     Control,
