@@ -98,10 +98,10 @@ impl Drive {
     }
 
     fn operate(&mut self) {
-        if let Some((axes, until)) = self.held {
-            if self.now < until {
-                self.operator.drive(self.now, axes);
-            }
+        if let Some((axes, until)) = self.held
+            && self.now < until
+        {
+            self.operator.drive(self.now, axes);
         }
         while let Some(out) = self.operator.poll_transmit(self.now) {
             let sent = Sent {
