@@ -84,4 +84,11 @@ impl Channel {
             Self::Reliable => "control-reliable",
         }
     }
+
+    /// The one with this label.
+    pub fn from_label(label: &str) -> Option<Self> {
+        [Self::Control, Self::Reliable]
+            .into_iter()
+            .find(|channel| channel.label() == label)
+    }
 }

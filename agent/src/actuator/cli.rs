@@ -91,7 +91,7 @@ pub struct ActuatorCli {
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
     /// raspberry-pi: GPIO of left speed, left direction, right speed, right direction, enable
-    #[arg(long, value_name = "GPIO", value_delimiter = ',', num_args = 5)]
+    #[arg(long, value_name = "GPIO", value_delimiter = ',')]
     pins: Vec<u8>,
     /// raspberry-pi: software or hardware
     #[arg(long, value_name = "PWM", default_value_t = PwmKind::Software)]

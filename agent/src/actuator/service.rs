@@ -65,7 +65,7 @@ impl<'a> Service<'a> {
             }
             let now = clock();
             self.kernel.handle_timeout(now);
-            self.apply(drive, now);
+            // How far it came as it was told before.
             let measured = drive.measure(now.micros());
             self.kernel.set_measurements(Measurements {
                 x_mm: measured.x_mm,
@@ -73,6 +73,7 @@ impl<'a> Service<'a> {
                 heading_mrad: measured.heading_mrad,
                 battery_mv: measured.battery_mv,
             });
+            self.apply(drive, now);
             self.report(now);
             if let Err(error) = self.wait(clock()) {
                 return Ended::Failed(error);

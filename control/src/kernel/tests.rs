@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::axes::Axis;
+use crate::wire::{Report, ReportKind};
 
 const MS: u64 = 1000;
 const START: u64 = 1_000_000;

@@ -4,12 +4,14 @@
 //! Each tells whether the input was taken, so that the replay can see that a corpus reaches past the
 //! first check. Each panics where a property does not hold.
 
+mod control;
 mod dtls;
 mod h264;
 mod net;
 mod sdp;
 mod srtp;
 
+pub use control::control;
 pub use dtls::dtls;
 pub use h264::h264;
 pub use net::{rtcp, rtp, stun};
