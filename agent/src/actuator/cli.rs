@@ -14,6 +14,9 @@ use transom_control::KernelConfig;
 use super::COMMAND;
 use crate::cli::one_line;
 
+/// From the kernel's time to the line's edge: what a processor that is busy with real-time work may add.
+const LEAD_US: u64 = 10_000;
+
 /// What the process is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActuatorConfig {
@@ -147,6 +150,7 @@ impl ActuatorCli {
             board,
             kernel: KernelConfig {
                 limit_us: micros(self.limit_ms),
+                lead_us: LEAD_US,
                 picture_limit_us: self.picture_limit_ms.map(micros),
                 ..KernelConfig::default()
             },
@@ -207,6 +211,7 @@ mod tests {
     fn what_the_agent_writes_is_what_the_actuator_reads() {
         let kernel = KernelConfig {
             limit_us: 250_000,
+            lead_us: LEAD_US,
             picture_limit_us: Some(800_000),
             ..KernelConfig::default()
         };

@@ -9,6 +9,7 @@ const CONTROL: u8 = 0;
 const RELIABLE: u8 = 1;
 /// A stop of the agent's own (down) or a note (up).
 const OWN: u8 = 2;
+const WARNING: u8 = 3;
 
 /// From the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum FromActuator<'a> {
     Message(Channel, &'a [u8]),
     /// A line for the log.
     Note(&'a str),
+    /// One that somebody should read.
+    Warning(&'a str),
 }
 
 impl<'a> ToActuator<'a> {
@@ -53,6 +56,7 @@ impl<'a> FromActuator<'a> {
         let (tag, rest) = frame.split_first()?;
         match *tag {
             OWN => str::from_utf8(rest).ok().map(Self::Note),
+            WARNING => str::from_utf8(rest).ok().map(Self::Warning),
             tag => Some(Self::Message(channel(tag)?, rest)),
         }
     }
@@ -61,12 +65,15 @@ impl<'a> FromActuator<'a> {
     pub fn emit(&self) -> Vec<u8> {
         match self {
             Self::Message(channel, message) => tagged(tag(*channel), message),
-            Self::Note(note) => {
-                let end = note.floor_char_boundary(MAX_FRAME - 1);
-                tagged(OWN, note.get(..end).unwrap_or_default().as_bytes())
-            }
+            Self::Note(text) => tagged(OWN, cut(text).as_bytes()),
+            Self::Warning(text) => tagged(WARNING, cut(text).as_bytes()),
         }
     }
+}
+
+fn cut(text: &str) -> &str {
+    let end = text.floor_char_boundary(MAX_FRAME - 1);
+    text.get(..end).unwrap_or_default()
 }
 
 fn tagged(tag: u8, rest: &[u8]) -> Vec<u8> {
@@ -107,10 +114,11 @@ mod tests {
         for frame in [
             FromActuator::Message(Channel::Reliable, &[9; 68]),
             FromActuator::Note("it is cold"),
+            FromActuator::Warning("it is too cold"),
         ] {
             assert_eq!(FromActuator::parse(&frame.emit()), Some(frame));
         }
-        for bad in [&[][..], &[3], &[2], &[2, 0], &[2, 9], &[2, 1, 1]] {
+        for bad in [&[][..], &[3, 1], &[9], &[2], &[2, 0], &[2, 9], &[2, 1, 1]] {
             assert_eq!(ToActuator::parse(bad), None, "{bad:?}");
         }
         assert_eq!(FromActuator::parse(&[2, 0xff]), None);

@@ -14,11 +14,14 @@ mod frame;
 mod priority;
 mod service;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, ToActuator};
 pub use socket::pair;
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -26,7 +29,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use transom_boards_hal::Motion;
+use transom_boards_hal::{Drive, Motion};
+use transom_control::KernelConfig;
 
 use service::{Ended, Service};
 use socket::AgentSocket;
@@ -40,45 +44,57 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    match run(&config) {
-        Ok(()) => ExitCode::SUCCESS,
+    let socket = match AgentSocket::from_stdin() {
+        Ok(socket) => socket,
         Err(error) => {
             eprintln!("transom-agent actuator: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(&socket, &config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            socket.warn(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(config: &ActuatorConfig) -> Result<(), Box<dyn std::error::Error>> {
-    let socket = AgentSocket::from_stdin()?;
+fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Error>> {
     // The agent ends it, in order, by closing the socket; a signal meant for all must not be quicker.
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
-    let mut drive = board::open(&config.board).inspect_err(|error| {
-        socket.note(&error.to_string());
-    })?;
+    let mut drive = board::open(&config.board)?;
     for refused in priority::raise() {
-        socket.note(&refused);
+        socket.warn(&refused);
     }
-    // Told below, after the lines are safe: a hook that writes might wait for a reader.
+    // Told after the lines are safe: a hook that writes might wait for a reader.
     panic::set_hook(Box::new(|_| {}));
-    let mut service = Service::new(&socket, config.kernel);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| service.run(&mut *drive)));
+    serve(socket, &mut *drive, config.kernel)
+}
+
+/// Drives until the agent is gone; whatever ends it, the lines are made safe before it is told.
+fn serve(
+    socket: &AgentSocket,
+    drive: &mut dyn Drive,
+    config: KernelConfig,
+) -> Result<(), Box<dyn Error>> {
+    let mut service = Service::new(socket, config);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| service.run(drive)));
     let safe = drive.set(Motion::STILL);
     match outcome {
-        Ok(Ended::EndOfFile) => {}
-        Ok(Ended::Failed(error)) => socket.note(&format!("the socket to the agent: {error}")),
+        Ok(Ended::EndOfFile) => Ok(safe?),
+        Ok(Ended::Failed(error)) => {
+            safe?;
+            Err(format!("the socket to the agent: {error}; the outputs are safe").into())
+        }
         Err(panicked) => {
+            safe?;
             let told = panicked.downcast_ref::<&str>().copied();
             let told = told.or_else(|| panicked.downcast_ref::<String>().map(String::as_str));
-            socket.note(&format!(
-                "panicked: {}",
-                told.unwrap_or("for no reason given")
-            ));
-            safe?;
-            return Err("panicked; the outputs are safe".into());
+            let told = told.unwrap_or("for no reason given");
+            Err(format!("panicked: {told}; the outputs are safe").into())
         }
     }
-    Ok(safe?)
 }

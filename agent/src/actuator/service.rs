@@ -97,7 +97,7 @@ impl<'a> Service<'a> {
                     let _ = self.kernel.handle_message(now, channel, message);
                 }
                 Some(ToActuator::Stop(reason)) => self.kernel.stop(now, reason),
-                None => self.socket.note("the agent sent what is no frame"),
+                None => self.socket.warn("the agent sent what is no frame"),
             }
         }
         Ok(true)
@@ -130,7 +130,7 @@ impl<'a> Service<'a> {
 
     fn on_fault(&mut self, now: Stamp, error: &DriveError) {
         if self.told.is_some() {
-            self.socket.note(&error.to_string());
+            self.socket.warn(&error.to_string());
         }
         self.kernel.fail(now);
         self.told = None;

@@ -27,7 +27,7 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// The actuator's end, which it got as its standard input.
 #[derive(Debug)]
-pub(super) struct AgentSocket(OwnedFd);
+pub(super) struct AgentSocket(pub(super) OwnedFd);
 
 /// What came.
 #[derive(Debug)]
@@ -73,6 +73,11 @@ impl AgentSocket {
     /// A line for the agent's log.
     pub(super) fn note(&self, text: &str) {
         self.send(&FromActuator::Note(text));
+    }
+
+    /// One that somebody should read.
+    pub(super) fn warn(&self, text: &str) {
+        self.send(&FromActuator::Warning(text));
     }
 }
 

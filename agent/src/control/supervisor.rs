@@ -21,7 +21,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Before the first restart: at once, since a process that was killed may have left lines as they were.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LAST_PAUSE: Duration = Duration::from_secs(5);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
 /// One that ran this long was well.
 const WELL: Duration = Duration::from_secs(10);
 
@@ -191,7 +191,8 @@ impl Supervisor {
             Some(FromActuator::Message(channel, message)) => {
                 self.link.shared().publish(channel, message);
             }
-            Some(FromActuator::Note(note)) => tracing::info!("actuator: {note}"),
+            Some(FromActuator::Note(text)) => tracing::info!("actuator: {text}"),
+            Some(FromActuator::Warning(text)) => tracing::warn!("actuator: {text}"),
             None => tracing::warn!("actuator: sent what is no frame"),
         }
     }

@@ -255,7 +255,10 @@ impl Kernel {
 
     /// When the motion ends if nothing fresh comes.
     fn expiry(&self) -> Stamp {
-        self.fresh_at.plus(self.config.limit_us)
+        let KernelConfig {
+            limit_us, lead_us, ..
+        } = self.config;
+        self.fresh_at.plus(limit_us.saturating_sub(lead_us))
     }
 
     /// Rule 6.

@@ -149,6 +149,20 @@ fn an_armed_device_does_what_fresh_setpoints_say_and_no_longer_than_the_limit() 
 }
 
 #[test]
+fn a_lead_ends_the_motion_that_much_before_the_limit() {
+    let mut kernel = kernel_with(KernelConfig {
+        lead_us: 10_000,
+        ..KernelConfig::default()
+    });
+    say(10).arm(&mut kernel, 0, 40).expect("armed");
+    say(11)
+        .drive(&mut kernel, 50, 41, 0)
+        .expect("as old as it may be without the lead");
+    assert_eq!(kernel.output(at(339)), AHEAD);
+    assert!(kernel.output(at(340)).is_zero());
+}
+
+#[test]
 fn what_expired_is_not_prolonged_by_what_comes_late() {
     let mut kernel = armed();
     say(11).drive(&mut kernel, 50, 41, 50).expect("fresh");
@@ -203,6 +217,19 @@ fn no_stamp_is_never_fresh() {
     };
     let refused = kernel.handle_command(Stamp::from_micros(5), Channel::Control, &arm);
     assert_eq!(refused, Err(Rejection::Arm(AckResult::Stale)));
+}
+
+#[test]
+fn a_setpoint_of_another_epoch_moves_nothing_however_new_it_is() {
+    let mut kernel = armed();
+    for epoch in [0, 40, 42, u32::MAX - 1] {
+        assert_eq!(
+            say(11).drive(&mut kernel, 10, epoch, 10),
+            Err(Rejection::Void),
+            "{epoch}"
+        );
+    }
+    assert!(kernel.output(at(10)).is_zero());
 }
 
 #[test]
