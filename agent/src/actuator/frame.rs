@@ -72,7 +72,9 @@ impl<'a> FromActuator<'a> {
 }
 
 fn cut(text: &str) -> &str {
-    let end = text.floor_char_boundary(MAX_FRAME - 1);
+    let longest = text.len().min(MAX_FRAME - 1);
+    let whole = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=longest).rev().find(whole).unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }
 

@@ -185,7 +185,8 @@ fn page(consent: Consent) -> Result<Count, Failure> {
     Ok(count.checked(status.success()))
 }
 
-fn fuzz_replay(_: Consent) -> Result<Count, Failure> {
+fn fuzz_replay(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
     rust_tests(
         "fuzz-replay",
         &["--package", "transom-tests-e2e", "--test", "fuzz_replay"],

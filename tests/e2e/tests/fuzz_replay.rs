@@ -57,10 +57,11 @@ fn srtp() {
     replay("srtp", targets::srtp);
 }
 
-/// Four million inputs: conversations cut, joined and changed. Some minutes.
+/// Forty million inputs: conversations cut, joined and changed. About a minute.
 #[test]
 #[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only control"]
 fn control_at_length() {
+    const INPUTS: u32 = 40_000_000;
     let inputs: Vec<Vec<u8>> = corpus("control")
         .iter()
         .map(|path| fs::read(path).expect("an input"))
@@ -68,7 +69,7 @@ fn control_at_length() {
     let mut random = Random(0xc0de);
     let mut pool = inputs.clone();
     let mut taken = 0_u32;
-    for count in 0..4_000_000_u32 {
+    for count in 0..INPUTS {
         let mut input = pool[random.below(pool.len())].clone();
         if random.below(2) == 0 {
             let other = &pool[random.below(pool.len())];
@@ -92,7 +93,7 @@ fn control_at_length() {
             }
         }
     }
-    println!("4000000 inputs, {taken} of them single messages that were taken");
+    println!("{INPUTS} inputs, {taken} of them single messages that were taken");
     assert!(taken > 1000);
 }
 
