@@ -77,7 +77,7 @@ impl fmt::Display for BoardKind {
 /// Owns the output lines; started by transom-agent itself.
 ///
 /// Its standard input is a socket to the agent. It stops what moves when no fresh command comes within the
-/// limit, and when the socket ends. Write `board` into [control] of transom-agent.toml to use it.
+/// limit, and when the socket ends. Write `board` into the table `[control]` of transom-agent.toml to use it.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "transom-agent actuator", version)]
 pub struct ActuatorCli {

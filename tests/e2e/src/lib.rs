@@ -23,6 +23,7 @@ mod proxy;
 mod sfu;
 mod signals;
 mod state_dir;
+mod stolen_socket;
 
 pub use agent::{agent, agent_to};
 pub use clock::monotonic_us;
@@ -35,3 +36,4 @@ pub use proxy::LossyProxy;
 pub use sfu::{Sfu, sfu};
 pub use signals::{Signal, is_alive, signal};
 pub use state_dir::StateDir;
+pub use stolen_socket::StolenSocket;

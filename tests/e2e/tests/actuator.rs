@@ -12,7 +12,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use transom_tests_e2e::{Lines, Program, Signal, StateDir, binary, is_alive, monotonic_us, signal};
+use transom_tests_e2e::{
+    Lines, Program, Signal, StateDir, StolenSocket, binary, is_alive, monotonic_us, signal,
+};
 
 const ROUNDS: usize = 20;
 /// At a time.
@@ -56,8 +58,11 @@ impl Drive {
     /// The time that the last line with this mark tells.
     fn last(&self, mark: &str) -> u64 {
         let lines = self.driver.lines();
-        let times = lines.iter().filter_map(|line| line.strip_prefix(mark));
-        let last = times.last().expect("such a line");
+        let mut times = lines
+            .iter()
+            .rev()
+            .filter_map(|line| line.strip_prefix(mark));
+        let last = times.next().expect("such a line");
         last.trim().parse().expect("microseconds")
     }
 
@@ -258,6 +263,51 @@ fn the_actuator_comes_and_goes_with_the_agent() {
         thread::sleep(Duration::from_millis(5));
     }
     assert!(!lines.is_powered());
+}
+
+/// The real agent again, stopped and then killed while its robot moves: nothing in it, no thread and no
+/// other child, holds the socket open.
+#[test]
+fn the_real_agent_is_stopped_and_killed_in_mid_drive() {
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let folder = StateDir::new();
+        let trace = folder.path().join("trace");
+        let table = format!("board = \"sim\"\ntrace = \"{}\"", trace.display());
+        let agent = agent(&folder, &table);
+        let lines = Lines::new(&trace);
+        let pid = actuator_of(&agent);
+        agent.line("retry in", SOON);
+        signal(agent.pid(), Signal::STOP);
+        let socket = match StolenSocket::of(agent.pid()) {
+            Ok(socket) => socket,
+            Err(error) => {
+                println!("NOT CHECKED: this system hides a child's descriptors: {error}");
+                return;
+            }
+        };
+        // A stopped agent says nothing: the actuator stops by itself.
+        socket.drive_ahead(Duration::from_millis(200));
+        let said = monotonic_us();
+        assert!(lines.is_powered());
+        let stands = lines.wait_for_power(false, SOON);
+        assert!(stands <= said + LIMIT_US + SLACK_US);
+        // And once more, killed.
+        socket.drive_ahead(Duration::from_millis(200));
+        assert!(lines.is_powered());
+        drop(socket);
+        let killed = monotonic_us();
+        signal(agent.pid(), Signal::KILL);
+        let stands = lines.wait_for_power(false, SOON);
+        times.push(stands.saturating_sub(killed));
+        let deadline = monotonic_us() + 5_000_000;
+        while is_alive(pid) {
+            assert!(monotonic_us() < deadline, "the actuator outlives the agent");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    println!("the real agent: SIGKILL -> no power: {times:?} us");
+    assert!(times.iter().all(|time| *time <= END_OF_FILE_US + SLACK_US));
 }
 
 #[test]
