@@ -34,7 +34,12 @@ The file holds the same settings:
   min_bitrate = \"150k\"
   [audio]
   source = \"test\"          # or \"file:PATH.wav\", \"alsa:default\", \"none\"
-  bitrate = \"32k\"";
+  bitrate = \"32k\"
+  [control]
+  board = \"none\"           # or \"sim\", \"raspberry-pi\": what commands drive
+  limit_ms = 300           # without a command that fresh it stops
+
+With a board, the process `transom-agent actuator` owns the output lines; the agent starts it.";
 
 /// Captures camera and microphone and publishes them by WHIP.
 ///

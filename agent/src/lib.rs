@@ -1,9 +1,11 @@
 //! The agent: captures, encodes and publishes by WHIP.
 
+pub mod actuator;
 pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod convert;
 pub mod encode;
 pub mod feed;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use tokio::sync::watch;
+use transom_agent::actuator;
 use transom_agent::cli::{Cli, one_line};
 use transom_agent::config::Config;
+use transom_agent::control::Control;
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublisherConfig};
 use transom_agent::{logging, signal};
@@ -19,6 +21,10 @@ use transom_rtc_tokio::client::Endpoint;
 const FORMAT_WAIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == actuator::COMMAND) {
+        return actuator::main(words);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
@@ -59,7 +65,14 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(publish(&config))
+    runtime.block_on(async {
+        let control = config.control.clone().map(Control::start);
+        let published = publish(&config).await;
+        if let Some(control) = control {
+            control.shutdown().await;
+        }
+        published
+    })
 }
 
 /// Captures and publishes until a signal comes or the source ends.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::control::Control;
 use super::value::{Bitrate, Size, Token};
 use super::whip::{Fingerprint, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
@@ -21,6 +22,8 @@ pub(super) struct File {
     pub(super) video: Video,
     #[serde(default)]
     pub(super) audio: Audio,
+    #[serde(default)]
+    pub(super) control: Control,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -1,5 +1,6 @@
 //! What the agent is to do: flags over environment over file over defaults.
 
+mod control;
 mod file;
 mod value;
 mod whip;
@@ -7,10 +8,12 @@ mod whip;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use control::ControlError;
 pub use file::FileError;
 pub use value::{Bitrate, Size, Token, ValueError};
 pub use whip::{Fingerprint, WhipUrl};
 
+use crate::actuator::ActuatorConfig;
 use crate::cli::Cli;
 use crate::feed::{AudioSource, FeedConfig, VideoSource};
 use crate::logging::{self, FilterError};
@@ -50,6 +53,8 @@ pub struct Config {
     pub audio: Setting<AudioSource>,
     /// What the sound uses.
     pub audio_bitrate: Setting<Bitrate>,
+    /// What is driven, if anything; the file alone says it.
+    pub control: Option<ActuatorConfig>,
 }
 
 /// A value and where it comes from.
@@ -115,6 +120,9 @@ pub enum ConfigError {
         /// The most.
         max: Bitrate,
     },
+    /// What is to be driven makes no sense.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// A bitrate Opus does not have.
     #[error("audio bitrate {0}: choose 6k to 510k")]
     AudioBitrate(Bitrate),
@@ -167,6 +175,7 @@ impl Config {
                 file.audio.bitrate,
                 Bitrate::from_bps(32_000),
             ),
+            control: file.control.check()?,
         };
         config.check()?;
         Ok(config)
@@ -310,6 +319,13 @@ impl Config {
             self.audio_bitrate.origin,
             "of Opus, bits a second",
         );
+        let origin = match self.control {
+            Some(_) => Origin::File,
+            None => Origin::Default,
+        };
+        control::explain(self.control.as_ref(), |name, value, what| {
+            line(name, value, origin, what);
+        });
         line("log", &self.log.value, self.log.origin, "to stderr");
         text
     }

@@ -1,4 +1,4 @@
-//! Traits and plain data of the boards: cameras and microphones.
+//! Traits and plain data of the boards: cameras, microphones, drives.
 //!
 //! A leaf: no clock, no file, no thread. A frame says how long ago it was
 //! captured, and the program that has a clock turns that into an instant, so
@@ -11,10 +11,14 @@ extern crate alloc;
 
 mod camera;
 mod choice;
+mod differential_drive;
+mod drive;
 mod microphone;
 mod video;
 
 pub use camera::{Camera, CameraError, CameraInfo, CapturedFrame, list_cameras};
 pub use choice::{CameraWish, choose};
+pub use differential_drive::{DifferentialDrive, Motor};
+pub use drive::{Drive, DriveError, Measured, Motion, Wheels};
 pub use microphone::{Microphone, MicrophoneError, SoundFormat};
 pub use video::{CameraFormat, FourCc, FrameSize, PixelFormat};

@@ -9,6 +9,7 @@ use crate::{step, workspace};
 const EDGES: &[(&str, &[&str])] = &[
     ("transom-rtc-proto", &[]),
     ("transom-boards-hal", &[]),
+    ("transom-control", &[]),
     ("transom-rtc-udp", &[]),
     ("transom-rtc-dtls", &["transom-rtc-proto"]),
     ("transom-rtc-srtp", &["transom-rtc-proto"]),
@@ -24,6 +25,8 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("transom-boards-linux", &["transom-boards-hal"]),
+    ("transom-boards-raspberry-pi", &["transom-boards-hal"]),
+    ("transom-boards-sim", &["transom-boards-hal"]),
     (
         "transom-agent",
         &[
@@ -32,6 +35,9 @@ const EDGES: &[(&str, &[&str])] = &[
             "transom-rtc-proto",
             "transom-boards-hal",
             "transom-boards-linux",
+            "transom-boards-raspberry-pi",
+            "transom-boards-sim",
+            "transom-control",
         ],
     ),
     (
@@ -99,6 +105,14 @@ pub(crate) fn check() -> Result<Count, Failure> {
         "may not contain",
         core,
         |name| NOT_IN_THE_CORE.contains(&name),
+    );
+    let kernel = tree("transom-control", &[])?;
+    rule(
+        &mut count,
+        "transom-control",
+        "may not contain",
+        kernel,
+        |_| true,
     );
     Ok(count)
 }

@@ -96,6 +96,12 @@ pub(crate) const OPENSSL: &[Package] = &[Package {
     shown_by: Sign::Program("openssl"),
 }];
 
+/// What runs the page's logic without a browser.
+pub(crate) const NODE: &[Package] = &[Package {
+    name: "nodejs",
+    shown_by: Sign::Program("node"),
+}];
+
 /// What counts instructions; callgrind_control comes with it and is Perl.
 pub(crate) const VALGRIND: &[Package] = &[
     Package {

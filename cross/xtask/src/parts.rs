@@ -47,7 +47,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "no_std",
-        about: "the peer's core builds for a microcontroller",
+        about: "the peer's core and the safety kernel build for a microcontroller",
         full: false,
         run: no_std,
     },
@@ -56,6 +56,12 @@ pub(crate) const PARTS: &[Part] = &[
         about: "whole peers in simulated time",
         full: false,
         run: sim,
+    },
+    Part {
+        name: "page",
+        about: "the page's logic that needs no browser, against the safety kernel",
+        full: false,
+        run: page,
     },
     Part {
         name: "fuzz-replay",
@@ -153,6 +159,8 @@ fn no_std(_: Consent) -> Result<Count, Failure> {
             "build",
             "--package",
             "transom-rtc-proto",
+            "--package",
+            "transom-control",
             "--target",
             TARGET,
         ]),
@@ -164,7 +172,27 @@ fn sim(consent: Consent) -> Result<Count, Failure> {
     rust_tests("sim", &["--package", "transom-tests-sim"], &[])
 }
 
-fn fuzz_replay(_: Consent) -> Result<Count, Failure> {
+fn page(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::NODE, consent)?;
+    let mut build = workspace::cargo(["build", "--package", "transom-control"]);
+    build.args(["--example", "device"]);
+    step::run("build", build)?;
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec"])
+        .current_dir(workspace::root().join("tests").join("page"))
+        .env(
+            "TRANSOM_DEVICE",
+            workspace::bin_dir(Profile::Dev)
+                .join("examples")
+                .join("device"),
+        );
+    let mut count = Count::default();
+    let status = step::watch("page", node, |line| count.read(line))?;
+    Ok(count.checked(status.success()))
+}
+
+fn fuzz_replay(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
     rust_tests(
         "fuzz-replay",
         &["--package", "transom-tests-e2e", "--test", "fuzz_replay"],

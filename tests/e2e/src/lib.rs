@@ -13,19 +13,27 @@
 )]
 
 mod agent;
+mod clock;
 mod http;
+mod lines;
 mod offer;
 mod player;
 mod program;
 mod proxy;
 mod sfu;
+mod signals;
 mod state_dir;
+mod stolen_socket;
 
 pub use agent::{agent, agent_to};
+pub use clock::monotonic_us;
 pub use http::{Request, Response, exchange};
+pub use lines::{Edge, Lines};
 pub use offer::Offer;
 pub use player::{Packet, Player, Watched};
 pub use program::{Ended, Program, binary};
 pub use proxy::LossyProxy;
 pub use sfu::{Sfu, sfu};
+pub use signals::{Signal, is_alive, signal};
 pub use state_dir::StateDir;
+pub use stolen_socket::StolenSocket;

@@ -18,6 +18,11 @@ mod targets;
 const CHANGED: u32 = 2_000;
 
 #[test]
+fn control() {
+    replay("control", targets::control);
+}
+
+#[test]
 fn stun() {
     replay("stun", targets::stun);
 }
@@ -60,6 +65,46 @@ fn sctp() {
 #[test]
 fn srtp() {
     replay("srtp", targets::srtp);
+}
+
+/// Forty million inputs: conversations cut, joined and changed. About a minute.
+#[test]
+#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only control"]
+fn control_at_length() {
+    const INPUTS: u32 = 40_000_000;
+    let inputs: Vec<Vec<u8>> = corpus("control")
+        .iter()
+        .map(|path| fs::read(path).expect("an input"))
+        .collect();
+    let mut random = Random(0xc0de);
+    let mut pool = inputs.clone();
+    let mut taken = 0_u32;
+    for count in 0..INPUTS {
+        let mut input = pool[random.below(pool.len())].clone();
+        if random.below(2) == 0 {
+            let other = &pool[random.below(pool.len())];
+            let (front, back) = (random.below(input.len() + 1), random.below(other.len() + 1));
+            input.truncate(front);
+            input.extend_from_slice(&other[back..]);
+            input.truncate(1000);
+        }
+        for _ in 0..random.below(4) {
+            if !input.is_empty() {
+                let at = random.below(input.len());
+                input[at] = random.below(256) as u8;
+            }
+        }
+        taken += u32::from(targets::control(&input));
+        if count % 1000 == 0 {
+            // The pool wanders off from the corpus and is called back by it.
+            match random.below(4) {
+                0 => pool.clone_from(&inputs),
+                _ => pool.push(input),
+            }
+        }
+    }
+    println!("{INPUTS} inputs, {taken} of them single messages that were taken");
+    assert!(taken > 1000);
 }
 
 fn replay(name: &str, target: fn(&[u8]) -> bool) {

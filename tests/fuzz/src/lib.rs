@@ -5,6 +5,7 @@
 //! first check. Each panics where a property does not hold.
 
 mod channel;
+mod control;
 mod dtls;
 mod h264;
 mod net;
@@ -12,6 +13,7 @@ mod sdp;
 mod srtp;
 
 pub use channel::{dcep, sctp};
+pub use control::control;
 pub use dtls::dtls;
 pub use h264::h264;
 pub use net::{rtcp, rtp, stun};

@@ -7,6 +7,7 @@
     reason = "this crate is tests only: it fails where a test fails"
 )]
 
+pub mod drive;
 pub mod fake;
 pub mod link;
 pub mod pair;

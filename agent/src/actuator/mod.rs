@@ -1,0 +1,100 @@
+//! `transom-agent actuator`: the process that owns the output lines.
+//!
+//! Encoders, sound cards and DTLS may crash, hang or be killed; what drives the wheels must not go down
+//! with them, nor wait for them. So it is a process of its own, started by the agent: one thread, no async,
+//! memory locked, real-time where it may be, nothing but the safety kernel, the board and one socket, on
+//! which it waits no longer than the kernel lets it. It stops on staleness by itself and on end of file at
+//! once.
+//!
+//! It writes to nothing that could block: what it has to say goes to the agent as notes, or is lost.
+
+mod board;
+mod cli;
+mod frame;
+mod priority;
+mod service;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
+pub use frame::{FromActuator, MAX_FRAME, ToActuator};
+pub use socket::pair;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use transom_boards_hal::{Drive, Motion};
+use transom_control::KernelConfig;
+
+use service::{Ended, Service};
+use socket::AgentSocket;
+
+/// The word that the command line begins with.
+pub const COMMAND: &str = "actuator";
+
+/// Runs the process, from the arguments after the program's name to its exit code.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let config = match ActuatorCli::config_from(arguments) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let socket = match AgentSocket::from_stdin() {
+        Ok(socket) => socket,
+        Err(error) => {
+            eprintln!("transom-agent actuator: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(&socket, &config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            socket.warn(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Error>> {
+    // The agent ends it, in order, by closing the socket; a signal meant for all must not be quicker.
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    let mut drive = board::open(&config.board)?;
+    for refused in priority::raise() {
+        socket.warn(&refused);
+    }
+    // Told after the lines are safe: a hook that writes might wait for a reader.
+    panic::set_hook(Box::new(|_| {}));
+    serve(socket, &mut *drive, config.kernel)
+}
+
+/// Drives until the agent is gone; whatever ends it, the lines are made safe before it is told.
+fn serve(
+    socket: &AgentSocket,
+    drive: &mut dyn Drive,
+    config: KernelConfig,
+) -> Result<(), Box<dyn Error>> {
+    let mut service = Service::new(socket, config);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| service.run(drive)));
+    let safe = drive.set(Motion::STILL);
+    match outcome {
+        Ok(Ended::EndOfFile) => Ok(safe?),
+        Ok(Ended::Failed(error)) => {
+            safe?;
+            Err(format!("the socket to the agent: {error}; the outputs are safe").into())
+        }
+        Err(panicked) => {
+            safe?;
+            let told = panicked.downcast_ref::<&str>().copied();
+            let told = told.or_else(|| panicked.downcast_ref::<String>().map(String::as_str));
+            let told = told.unwrap_or("for no reason given");
+            Err(format!("panicked: {told}; the outputs are safe").into())
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The table `[control]`: what is driven.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use transom_boards_raspberry_pi::{DrivePins, PinsError, PwmKind};
+use transom_control::KernelConfig;
+
+use crate::actuator::{ActuatorConfig, Board, BoardKind};
+
+/// What a file may say; everything is optional.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Control {
+    board: Option<String>,
+    limit_ms: Option<u16>,
+    picture_limit_ms: Option<u16>,
+    trace: Option<PathBuf>,
+    pins: Option<Pins>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pins {
+    left_pwm: Option<u8>,
+    left_direction: Option<u8>,
+    right_pwm: Option<u8>,
+    right_direction: Option<u8>,
+    enable: Option<u8>,
+    pwm: Option<String>,
+    pwm_hz: Option<u32>,
+}
+
+/// Why `[control]` makes no sense. Each text is one line and names the mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// A word that is none.
+    #[error("[control] {0}")]
+    Word(String),
+    /// A limit beyond reason.
+    #[error("[control] {name} {ms}: choose 50 to 2000")]
+    Limit {
+        /// Which limit.
+        name: &'static str,
+        /// Its milliseconds.
+        ms: u16,
+    },
+    /// Something for another board.
+    #[error("[control] {key} is for board = \"{board}\": remove it, or choose that board")]
+    OtherBoard {
+        /// What was given.
+        key: &'static str,
+        /// What it is for.
+        board: BoardKind,
+    },
+    /// The pins cannot be so.
+    #[error("[control.pins] {0}")]
+    Pins(PinsError),
+}
+
+impl Control {
+    /// What the actuator is told; `None` where there is nothing to drive.
+    pub(super) fn check(self) -> Result<Option<ActuatorConfig>, ControlError> {
+        let kind = match &self.board {
+            Some(word) => word.parse().map_err(ControlError::Word)?,
+            None => BoardKind::None,
+        };
+        let other = |key, board| Err(ControlError::OtherBoard { key, board });
+        if self.trace.is_some() && kind != BoardKind::Sim {
+            return other("trace", BoardKind::Sim);
+        }
+        if self.pins.is_some() && kind != BoardKind::RaspberryPi {
+            return other("pins", BoardKind::RaspberryPi);
+        }
+        let limit_us = micros("limit_ms", self.limit_ms)?.unwrap_or(KernelConfig::DEFAULT_LIMIT_US);
+        let picture_limit_us = micros("picture_limit_ms", self.picture_limit_ms)?;
+        let board = match kind {
+            BoardKind::None => return Ok(None),
+            BoardKind::Sim => Board::Sim { trace: self.trace },
+            BoardKind::RaspberryPi => {
+                let pins = self.pins.unwrap_or_default().over_defaults()?;
+                pins.check().map_err(ControlError::Pins)?;
+                Board::RaspberryPi(pins)
+            }
+        };
+        let kernel = KernelConfig {
+            limit_us,
+            picture_limit_us,
+            ..KernelConfig::default()
+        };
+        Ok(Some(ActuatorConfig { board, kernel }))
+    }
+}
+
+impl Pins {
+    fn over_defaults(self) -> Result<DrivePins, ControlError> {
+        let default = DrivePins::default();
+        let pwm: Option<PwmKind> = self
+            .pwm
+            .map(|word| word.parse().map_err(ControlError::Word))
+            .transpose()?;
+        Ok(DrivePins {
+            left_pwm: self.left_pwm.unwrap_or(default.left_pwm),
+            left_direction: self.left_direction.unwrap_or(default.left_direction),
+            right_pwm: self.right_pwm.unwrap_or(default.right_pwm),
+            right_direction: self.right_direction.unwrap_or(default.right_direction),
+            enable: self.enable.unwrap_or(default.enable),
+            pwm: pwm.unwrap_or(default.pwm),
+            pwm_hz: self.pwm_hz.unwrap_or(default.pwm_hz),
+        })
+    }
+}
+
+fn micros(name: &'static str, ms: Option<u16>) -> Result<Option<u64>, ControlError> {
+    match ms {
+        Some(ms) if !(50..=2000).contains(&ms) => Err(ControlError::Limit { name, ms }),
+        ms => Ok(ms.map(|ms| u64::from(ms) * 1000)),
+    }
+}
+
+/// Tells `line` everything about what is driven, as name, value and meaning.
+pub(super) fn explain(
+    control: Option<&ActuatorConfig>,
+    mut line: impl FnMut(&str, &dyn fmt::Display, &str),
+) {
+    let Some(ActuatorConfig { board, kernel }) = control else {
+        line(
+            "control.board",
+            &BoardKind::None,
+            "nothing is driven; or sim, raspberry-pi",
+        );
+        return;
+    };
+    match board {
+        Board::Sim { .. } => line("control.board", &BoardKind::Sim, "a simulated robot"),
+        Board::RaspberryPi(_) => line(
+            "control.board",
+            &BoardKind::RaspberryPi,
+            "a differential drive on the header",
+        ),
+    }
+    line(
+        "control.limit_ms",
+        &(kernel.limit_us / 1000),
+        "without a command that fresh it stops",
+    );
+    if let Some(limit) = kernel.picture_limit_us {
+        line(
+            "control.picture_limit_ms",
+            &(limit / 1000),
+            "by an older picture nobody drives",
+        );
+    }
+    match board {
+        Board::Sim { trace: Some(trace) } => line(
+            "control.trace",
+            &trace.display(),
+            "where the lines' edges are written",
+        ),
+        Board::Sim { trace: None } => {}
+        Board::RaspberryPi(pins) => {
+            let motor = |pwm, direction| format!("{pwm} {direction}");
+            line(
+                "control.pins",
+                &format!(
+                    "{} {} {}",
+                    motor(pins.left_pwm, pins.left_direction),
+                    motor(pins.right_pwm, pins.right_direction),
+                    pins.enable
+                ),
+                "GPIO: left speed, direction, right likewise, enable",
+            );
+            line(
+                "control.pins.pwm",
+                &format!("{} {} Hz", pins.pwm, pins.pwm_hz),
+                "who makes the pulses",
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<ActuatorConfig>, ControlError> {
+        toml::from_str::<Control>(text).expect("good TOML").check()
+    }
+
+    #[test]
+    fn nothing_is_driven_unless_it_is_asked_for() {
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("board = \"none\""), Ok(None));
+        let sim = read("board = \"sim\"\nlimit_ms = 200\ntrace = \"/tmp/t\"");
+        let sim = sim.expect("good").expect("a board");
+        assert_eq!(sim.kernel.limit_us, 200_000);
+        let trace = Some("/tmp/t".into());
+        assert_eq!(sim.board, Board::Sim { trace });
+        let pi = read("board = \"raspberry-pi\"\n[pins]\nenable = 20\n");
+        let pins = DrivePins {
+            enable: 20,
+            ..DrivePins::default()
+        };
+        let board = pi.expect("good").expect("a board").board;
+        assert_eq!(board, Board::RaspberryPi(pins));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_in_one_line() {
+        for (text, words) in [
+            ("board = \"pi\"", "raspberry-pi"),
+            ("board = \"sim\"\nlimit_ms = 10", "50 to 2000"),
+            (
+                "board = \"sim\"\npicture_limit_ms = 9000",
+                "picture_limit_ms",
+            ),
+            ("trace = \"/tmp/t\"", "board = \"sim\""),
+            ("board = \"sim\"\n[pins]\nenable = 3", "raspberry-pi"),
+            ("board = \"raspberry-pi\"\n[pins]\nenable = 40", "GPIO 40"),
+            (
+                "board = \"raspberry-pi\"\n[pins]\npwm = \"fast\"",
+                "hardware",
+            ),
+        ] {
+            let error = read(text).expect_err(text).to_string();
+            assert!(error.contains(words) && !error.contains('\n'), "{error}");
+        }
+    }
+}

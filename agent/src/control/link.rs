@@ -1,0 +1,123 @@
+//! What the data channels hold on to.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, broadcast};
+use transom_control::{Channel, StopReason};
+
+use super::mailbox::Mailbox;
+
+/// Reports that may wait for one that reads: three seconds' worth. The oldest go first.
+const REPORTS: usize = 64;
+
+/// A message for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The data channel that it wants.
+    pub channel: Channel,
+    /// One whole message.
+    pub message: Arc<[u8]>,
+}
+
+/// The way to the actuator. Cheap to clone; no method waits.
+#[derive(Clone, Debug)]
+pub struct ActuatorLink(Arc<Shared>);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    mailbox: Mutex<Mailbox>,
+    pub(super) more: Notify,
+    reports: broadcast::Sender<Outgoing>,
+}
+
+/// What was lost on the way to the actuator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounters {
+    /// Messages dropped for want of room: superseded setpoints, floods.
+    pub dropped: u64,
+    /// Messages too long to be any.
+    pub refused: u64,
+}
+
+impl ActuatorLink {
+    /// Passes on what a data channel brought: one message, whole. Anything may be in it.
+    ///
+    /// While the actuator is away it is lost; reports, or their absence, tell.
+    pub fn send(&self, channel: Channel, message: &[u8]) {
+        self.0.mailbox().put(channel, message);
+        self.0.more.notify_one();
+    }
+
+    /// The operator's connection ended: stops what moves.
+    pub fn operator_lost(&self) {
+        self.stop(StopReason::LinkLost);
+    }
+
+    /// What the device says, from now on.
+    pub fn reports(&self) -> Reports {
+        Reports {
+            receiver: self.0.reports.subscribe(),
+            missed: 0,
+        }
+    }
+
+    /// What was lost.
+    pub fn counters(&self) -> LinkCounters {
+        let (dropped, refused) = self.0.mailbox().counters();
+        LinkCounters { dropped, refused }
+    }
+
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Shared {
+            mailbox: Mutex::default(),
+            more: Notify::new(),
+            reports: broadcast::channel(REPORTS).0,
+        }))
+    }
+
+    pub(super) fn stop(&self, reason: StopReason) {
+        self.0.mailbox().stop(reason);
+        self.0.more.notify_one();
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Shared {
+    pub(super) fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn publish(&self, channel: Channel, message: &[u8]) {
+        let message = message.into();
+        // Nobody need be there.
+        let _ = self.reports.send(Outgoing { channel, message });
+    }
+}
+
+/// The stream of reports for one reader.
+#[derive(Debug)]
+pub struct Reports {
+    receiver: broadcast::Receiver<Outgoing>,
+    missed: u64,
+}
+
+impl Reports {
+    /// The next report; pending while the actuator is away. `None` when driving has ended for good.
+    pub async fn recv(&mut self) -> Option<Outgoing> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(outgoing) => return Some(outgoing),
+                Err(broadcast::error::RecvError::Lagged(missed)) => self.missed += missed,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Reports that this reader was too slow for.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+}

@@ -1,0 +1,18 @@
+//! The agent's side of driving: starts the actuator, keeps it running, and passes messages between it and
+//! the data channels.
+//!
+//! ```text
+//! data channels ──► ActuatorLink::send ──► mailbox ──► socket ──► actuator process ──► lines
+//! data channels ◄── Reports::recv      ◄── broadcast ◄──┘
+//! ```
+//!
+//! Nothing here decides about motion. Should this process hang, die or be stopped, the actuator stops what
+//! moves by itself.
+
+mod link;
+mod mailbox;
+mod process;
+mod supervisor;
+
+pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
+pub use supervisor::Control;

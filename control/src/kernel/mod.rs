@@ -1,0 +1,405 @@
+//! The device's side.
+
+mod acks;
+mod config;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use config::KernelConfig;
+pub use report::{Measurements, Transmit};
+
+use crate::axes::Axes;
+use crate::counters::{Counters, count};
+use crate::numbers::{Channel, Epoch, Lease, Seq, Source, Stamp};
+use crate::state::{AckResult, State, StopReason};
+use crate::wire::{Command, CommandKind, Order, WireError};
+use acks::{Ack, Acks};
+
+/// Why a command was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// It is no command.
+    Malformed(WireError),
+    /// Its lease is lower than the highest seen.
+    Lease,
+    /// A setpoint of an epoch that is not open.
+    Void,
+    /// A setpoint at or below a sequence number that was applied.
+    Old,
+    /// Its echo is older than the limit.
+    Stale,
+    /// Its echo is from the future.
+    Future,
+    /// Its picture is older than the limit, or it names none.
+    Blind,
+    /// An arm that is answered with this.
+    Arm(AckResult),
+}
+
+/// Decides whether the device moves. See the crate's documentation for the rules.
+///
+/// Its driver gives it what comes in ([`handle_message`](Self::handle_message)) and the time when it asked
+/// for it ([`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout)), and after
+/// either one applies [`output`](Self::output) and sends what [`poll_transmit`](Self::poll_transmit) has.
+/// Should the driver come late, `output` is zero all the same.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    config: KernelConfig,
+    /// The latest time told; time never goes back.
+    now: Stamp,
+    state: State,
+    fault: bool,
+    epoch: Epoch,
+    lease: Lease,
+    source: Source,
+    seen: Seen,
+    axes: Axes,
+    /// When the latest fresh arm or setpoint of the open epoch came.
+    fresh_at: Stamp,
+    /// The latest refusal since was for the picture.
+    blind: bool,
+    age_us: u64,
+    measurements: Measurements,
+    counters: Counters,
+    acks: Acks,
+    next_beacon: Stamp,
+    next_telemetry: Stamp,
+}
+
+/// Sequence numbers of one lease.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// The highest of all commands, and when it came.
+    heard: Option<(Seq, Stamp)>,
+    /// The highest of all arms.
+    arm: Option<Seq>,
+    /// That of the arm that opened the epoch.
+    opened: Option<Seq>,
+    /// The highest of all stops and disarms.
+    end: Option<Seq>,
+    /// The highest of the setpoints applied.
+    applied: Option<Seq>,
+}
+
+impl Kernel {
+    /// A disarmed one. `first` is an epoch that no kernel of this device had before within the limit: a
+    /// command to a former self must find its epoch closed.
+    pub fn new(config: KernelConfig, now: Stamp, first: Epoch) -> Self {
+        Self {
+            config,
+            now,
+            state: State::Disarmed,
+            fault: false,
+            epoch: first,
+            lease: Lease::default(),
+            source: Source::default(),
+            seen: Seen::default(),
+            axes: Axes::ZERO,
+            fresh_at: now,
+            blind: false,
+            age_us: 0,
+            measurements: Measurements::default(),
+            counters: Counters::default(),
+            acks: Acks::default(),
+            next_beacon: now,
+            next_telemetry: now,
+        }
+    }
+
+    /// Whether the device may move.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The latest epoch: open if armed, void else.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Who sent the latest command, and the highest lease.
+    pub fn holder(&self) -> (Source, Lease) {
+        (self.source, self.lease)
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What the outputs must have at `now`. Zero unless armed and fresh.
+    pub fn output(&self, now: Stamp) -> Axes {
+        if self.state == State::Armed && now < self.expiry() {
+            self.axes
+        } else {
+            Axes::ZERO
+        }
+    }
+
+    /// Takes a message that came by `channel`.
+    pub fn handle_message(
+        &mut self,
+        now: Stamp,
+        channel: Channel,
+        bytes: &[u8],
+    ) -> Result<(), Rejection> {
+        match Command::parse(bytes) {
+            Ok(command) => self.handle_command(now, channel, &command),
+            Err(error) => {
+                self.handle_timeout(now);
+                count(&mut self.counters.malformed);
+                Err(Rejection::Malformed(error))
+            }
+        }
+    }
+
+    /// Takes a command that came by `channel`.
+    pub fn handle_command(
+        &mut self,
+        now: Stamp,
+        channel: Channel,
+        command: &Command,
+    ) -> Result<(), Rejection> {
+        // What expired before the command came must not be prolonged by it.
+        self.handle_timeout(now);
+        self.on_lease(command)?;
+        let seq = command.seq;
+        if self.seen.heard.is_none_or(|(heard, _)| heard < seq) {
+            self.seen.heard = Some((seq, self.now));
+        }
+        match command.order {
+            Order::Setpoint {
+                epoch,
+                echo,
+                picture,
+                axes,
+            } => self.on_setpoint(seq, epoch, echo, picture, axes),
+            Order::Arm { follows, echo } => {
+                let result = self.on_arm(seq, follows, echo);
+                self.acknowledge(channel, seq, CommandKind::Arm, result);
+                match result {
+                    AckResult::Done => Ok(()),
+                    refused => {
+                        count(&mut self.counters.arms_refused);
+                        Err(Rejection::Arm(refused))
+                    }
+                }
+            }
+            Order::Disarm { epoch } => {
+                // Told of a stop that was there first, it is still done.
+                if self.ends(seq, epoch) && self.state == State::Armed {
+                    self.enter(State::Disarmed);
+                }
+                self.acknowledge(channel, seq, CommandKind::Disarm, AckResult::Done);
+                Ok(())
+            }
+            Order::Stop { epoch, reason } => {
+                if self.ends(seq, epoch) {
+                    self.on_stop(reason);
+                }
+                self.acknowledge(channel, seq, CommandKind::Stop, AckResult::Done);
+                Ok(())
+            }
+            Order::Ping => Ok(()),
+        }
+    }
+
+    /// Stops for a reason that the device finds itself.
+    pub fn stop(&mut self, now: Stamp, reason: StopReason) {
+        self.handle_timeout(now);
+        self.on_stop(reason);
+    }
+
+    /// The board does not do what it is told: stops, and refuses arms until [`mend`](Self::mend).
+    pub fn fail(&mut self, now: Stamp) {
+        self.stop(now, StopReason::Fault);
+        self.fault = true;
+    }
+
+    /// The board does what it is told again. It stays stopped.
+    pub fn mend(&mut self) {
+        self.fault = false;
+    }
+
+    /// What telemetry says of the board from now on.
+    pub fn set_measurements(&mut self, measurements: Measurements) {
+        self.measurements = measurements;
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Stamp) {
+        self.now = self.now.max(now);
+        if self.state == State::Armed && self.now >= self.expiry() {
+            let blind = self.blind;
+            self.on_stop(if blind {
+                StopReason::Blind
+            } else {
+                StopReason::Stale
+            });
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) and to poll again: the setpoint's end, or the
+    /// next report.
+    pub fn poll_timeout(&self) -> Stamp {
+        let report = if self.acks.is_empty() {
+            self.next_beacon.min(self.next_telemetry)
+        } else {
+            self.now
+        };
+        match self.state {
+            State::Armed => report.min(self.expiry()),
+            State::Disarmed | State::Stopped(_) => report,
+        }
+    }
+
+    /// When the motion ends if nothing fresh comes.
+    fn expiry(&self) -> Stamp {
+        let KernelConfig {
+            limit_us, lead_us, ..
+        } = self.config;
+        self.fresh_at.plus(limit_us.saturating_sub(lead_us))
+    }
+
+    /// Rule 6.
+    fn on_lease(&mut self, command: &Command) -> Result<(), Rejection> {
+        if command.lease < self.lease {
+            count(&mut self.counters.lease);
+            return Err(Rejection::Lease);
+        }
+        if command.lease > self.lease {
+            self.lease = command.lease;
+            self.seen = Seen::default();
+            if self.state == State::Armed {
+                self.on_stop(match command.order {
+                    Order::Stop { reason, .. } => reason,
+                    _ => StopReason::Replaced,
+                });
+            }
+        }
+        self.source = command.source;
+        Ok(())
+    }
+
+    /// Rules 1, 3 and 5.
+    fn on_setpoint(
+        &mut self,
+        seq: Seq,
+        epoch: Epoch,
+        echo: Stamp,
+        picture: Stamp,
+        axes: Axes,
+    ) -> Result<(), Rejection> {
+        if self.state != State::Armed || epoch != self.epoch {
+            count(&mut self.counters.void);
+            return Err(Rejection::Void);
+        }
+        let latest = self.seen.applied.max(self.seen.opened);
+        if latest.is_some_and(|latest| seq <= latest) {
+            count(&mut self.counters.old);
+            return Err(Rejection::Old);
+        }
+        self.check_age(echo).map_err(|stale| match stale {
+            AckResult::Future => Rejection::Future,
+            _ => Rejection::Stale,
+        })?;
+        if let Some(limit) = self.config.picture_limit_us
+            && (picture == Stamp::NONE || picture > self.now || self.now.since(picture) > limit)
+        {
+            count(&mut self.counters.blind);
+            self.blind = true;
+            return Err(Rejection::Blind);
+        }
+        self.seen.applied = Some(seq);
+        self.axes = axes;
+        self.fresh_at = self.now;
+        self.blind = false;
+        self.age_us = self.now.since(echo);
+        count(&mut self.counters.applied);
+        Ok(())
+    }
+
+    /// Rules 1, 3, 4 and 5.
+    fn on_arm(&mut self, seq: Seq, follows: Epoch, echo: Stamp) -> AckResult {
+        // The same press again: its answer was lost.
+        let ours = self.seen.opened.is_some_and(|opened| seq >= opened);
+        if self.state == State::Armed && ours && follows.next() == Some(self.epoch) {
+            return AckResult::Done;
+        }
+        if self
+            .seen
+            .arm
+            .max(self.seen.end)
+            .is_some_and(|latest| seq <= latest)
+        {
+            count(&mut self.counters.old);
+            return AckResult::Old;
+        }
+        self.seen.arm = Some(seq);
+        if let Err(refused) = self.check_age(echo) {
+            return refused;
+        }
+        if self.state == State::Armed {
+            return AckResult::Armed;
+        }
+        if self.fault {
+            return AckResult::Fault;
+        }
+        let Some(next) = follows.next().filter(|_| follows == self.epoch) else {
+            return AckResult::Epoch;
+        };
+        self.epoch = next;
+        self.seen.opened = Some(seq);
+        self.fresh_at = self.now;
+        self.blind = false;
+        count(&mut self.counters.arms);
+        self.enter(State::Armed);
+        AckResult::Done
+    }
+
+    /// Rule 1.
+    fn check_age(&mut self, echo: Stamp) -> Result<(), AckResult> {
+        if echo > self.now {
+            count(&mut self.counters.future);
+            return Err(AckResult::Future);
+        }
+        if echo == Stamp::NONE || self.now.since(echo) > self.config.limit_us {
+            count(&mut self.counters.stale);
+            return Err(AckResult::Stale);
+        }
+        Ok(())
+    }
+
+    /// Rule 4: whether a stop or disarm ends what is open now.
+    fn ends(&mut self, seq: Seq, epoch: Epoch) -> bool {
+        self.seen.end = self.seen.end.max(Some(seq));
+        epoch >= self.epoch || self.seen.opened.is_none_or(|opened| seq > opened)
+    }
+
+    fn on_stop(&mut self, reason: StopReason) {
+        // The first reason is the one that ended the motion.
+        if !matches!(self.state, State::Stopped(_)) {
+            self.counters.count_stop(reason);
+            self.enter(State::Stopped(reason));
+        }
+    }
+
+    /// A change of state: without motion, and told at once.
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.axes = Axes::ZERO;
+        self.next_beacon = self.now;
+    }
+
+    fn acknowledge(&mut self, channel: Channel, seq: Seq, of: CommandKind, result: AckResult) {
+        let ack = Ack {
+            channel,
+            seq,
+            of,
+            result,
+        };
+        if self.acks.push(ack) {
+            count(&mut self.counters.acks_dropped);
+        }
+    }
+}

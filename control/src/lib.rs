@@ -1,0 +1,51 @@
+//! The safety kernel: what decides whether a thing with wheels may move.
+//!
+//! - [`Command`] and [`Report`] are what travels on the data channels, `parse` and `emit` their one binary
+//!   form ([`wire`] draws it).
+//! - [`Kernel`] is the device's side as a value: commands in, axes out. Motion needs an arm, fresh
+//!   setpoints of the epoch that the arm opened, and nothing that stopped it since.
+//! - [`Operator`] is the other side: sequence, echo, repetition, acknowledgements, round trip.
+//!
+//! # The rules
+//!
+//! 1. **Freshness without clocks.** Every report carries the device's own monotonic stamp, every setpoint
+//!    and arm echoes the latest one its sender saw. It is fresh if the device's clock has gone on by at
+//!    most [`KernelConfig::limit_us`] since. The two clocks need not agree, and a queue anywhere on the way
+//!    shows as age. A stamp from the future is refused.
+//! 2. **Dead-man.** Without a fresh setpoint for the limit, the device stops. So the output is zero no
+//!    later than the last fresh command's arrival plus the limit, whatever the link does afterwards.
+//! 3. **Epochs.** An arm opens one, every setpoint carries it, and every stop, disarm, expiry or change of
+//!    the lease voids it. Nothing reopens an epoch: motion resumes with a fresh arm only. An arm names the
+//!    epoch it follows, so that one press of a button opens one epoch, however often it is repeated.
+//! 4. **Stop wins.** A stop needs no freshness. It ends the epoch that it names and all before, and also
+//!    any epoch whose arm was sent before it (its sender had not heard of the epoch yet). A late copy of a
+//!    stop that was sent before the arm stops nothing any more: its sender armed knowing of it. But it does
+//!    forbid arms sent before it, whatever way they come.
+//! 5. **One sequence over both channels.** Setpoints and arms are taken in rising sequence only, which ends
+//!    replays and reordering. It begins anew with every lease.
+//! 6. **Lease.** The server stamps who sent a command and under which lease (a fencing token that rises
+//!    with every holder). A lower lease than the highest seen is refused, a higher one stops what moves.
+//!
+//! No dependency, no allocation, no clock, no panic: time is an argument.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod axes;
+mod counters;
+mod kernel;
+mod numbers;
+mod operator;
+mod state;
+pub mod wire;
+
+pub use axes::{Axes, Axis};
+pub use counters::Counters;
+pub use kernel::{Kernel, KernelConfig, Measurements, Rejection, Transmit};
+pub use numbers::{Channel, Epoch, Lease, Seq, Source, Stamp};
+pub use operator::{ArmError, Operator, OperatorConfig, OperatorStatus, Phase, Refusal};
+pub use state::{AckResult, State, StopReason};
+pub use wire::{Command, CommandKind, Message, Order, Report, ReportKind, Telemetry, WireError};

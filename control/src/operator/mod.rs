@@ -1,0 +1,470 @@
+//! The operator's side. `sfu-edge/web/control/operator.js` is its twin.
+
+mod config;
+mod sent;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use config::OperatorConfig;
+pub use status::{ArmError, OperatorStatus, Phase, Refusal};
+
+use crate::axes::Axes;
+use crate::counters::count;
+use crate::kernel::{KernelConfig, Transmit};
+use crate::numbers::{Channel, Epoch, Lease, Seq, Stamp};
+use crate::state::{AckResult, State, StopReason};
+use crate::wire::{Command, CommandKind, Order, Report, ReportKind, Telemetry, WireError};
+use sent::Sent;
+
+const REPEAT_END_US: u64 = 50_000;
+const REPEAT_ARM_US: u64 = 150_000;
+const ARM_WITHIN_US: u64 = 2_000_000;
+const PING_EVERY_US: u64 = 200_000;
+/// No network reorders by this much: the device's clock began anew.
+const RESTART_US: u64 = 5_000_000;
+
+/// Builds commands, repeats arm and stop until they are acknowledged, measures.
+///
+/// Times are microseconds of the operator's own monotonic clock; it has nothing to do with the device's.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    config: OperatorConfig,
+    seq: Seq,
+    sent: Sent,
+    latest: Option<Heard>,
+    limit_us: u64,
+    /// The epoch that this operator opened, and the stamp of the answer that said so.
+    open: Option<(Epoch, Stamp)>,
+    arming: Option<Arming>,
+    ending: Option<Ending>,
+    refusal: Option<Refusal>,
+    input: Option<(u64, Axes)>,
+    picture: Stamp,
+    next_setpoint: u64,
+    next_ping: u64,
+    rtt_us: Option<u64>,
+    command_age_ms: Option<u16>,
+    telemetry: Option<Telemetry>,
+    malformed: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    report: Report,
+    at: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Arming {
+    /// Kept over all repetitions: one press opens one epoch at most.
+    follows: Epoch,
+    first: Option<Seq>,
+    until: u64,
+    next: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    /// `None` is a disarm.
+    reason: Option<StopReason>,
+    epoch: Epoch,
+    first: Option<Seq>,
+    /// The first copy waits to go by the other channel too.
+    reliable: Option<Command>,
+    next: u64,
+}
+
+impl Operator {
+    /// One that has heard nothing.
+    pub fn new(config: OperatorConfig) -> Self {
+        Self {
+            config,
+            seq: Seq(0),
+            sent: Sent::new(),
+            latest: None,
+            limit_us: KernelConfig::DEFAULT_LIMIT_US,
+            open: None,
+            arming: None,
+            ending: None,
+            refusal: None,
+            input: None,
+            picture: Stamp::NONE,
+            next_setpoint: 0,
+            next_ping: 0,
+            rtt_us: None,
+            command_age_ms: None,
+            telemetry: None,
+            malformed: 0,
+        }
+    }
+
+    /// Asks for an epoch.
+    pub fn arm(&mut self, now_us: u64) -> Result<(), ArmError> {
+        if self.ending.is_some() {
+            return Err(ArmError::Stopping);
+        }
+        let Some(latest) = self.latest.filter(|heard| self.is_fresh(heard, now_us)) else {
+            return Err(ArmError::Unheard);
+        };
+        if self.arming.is_some() {
+            return Ok(());
+        }
+        if latest.report.state == State::Armed {
+            return Err(ArmError::Armed);
+        }
+        self.refusal = None;
+        self.arming = Some(Arming {
+            follows: latest.report.epoch,
+            first: None,
+            until: now_us.saturating_add(ARM_WITHIN_US),
+            next: now_us,
+        });
+        Ok(())
+    }
+
+    /// Stops, whatever the state; repeated until acknowledged. `reason` is one that
+    /// [may be sent](StopReason::may_be_sent); any other counts as the operator's.
+    pub fn stop(&mut self, now_us: u64, reason: StopReason) {
+        let reason = if reason.may_be_sent() {
+            reason
+        } else {
+            StopReason::Operator
+        };
+        self.end(now_us, Some(reason));
+    }
+
+    /// Ends the drive in order; repeated until acknowledged.
+    pub fn disarm(&mut self, now_us: u64) {
+        // A stop that is not acknowledged yet is the stronger of the two.
+        if self.ending.is_none_or(|ending| ending.reason.is_none()) {
+            self.end(now_us, None);
+        }
+    }
+
+    /// What is to be driven; to be said again within [`OperatorConfig::input_hold_us`].
+    pub fn drive(&mut self, now_us: u64, axes: Axes) {
+        self.input = Some((now_us, axes));
+    }
+
+    /// The device's stamp of the picture that is seen.
+    pub fn saw_picture(&mut self, stamp: Stamp) {
+        self.picture = stamp;
+    }
+
+    /// The channels are gone: nothing is repeated, the epoch is given up.
+    pub fn handle_closed(&mut self) {
+        let kept = (self.config, self.seq, self.malformed);
+        *self = Self::new(self.config);
+        (self.config, self.seq, self.malformed) = kept;
+    }
+
+    /// A lease was granted: the sequence begins anew, nothing of before counts.
+    pub fn take_lease(&mut self, lease: Lease) {
+        self.handle_closed();
+        self.config.lease = lease;
+        self.seq = Seq(0);
+    }
+
+    /// Takes a message from either channel.
+    pub fn handle_message(&mut self, now_us: u64, bytes: &[u8]) -> Result<Report, WireError> {
+        let report = Report::parse(bytes).inspect_err(|_| count(&mut self.malformed))?;
+        if report.stamp.plus(RESTART_US) < self.echo() {
+            self.handle_closed();
+        }
+        if report.stamp >= self.echo() {
+            self.on_news(now_us, &report);
+        }
+        match report.kind {
+            ReportKind::Beacon {
+                heard,
+                held_us,
+                limit_ms,
+                ..
+            } => {
+                self.limit_us = u64::from(limit_ms) * 1000;
+                self.on_heard(now_us, report.lease, heard, held_us);
+            }
+            ReportKind::Ack { seq, of, result } => self.on_ack(&report, seq, of, result),
+            ReportKind::Telemetry(_) => {}
+        }
+        Ok(report)
+    }
+
+    /// The next message to the device; to be called until there is none.
+    pub fn poll_transmit(&mut self, now_us: u64) -> Option<Transmit> {
+        if self.ending.is_some() {
+            return self.repeat_end(now_us);
+        }
+        if self.arming.is_some() {
+            return self.repeat_arm(now_us).or_else(|| self.ping(now_us));
+        }
+        match self.open {
+            Some((epoch, _)) => self.setpoint(now_us, epoch),
+            None => self.ping(now_us),
+        }
+    }
+
+    /// When [`poll_transmit`](Self::poll_transmit) will have something; `None`: not before the next message.
+    pub fn poll_timeout(&self, now_us: u64) -> Option<u64> {
+        if let Some(ending) = &self.ending {
+            return Some(ending.reliable.map_or(ending.next, |_| now_us));
+        }
+        if let Some(arming) = &self.arming {
+            return Some(arming.next.min(arming.until).min(self.next_ping));
+        }
+        let latest = self.latest?;
+        match self.open {
+            Some(_) => self.is_fresh(&latest, now_us).then_some(self.next_setpoint),
+            None => Some(self.next_ping),
+        }
+    }
+
+    /// Everything there is to show.
+    pub fn status(&self, now_us: u64) -> OperatorStatus {
+        OperatorStatus {
+            phase: self.phase(),
+            refusal: self.refusal,
+            heard: self
+                .latest
+                .map(|heard| (heard.report.epoch, heard.report.lease)),
+            rtt_us: self.rtt_us,
+            report_age_us: self.latest.map(|heard| now_us.saturating_sub(heard.at)),
+            command_age_ms: self.command_age_ms,
+            limit_ms: u16::try_from(self.limit_us / 1000).unwrap_or(u16::MAX),
+            telemetry: self.telemetry,
+            malformed: self.malformed,
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        if let Some(ending) = &self.ending {
+            return match ending.reason {
+                Some(_) => Phase::Stopping,
+                None => Phase::Disarming,
+            };
+        }
+        if self.arming.is_some() {
+            return Phase::Arming;
+        }
+        match self.latest.map(|heard| heard.report) {
+            None => Phase::Unheard,
+            Some(report) if report.state != State::Armed => Phase::Resting(report.state),
+            Some(report) if self.open.is_some_and(|(epoch, _)| epoch == report.epoch) => {
+                Phase::Armed
+            }
+            Some(_) => Phase::Foreign,
+        }
+    }
+
+    fn echo(&self) -> Stamp {
+        self.latest.map_or(Stamp::NONE, |heard| heard.report.stamp)
+    }
+
+    fn is_fresh(&self, heard: &Heard, now_us: u64) -> bool {
+        now_us.saturating_sub(heard.at) <= self.limit_us
+    }
+
+    /// A report that is at least as late as all before: its stamp is what commands echo from now on.
+    fn on_news(&mut self, now_us: u64, report: &Report) {
+        self.latest = Some(Heard {
+            report: *report,
+            at: now_us,
+        });
+        match report.kind {
+            ReportKind::Telemetry(telemetry) => self.telemetry = Some(telemetry),
+            ReportKind::Beacon {
+                applied, age_ms, ..
+            } if applied != Seq(0) => self.command_age_ms = Some(age_ms),
+            ReportKind::Beacon { .. } | ReportKind::Ack { .. } => {}
+        }
+        if let Some((epoch, since)) = self.open {
+            let stands = report.state == State::Armed && report.epoch == epoch;
+            if !stands && report.stamp >= since {
+                self.open = None;
+            }
+        }
+    }
+
+    fn on_heard(&mut self, now_us: u64, lease: Lease, heard: Seq, held_us: u32) {
+        if self.config.lease != Lease(0) && lease != self.config.lease {
+            return;
+        }
+        // A program that was started again goes on where its former self was.
+        self.seq = self.seq.max(heard);
+        let round_trip = self
+            .sent
+            .find(heard)
+            .and_then(|at| now_us.checked_sub(at)?.checked_sub(u64::from(held_us)));
+        if let Some(rtt) = round_trip {
+            let former = self.rtt_us.unwrap_or(rtt);
+            self.rtt_us = Some((former - former / 8).saturating_add(rtt / 8));
+        }
+    }
+
+    fn on_ack(&mut self, report: &Report, seq: Seq, of: CommandKind, result: AckResult) {
+        match (of, self.arming, self.ending) {
+            (CommandKind::Arm, Some(arming), _)
+                if arming.first.is_some_and(|first| seq >= first) =>
+            {
+                self.on_arm_ack(report, &arming, result);
+            }
+            (CommandKind::Stop | CommandKind::Disarm, _, Some(ending))
+                if ending.first.is_some_and(|first| seq >= first)
+                    && ending.reason.is_some() == (of == CommandKind::Stop) =>
+            {
+                self.ending = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn on_arm_ack(&mut self, report: &Report, arming: &Arming, result: AckResult) {
+        if result == AckResult::Done && arming.follows.next() == Some(report.epoch) {
+            self.arming = None;
+            // What was held before the device was armed does not count.
+            self.input = None;
+            self.next_setpoint = 0;
+            // The answer may have been overtaken by news of the end.
+            let ended = self.latest.is_some_and(|heard| {
+                let news = heard.report;
+                news.stamp > report.stamp
+                    && (news.state != State::Armed || news.epoch != report.epoch)
+            });
+            self.open = (!ended).then_some((report.epoch, report.stamp));
+            return;
+        }
+        self.refusal = Some(Refusal::Device(result));
+        if matches!(
+            result,
+            AckResult::Armed | AckResult::Epoch | AckResult::Fault
+        ) {
+            self.arming = None;
+        }
+    }
+
+    fn end(&mut self, now_us: u64, reason: Option<StopReason>) {
+        self.arming = None;
+        self.open = None;
+        self.input = None;
+        if let Some(ending) = &mut self.ending
+            && ending.reason.is_some() == reason.is_some()
+        {
+            ending.next = now_us;
+            return;
+        }
+        self.ending = Some(Ending {
+            reason,
+            epoch: self.latest.map_or(Epoch::ALL, |heard| heard.report.epoch),
+            first: None,
+            reliable: None,
+            next: now_us,
+        });
+    }
+
+    fn repeat_end(&mut self, now_us: u64) -> Option<Transmit> {
+        let mut ending = self.ending?;
+        if let Some(first) = ending.reliable.take() {
+            self.ending = Some(ending);
+            return Some(transmit(Channel::Reliable, &first));
+        }
+        if !is_due(ending.next, now_us) {
+            return None;
+        }
+        ending.next = now_us.saturating_add(REPEAT_END_US);
+        let epoch = ending.epoch;
+        let order = match ending.reason {
+            Some(reason) => Order::Stop { epoch, reason },
+            None => Order::Disarm { epoch },
+        };
+        let command = self.command(now_us, order);
+        if ending.first.is_none() {
+            ending.first = Some(command.seq);
+            ending.reliable = Some(command);
+        }
+        self.ending = Some(ending);
+        Some(transmit(Channel::Control, &command))
+    }
+
+    fn repeat_arm(&mut self, now_us: u64) -> Option<Transmit> {
+        let mut arming = self.arming?;
+        if now_us >= arming.until {
+            self.arming = None;
+            self.refusal = self.refusal.or(Some(Refusal::Timeout));
+            return None;
+        }
+        if !is_due(arming.next, now_us) {
+            return None;
+        }
+        arming.next = now_us.saturating_add(REPEAT_ARM_US);
+        let order = Order::Arm {
+            follows: arming.follows,
+            echo: self.echo(),
+        };
+        let command = self.command(now_us, order);
+        // A repetition must not wait behind what the ordered channel retransmits.
+        let channel = match arming.first {
+            None => Channel::Reliable,
+            Some(_) => Channel::Control,
+        };
+        arming.first = arming.first.or(Some(command.seq));
+        self.arming = Some(arming);
+        Some(transmit(channel, &command))
+    }
+
+    fn setpoint(&mut self, now_us: u64, epoch: Epoch) -> Option<Transmit> {
+        // Nothing fresh can be said without a fresh report.
+        let fresh = self
+            .latest
+            .is_some_and(|heard| self.is_fresh(&heard, now_us));
+        if !is_due(self.next_setpoint, now_us) || !fresh {
+            return None;
+        }
+        self.next_setpoint = now_us.saturating_add(self.config.interval_us);
+        let held = self
+            .input
+            .filter(|(at, _)| now_us.saturating_sub(*at) <= self.config.input_hold_us);
+        let order = Order::Setpoint {
+            epoch,
+            echo: self.echo(),
+            picture: self.picture,
+            axes: held.map_or(Axes::ZERO, |(_, axes)| axes),
+        };
+        Some(transmit(Channel::Control, &self.command(now_us, order)))
+    }
+
+    fn ping(&mut self, now_us: u64) -> Option<Transmit> {
+        self.latest?;
+        if !is_due(self.next_ping, now_us) {
+            return None;
+        }
+        self.next_ping = now_us.saturating_add(PING_EVERY_US);
+        Some(transmit(
+            Channel::Control,
+            &self.command(now_us, Order::Ping),
+        ))
+    }
+
+    fn command(&mut self, now_us: u64, order: Order) -> Command {
+        self.seq = Seq(self.seq.0.saturating_add(1));
+        self.sent.push(self.seq, now_us);
+        Command {
+            source: Default::default(),
+            lease: self.config.lease,
+            seq: self.seq,
+            order,
+        }
+    }
+}
+
+/// The end of all time is never: what cannot be put off must not be due for ever.
+const fn is_due(next: u64, now_us: u64) -> bool {
+    now_us >= next && next != u64::MAX
+}
+
+fn transmit(channel: Channel, command: &Command) -> Transmit {
+    Transmit {
+        channel,
+        message: command.emit(),
+    }
+}

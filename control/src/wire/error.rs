@@ -1,0 +1,69 @@
+//! Why bytes are no message.
+
+use core::fmt;
+
+/// Why bytes are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireError {
+    /// Another number of bytes than the kind has.
+    Length(usize),
+    /// Another version.
+    Version(u8),
+    /// No kind that may come this way.
+    Kind(u8),
+    /// Reserved bits are set.
+    Reserved,
+    /// A stamp beyond 53 bits.
+    Stamp,
+    /// An axis below -1.
+    Axis,
+    /// An epoch that this kind cannot have.
+    Epoch,
+    /// No state.
+    State(u8),
+    /// No reason, or none that fits.
+    Reason(u8),
+    /// No result.
+    Result(u8),
+    /// A heading beyond half a turn.
+    Heading(i16),
+}
+
+impl WireError {
+    /// A word for figures, and for the test vectors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Length(_) => "length",
+            Self::Version(_) => "version",
+            Self::Kind(_) => "kind",
+            Self::Reserved => "reserved",
+            Self::Stamp => "stamp",
+            Self::Axis => "axis",
+            Self::Epoch => "epoch",
+            Self::State(_) => "state",
+            Self::Reason(_) => "reason",
+            Self::Result(_) => "result",
+            Self::Heading(_) => "heading",
+        }
+    }
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length(len) => write!(f, "{len} bytes are not what this kind has"),
+            Self::Version(version) => write!(f, "version {version} is not 1"),
+            Self::Kind(kind) => write!(f, "kind {kind} is unknown"),
+            Self::Reserved => f.write_str("reserved bits are set"),
+            Self::Stamp => f.write_str("a stamp exceeds 53 bits"),
+            Self::Axis => f.write_str("an axis is below -1"),
+            Self::Epoch => f.write_str("the epoch cannot be"),
+            Self::State(state) => write!(f, "state {state} is unknown"),
+            Self::Reason(reason) => write!(f, "stop reason {reason} is unknown or does not fit"),
+            Self::Result(result) => write!(f, "result {result} is unknown"),
+            Self::Heading(heading) => write!(f, "heading {heading} mrad is beyond half a turn"),
+        }
+    }
+}
+
+impl core::error::Error for WireError {}

@@ -1,0 +1,327 @@
+// The operator's side of driving: sequence, echo of the device's stamps, repetition of arm and stop until
+// they are acknowledged, and the figures. A value: no DOM, no timers, no channels; the twin of
+// control/src/operator.
+//
+//   const operator = new Operator();
+//   control.onmessage = reliable.onmessage = (event) =>
+//     operator.handleMessage(performance.now(), new Uint8Array(event.data));
+//   setInterval(() => {
+//     const now = performance.now();
+//     operator.drive(now, { linear: 0.5, angular: -0.1 });         // while a key is held
+//     for (let out; (out = operator.pollTransmit(now)); ) {
+//       (out.channel === 'control' ? control : reliable).send(out.bytes);
+//     }
+//   }, 20);
+//   // buttons: operator.arm(now), operator.stop(now), operator.disarm(now), and pollTransmit at once
+//
+// All times are milliseconds of one monotonic clock, performance.now().
+//
+//   arm(now)              asks for an epoch; returns null, or why not: 'unheard' (no fresh report),
+//                         'armed' (the device is, stop it first), 'stopping' (a stop waits for its answer)
+//   stop(now, reason)     'operator' (default) or 'blind'; repeated until acknowledged, whatever the state
+//   disarm(now)           the same in order, at the end of a drive
+//   drive(now, axes)      fractions, -1 to 1: { linear, angular, spare: [a, b] }; to be called again within
+//                         `inputHoldMs`, else zero is sent: a dead page must not hold a key
+//   sawPicture(stampUs)   the device's stamp of the picture on the screen, echoed for a blind stop
+//   handleMessage(now, bytes)   returns the report, or null for what is none
+//   handleClosed()        the channels are gone: nothing is repeated, the epoch is given up
+//   takeLease(lease)      a lease was granted: the sequence begins anew, nothing of before counts
+//   pollTransmit(now)     { channel: 'control'|'control-reliable', bytes } or null; call until null
+//   pollTimeout(now)      when pollTransmit will have something; Infinity: not before the next message
+//   status(now)           everything to show:
+//     phase               'unheard', 'disarmed', 'stopped', 'arming', 'armed' (by us), 'foreign' (armed,
+//                         not by us), 'stopping', 'disarming'
+//     reason              why it is stopped: 'operator', 'stale', 'link-lost', 'agent-died', 'replaced',
+//                         'blind', 'fault', 'shutdown', or null
+//     refusal             why the last arm came to nothing: 'stale', 'future', 'old', 'armed', 'epoch',
+//                         'fault', 'timeout', or null
+//     epoch, lease        of the latest report; null before one
+//     rttMs               round trip of commands, smoothed; null until measured
+//     reportAgeMs         since the latest report; above `limitMs` nothing is fresh, so nothing moves
+//     commandAgeMs        how old the latest setpoint's echo was when it reached the device
+//     limitMs             the device's limit
+//     telemetry           the latest telemetry report, or null
+//     malformed           messages that were none
+
+import { ALL_EPOCHS, FULL_SCALE, WireError, emitCommand, parseReport } from './wire.js';
+
+const LAST_SEQ = 0xffffffff;
+const REPEAT_STOP_MS = 50;
+const REPEAT_ARM_MS = 150;
+const ARM_WITHIN_MS = 2000;
+const PING_EVERY_MS = 200;
+// Sends that a beacon may still be about.
+const SENT_KEPT = 128;
+// No network reorders by this much: the device's clock began anew.
+const RESTART_US = 5_000_000;
+// Assumed until a beacon tells.
+const LIMIT_MS = 300;
+
+const STILL = { linear: 0, angular: 0, spare: [0, 0] };
+
+export class Operator {
+  #intervalMs;
+  #inputHoldMs;
+  #lease;
+  #seq = 0;
+  #sent = [];
+  #echo = 0;
+  #latest = null;
+  #heardAt = -Infinity;
+  #limitMs = LIMIT_MS;
+  #epoch = null;
+  #openedAt = 0;
+  #arming = null;
+  #ending = null;
+  #refusal = null;
+  #input = { at: -Infinity, axes: STILL };
+  #picture = 0;
+  #nextSetpoint = 0;
+  #nextPing = 0;
+  #out = [];
+  #rttMs = null;
+  #commandAgeMs = null;
+  #telemetry = null;
+  #malformed = 0;
+
+  // `lease`: the number of the lease, where the server told it.
+  constructor({ intervalMs = 33, inputHoldMs = 250, lease = 0 } = {}) {
+    this.#intervalMs = intervalMs;
+    this.#inputHoldMs = inputHoldMs;
+    this.#lease = lease;
+  }
+
+  arm(now) {
+    if (this.#ending) return 'stopping';
+    if (!this.#latest || this.#age(now) > this.#limitMs) return 'unheard';
+    if (this.#arming) return null;
+    if (this.#latest.state === 'armed') return 'armed';
+    this.#refusal = null;
+    // Kept over all repetitions: one press opens one epoch at most.
+    this.#arming = { follows: this.#latest.epoch, firstSeq: null, until: now + ARM_WITHIN_MS, next: now };
+    return null;
+  }
+
+  stop(now, reason = 'operator') {
+    this.#end(now, 'stop', reason);
+  }
+
+  disarm(now) {
+    // A stop that is not acknowledged yet is the stronger of the two.
+    if (this.#ending?.kind !== 'stop') this.#end(now, 'disarm');
+  }
+
+  drive(now, axes) {
+    this.#input = { at: now, axes: { ...STILL, ...axes } };
+  }
+
+  sawPicture(stampUs) {
+    if (Number.isSafeInteger(stampUs) && stampUs > 0) this.#picture = stampUs;
+  }
+
+  handleMessage(now, bytes) {
+    let report;
+    try {
+      report = parseReport(bytes);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#malformed += 1;
+      return null;
+    }
+    if (report.stamp + RESTART_US < this.#echo) this.#forget();
+    if (report.stamp >= this.#echo) this.#hear(now, report);
+    if (report.kind === 'beacon') this.#measure(now, report);
+    if (report.kind === 'ack') this.#settle(report);
+    return report;
+  }
+
+  handleClosed() {
+    this.#forget();
+  }
+
+  takeLease(lease) {
+    this.#forget();
+    this.#lease = lease;
+    this.#seq = 0;
+  }
+
+  pollTransmit(now) {
+    if (this.#out.length > 0) return this.#out.shift();
+    if (this.#ending) return this.#repeatEnd(now);
+    if (this.#arming) return this.#repeatArm(now) ?? this.#ping(now);
+    if (this.#epoch !== null) return this.#setpoint(now);
+    return this.#ping(now);
+  }
+
+  pollTimeout(now) {
+    if (this.#out.length > 0) return now;
+    if (this.#ending) return this.#ending.next;
+    if (this.#arming) return Math.min(this.#arming.next, this.#arming.until);
+    if (this.#epoch !== null) return this.#age(now) > this.#limitMs ? Infinity : this.#nextSetpoint;
+    return this.#latest ? this.#nextPing : Infinity;
+  }
+
+  status(now) {
+    return {
+      phase: this.#phase(),
+      reason: this.#latest?.reason ?? null,
+      refusal: this.#refusal,
+      epoch: this.#latest?.epoch ?? null,
+      lease: this.#latest?.lease ?? null,
+      rttMs: this.#rttMs,
+      reportAgeMs: this.#age(now),
+      commandAgeMs: this.#commandAgeMs,
+      limitMs: this.#limitMs,
+      telemetry: this.#telemetry,
+      malformed: this.#malformed,
+    };
+  }
+
+  #phase() {
+    if (this.#ending) return this.#ending.kind === 'stop' ? 'stopping' : 'disarming';
+    if (this.#arming) return 'arming';
+    if (!this.#latest) return 'unheard';
+    if (this.#latest.state !== 'armed') return this.#latest.state;
+    return this.#epoch === this.#latest.epoch ? 'armed' : 'foreign';
+  }
+
+  #age(now) {
+    return now - this.#heardAt;
+  }
+
+  // A report that is at least as late as all before: its stamp is what commands echo from now on.
+  #hear(now, report) {
+    this.#echo = report.stamp;
+    this.#latest = report;
+    this.#heardAt = now;
+    if (report.kind === 'telemetry') this.#telemetry = report;
+    const open = report.state === 'armed' && report.epoch === this.#epoch;
+    if (this.#epoch !== null && !open && report.stamp >= this.#openedAt) this.#epoch = null;
+  }
+
+  #measure(now, beacon) {
+    this.#limitMs = beacon.limitMs;
+    if (beacon.applied > 0) this.#commandAgeMs = beacon.ageMs;
+    if (this.#lease !== 0 && beacon.lease !== this.#lease) return;
+    // After a reload the page goes on where its former self was.
+    this.#seq = Math.max(this.#seq, beacon.heard);
+    const sent = this.#sent.find(({ seq }) => seq === beacon.heard);
+    if (!sent) return;
+    const rtt = now - sent.at - beacon.heldUs / 1000;
+    if (rtt < 0) return;
+    this.#rttMs = this.#rttMs === null ? rtt : this.#rttMs + (rtt - this.#rttMs) / 8;
+  }
+
+  #settle({ of, seq, result, epoch, stamp }) {
+    if (of === 'arm') {
+      const arming = this.#arming;
+      if (!arming || arming.firstSeq === null || seq < arming.firstSeq) return;
+      if (result === 'done' && epoch === arming.follows + 1) {
+        this.#arming = null;
+        this.#epoch = epoch;
+        this.#openedAt = stamp;
+        // What was held before the device was armed does not count.
+        this.#input = { at: -Infinity, axes: STILL };
+        this.#nextSetpoint = 0;
+        // The answer may have been overtaken by news of the end.
+        if (this.#echo > stamp && (this.#latest.state !== 'armed' || this.#latest.epoch !== epoch)) {
+          this.#epoch = null;
+        }
+      } else if (result === 'armed' || result === 'epoch' || result === 'fault') {
+        this.#arming = null;
+        this.#refusal = result;
+      } else {
+        this.#refusal = result;
+      }
+      return;
+    }
+    if (this.#ending?.kind === of && seq >= this.#ending.firstSeq) this.#ending = null;
+  }
+
+  #end(now, kind, reason) {
+    const again = this.#ending?.kind === kind;
+    this.#arming = null;
+    this.#epoch = null;
+    this.#input = { at: -Infinity, axes: STILL };
+    if (again) {
+      this.#ending.next = now;
+      return;
+    }
+    const epoch = this.#latest?.epoch ?? ALL_EPOCHS;
+    this.#ending = { kind, reason, epoch, firstSeq: null, next: now };
+  }
+
+  #repeatEnd(now) {
+    const ending = this.#ending;
+    if (now < ending.next) return null;
+    ending.next = now + REPEAT_STOP_MS;
+    const { kind, epoch, reason } = ending;
+    const bytes = this.#emit(now, { kind, epoch, reason });
+    if (ending.firstSeq === null) {
+      ending.firstSeq = this.#seq;
+      this.#out.push({ channel: 'control-reliable', bytes });
+    }
+    return { channel: 'control', bytes };
+  }
+
+  #repeatArm(now) {
+    const arming = this.#arming;
+    if (now >= arming.until) {
+      this.#arming = null;
+      this.#refusal ??= 'timeout';
+      return null;
+    }
+    if (now < arming.next) return null;
+    arming.next = now + REPEAT_ARM_MS;
+    const bytes = this.#emit(now, { kind: 'arm', follows: arming.follows, echo: this.#echo });
+    const first = arming.firstSeq === null;
+    if (first) arming.firstSeq = this.#seq;
+    // A repetition must not wait behind what the ordered channel retransmits.
+    return { channel: first ? 'control-reliable' : 'control', bytes };
+  }
+
+  #setpoint(now) {
+    // Nothing fresh can be said without a fresh report.
+    if (now < this.#nextSetpoint || this.#age(now) > this.#limitMs) return null;
+    this.#nextSetpoint = now + this.#intervalMs;
+    const held = now - this.#input.at <= this.#inputHoldMs;
+    const axes = scaled(held ? this.#input.axes : STILL);
+    const setpoint = { kind: 'setpoint', epoch: this.#epoch, echo: this.#echo, picture: this.#picture, axes };
+    return { channel: 'control', bytes: this.#emit(now, setpoint) };
+  }
+
+  #ping(now) {
+    if (!this.#latest || now < this.#nextPing) return null;
+    this.#nextPing = now + PING_EVERY_MS;
+    return { channel: 'control', bytes: this.#emit(now, { kind: 'ping' }) };
+  }
+
+  #emit(now, command) {
+    this.#seq = Math.min(this.#seq + 1, LAST_SEQ);
+    this.#sent.push({ seq: this.#seq, at: now });
+    if (this.#sent.length > SENT_KEPT) this.#sent.shift();
+    return emitCommand({ lease: this.#lease, seq: this.#seq, ...command });
+  }
+
+  #forget() {
+    this.#echo = 0;
+    this.#latest = null;
+    this.#heardAt = -Infinity;
+    this.#epoch = null;
+    this.#arming = null;
+    this.#ending = null;
+    this.#sent = [];
+    this.#rttMs = null;
+    this.#picture = 0;
+    this.#out = [];
+  }
+}
+
+function scaled({ linear, angular, spare = [0, 0] }) {
+  return { linear: raw(linear), angular: raw(angular), spare: [raw(spare[0]), raw(spare[1])] };
+}
+
+function raw(fraction) {
+  const cut = Math.max(-1, Math.min(1, Number(fraction) || 0));
+  return Math.sign(cut) * Math.round(Math.abs(cut) * FULL_SCALE);
+}

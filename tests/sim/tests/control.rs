@@ -1,0 +1,106 @@
+//! Driving over paths that lose, double, reorder, stall and replay: a thousand seeds. What must never
+//! happen is asserted by the witness at every millisecond.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use transom_tests_sim::drive::{Drive, Findings, PathConfig};
+
+const SEEDS: u64 = 1000;
+const DRIVE: Duration = Duration::from_secs(15);
+const LIMIT_US: u64 = 300_000;
+
+#[test]
+fn no_motion_but_fresh_armed_and_not_stopped() {
+    let mut all = Findings::default();
+    for seed in 0..SEEDS {
+        let found = Drive::new(path(seed), seed).run(DRIVE);
+        all.starts += found.starts;
+        all.moved_us += found.moved_us;
+        all.dead_man_us.extend(found.dead_man_us);
+        all.stop_us.extend(found.stop_us);
+        all.dropped.0 += found.dropped.0;
+        all.dropped.1 += found.dropped.1;
+        all.dropped.2 += found.dropped.2;
+    }
+    let (stale, old, void) = all.dropped;
+    println!(
+        "{SEEDS} seeds, {} starts, {} s of motion; dropped: {stale} stale, {old} old, {void} void",
+        all.starts,
+        all.moved_us / 1_000_000
+    );
+    let dead_man = told("last fresh setpoint -> stands", &mut all.dead_man_us);
+    told("stop pressed -> stands", &mut all.stop_us);
+    assert!(dead_man <= LIMIT_US + 1000, "{dead_man} us");
+    // The test would prove nothing if nothing had moved or nothing had gone wrong.
+    assert!(all.starts > 2000 && all.dead_man_us.len() > 200 && all.stop_us.len() > 200);
+    assert!(stale > 1000 && old > 1000 && void > 1000);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_drive() {
+    let run = |seed| format!("{:?}", Drive::new(path(seed), seed).run(DRIVE));
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}
+
+/// From a quiet cable to a radio at the end of the garden.
+fn path(seed: u64) -> PathConfig {
+    match seed % 5 {
+        0 => PathConfig {
+            delay_ms: (1, 2),
+            loss: 0,
+            twice: 0,
+            replay: 0,
+            stall: 0,
+            stall_ms: 0,
+        },
+        1 => PathConfig {
+            delay_ms: (20, 30),
+            loss: 5,
+            twice: 5,
+            replay: 20,
+            stall: 0,
+            stall_ms: 0,
+        },
+        2 => PathConfig {
+            delay_ms: (10, 80),
+            loss: 20,
+            twice: 10,
+            replay: 50,
+            stall: 5,
+            stall_ms: 250,
+        },
+        3 => PathConfig {
+            delay_ms: (5, 20),
+            loss: 2,
+            twice: 2,
+            replay: 20,
+            stall: 8,
+            stall_ms: 1500,
+        },
+        _ => PathConfig {
+            delay_ms: (30, 150),
+            loss: 40,
+            twice: 30,
+            replay: 200,
+            stall: 10,
+            stall_ms: 800,
+        },
+    }
+}
+
+/// Prints the median and the most; returns the most.
+fn told(what: &str, samples: &mut [u64]) -> u64 {
+    samples.sort_unstable();
+    let most = samples.last().copied().unwrap_or(0);
+    let median = samples.get(samples.len() / 2).copied().unwrap_or(0);
+    println!(
+        "{what}: p50 {} ms, max {} ms, n = {}",
+        median / 1000,
+        most / 1000,
+        samples.len()
+    );
+    most
+}
