@@ -10,6 +10,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transom-rtc-proto", &[]),
     ("transom-boards-hal", &[]),
     ("transom-rtc-udp", &[]),
+    ("transom-rtc-doctor", &[]),
     ("transom-rtc-dtls", &["transom-rtc-proto"]),
     ("transom-rtc-srtp", &["transom-rtc-proto"]),
     (
@@ -25,6 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "transom-agent",
         &[
+            "transom-rtc-doctor",
             "transom-rtc-tokio",
             // Its plain data: ids, times, codecs, events of the peer that rtc/tokio drives.
             "transom-rtc-proto",
@@ -35,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "transom-sfu",
         &[
+            "transom-rtc-doctor",
             "transom-rtc-udp",
             "transom-rtc-dtls",
             "transom-rtc-srtp",

@@ -185,7 +185,7 @@ fn spawn(
 }
 
 /// Both families on one socket, or IPv4 alone where the system has no IPv6.
-fn open(port: u16) -> Result<(UdpSocket, bool), MediaStartError> {
+pub(crate) fn open(port: u16) -> Result<(UdpSocket, bool), MediaStartError> {
     let config = SocketConfig::default();
     let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));

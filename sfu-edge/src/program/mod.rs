@@ -215,7 +215,10 @@ fn start_log(settings: &Settings) {
         .try_init();
 }
 
-fn tokens(settings: &Settings, secrets: Option<&Secrets>) -> Result<TokenTable, ProgramError> {
+pub(crate) fn tokens(
+    settings: &Settings,
+    secrets: Option<&Secrets>,
+) -> Result<TokenTable, ProgramError> {
     let mut table = TokenTable::default();
     if let Some(secrets) = secrets {
         let own = [
@@ -271,7 +274,7 @@ fn media_config(settings: &Settings) -> MediaConfig {
     }
 }
 
-fn candidate_policy(settings: &Settings, udp_port: u16, ipv6: bool) -> CandidatePolicy {
+pub(crate) fn candidate_policy(settings: &Settings, udp_port: u16, ipv6: bool) -> CandidatePolicy {
     let mut families = settings.families.clone();
     families.retain(|f| ipv6 || *f != Family::Ipv6);
     CandidatePolicy {
