@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod convert;
+pub mod doctor;
 pub mod encode;
 pub mod feed;
 pub mod logging;

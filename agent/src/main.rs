@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use tokio::sync::watch;
-use transom_agent::cli::{Cli, one_line};
+use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::Config;
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublisherConfig};
-use transom_agent::{logging, signal};
+use transom_agent::{doctor, logging, signal};
 use transom_rtc_tokio::address::AddressPolicy;
 use transom_rtc_tokio::client::{Endpoint, EndpointConfig};
 
@@ -19,10 +18,13 @@ use transom_rtc_tokio::client::{Endpoint, EndpointConfig};
 const FORMAT_WAIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    if let Some(Command::Doctor(options)) = cli.command.clone() {
+        return doctor::run(&cli, &options);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
