@@ -96,6 +96,12 @@ pub(crate) const OPENSSL: &[Package] = &[Package {
     shown_by: Sign::Program("openssl"),
 }];
 
+/// A clock that is years slow, for the doctors' tests.
+pub(crate) const FAKETIME: &[Package] = &[Package {
+    name: "faketime",
+    shown_by: Sign::Program("faketime"),
+}];
+
 /// What counts instructions; callgrind_control comes with it and is Perl.
 pub(crate) const VALGRIND: &[Package] = &[
     Package {

@@ -36,9 +36,9 @@ pub(super) fn http(addr: SocketAddr) -> Finding {
 
 /// Whether media can be received.
 pub(super) fn udp(port: u16) -> Finding {
-    match media::open(port) {
+    match media::try_port(port) {
         Ok(_) if port == 0 => Finding::ok("left to the system: a free one at the start"),
-        Ok((_, ipv6)) => Finding::ok(format!(
+        Ok(ipv6) => Finding::ok(format!(
             "{port} is free, for {}",
             if ipv6 { "IPv4 and IPv6" } else { "IPv4 only" }
         )),

@@ -185,7 +185,7 @@ fn spawn(
 }
 
 /// Both families on one socket, or IPv4 alone where the system has no IPv6.
-pub(crate) fn open(port: u16) -> Result<(UdpSocket, bool), MediaStartError> {
+fn open(port: u16) -> Result<(UdpSocket, bool), MediaStartError> {
     let config = SocketConfig::default();
     let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
@@ -205,4 +205,9 @@ fn start_error(port: u16, source: io::Error) -> MediaStartError {
         io::ErrorKind::PermissionDenied => MediaStartError::PortForbidden { port },
         _ => MediaStartError::Socket { port, source },
     }
+}
+
+/// Whether the port could be had now, and whether for IPv6 as well. It is let go again.
+pub(crate) fn try_port(port: u16) -> Result<bool, MediaStartError> {
+    open(port).map(|(_, ipv6)| ipv6)
 }

@@ -13,6 +13,8 @@
 )]
 
 mod agent;
+mod backdating;
+mod doctor;
 mod http;
 mod offer;
 mod player;
@@ -22,6 +24,8 @@ mod sfu;
 mod state_dir;
 
 pub use agent::{agent, agent_to};
+pub use backdating::backdating_relay;
+pub use doctor::{Diagnosis, agent_doctor, sfu_doctor};
 pub use http::{Request, Response, exchange};
 pub use offer::Offer;
 pub use player::{Packet, Player, Watched};
