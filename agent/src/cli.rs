@@ -1,9 +1,10 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{Bitrate, Fingerprint, Size, Token, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
@@ -20,6 +21,8 @@ Examples:
       publish a recording (H.264 without B-frames), looped
   transom-agent --config transom-agent.toml --check-config
       check a file and see what would be done
+  transom-agent doctor --whip URL --source v4l2:/dev/video0
+      look for what is wrong, and say what mends it
 
 The file holds the same settings:
   whip = \"http://127.0.0.1:7080/whip/front\"
@@ -49,6 +52,10 @@ With a board, the process `transom-agent actuator` owns the output lines; the ag
 #[derive(Clone, Debug, Parser)]
 #[command(name = "transom-agent", version, after_help = EXAMPLES)]
 pub struct Cli {
+    /// What to do besides publishing.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The TOML file [default: transom-agent.toml here, then in /etc/transom]
     #[arg(long, value_name = "FILE", env = "TRANSOM_AGENT_CONFIG")]
     pub config: Option<PathBuf>,
@@ -115,6 +122,40 @@ pub struct Cli {
     pub check_config: bool,
 }
 
+impl Cli {
+    /// Understands a command line, its first word the program. The settings may
+    /// stand before `doctor` and behind it.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command().mut_args(|arg| match arg.get_id().as_str() {
+            "check_config" => arg,
+            _ => arg.global(true),
+        });
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// What to do besides publishing.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Look for what is wrong, and say what mends it.
+    ///
+    /// Checks the configuration, the way to the server (name, TCP, TLS, HTTP, the
+    /// token, UDP), clocks, camera, sound, and whether the encoder keeps up. Who
+    /// publishes meanwhile is not disturbed; a camera in use is only asked who
+    /// uses it. The status is 0 if all is well or there are warnings only, 1 if
+    /// something is wrong, 2 for a slip on the command line.
+    Doctor(DoctorOptions),
+}
+
+/// How the doctor reports.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DoctorOptions {
+    /// One JSON object in place of lines for people.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// An error of the command line in one line: what is wrong and the tip, without
 /// what may be a secret with a slip in it.
 pub fn one_line(error: &clap::Error) -> String {
@@ -152,7 +193,20 @@ fn without_secret(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    #[test]
+    fn settings_may_stand_on_either_side_of_doctor() {
+        let read =
+            |words: &[&str]| Cli::read(words.iter().map(OsString::from)).expect("a command line");
+        let before = read(&["transom-agent", "--fps", "9", "doctor", "--json"]);
+        let behind = read(&["transom-agent", "doctor", "--json", "--fps", "9"]);
+        for cli in [before, behind] {
+            assert_eq!(cli.fps, Some(9));
+            assert!(matches!(cli.command, Some(Command::Doctor(o)) if o.json));
+        }
+        let odd = ["transom-agent", "doctor", "--check-config"].map(OsString::from);
+        assert!(Cli::read(odd).is_err());
+    }
 
     #[test]
     fn the_definition_is_sound() {

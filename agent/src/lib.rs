@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod convert;
+pub mod doctor;
 pub mod encode;
 pub mod feed;
 pub mod logging;

@@ -3,16 +3,15 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use tokio::sync::watch;
 use transom_agent::actuator;
-use transom_agent::cli::{Cli, one_line};
+use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::Config;
 use transom_agent::control::Control;
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublisherConfig};
-use transom_agent::{logging, signal};
+use transom_agent::{doctor, logging, signal};
 use transom_rtc_tokio::address::AddressPolicy;
 use transom_rtc_tokio::client::Endpoint;
 
@@ -25,10 +24,13 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == actuator::COMMAND) {
         return actuator::main(words);
     }
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    if let Some(Command::Doctor(options)) = cli.command.clone() {
+        return doctor::run(&cli, &options);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

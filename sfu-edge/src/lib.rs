@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod control;
 pub mod directory;
+pub mod doctor;
 pub mod http;
 pub mod media;
 mod private_file;

@@ -2,16 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use transom_sfu::doctor;
 use transom_sfu::media;
 use transom_sfu::program;
-use transom_sfu::settings::{Cli, one_line};
+use transom_sfu::settings::{Cli, Command, one_line};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    if let Some(Command::Doctor(options)) = &cli.command {
+        return doctor::run(&cli, options);
+    }
     match program::run(&cli, media::start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -105,6 +105,19 @@ impl Secrets {
         }
     }
 
+    /// Reads the secrets in `state_dir`, and makes none: `None` before the first start.
+    pub fn load(state_dir: &Path) -> Result<Option<Self>, SecretsError> {
+        let path = state_dir.join(FILE_NAME);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                check_mode(&path)?;
+                Self::parse(&path, &text).map(Some)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(SecretsError::Unreadable { path, source }),
+        }
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, SecretsError> {
         toml::from_str(text).map_err(|e| SecretsError::Malformed {
             path: path.into(),
@@ -185,6 +198,8 @@ mod tests {
     fn the_first_start_makes_what_later_ones_find() {
         let dir = TestDir::new("secrets");
         let state = dir.path().join("deep/state");
+        assert!(Secrets::load(&state).unwrap().is_none());
+        assert!(!state.exists(), "looking makes nothing");
         let first = Secrets::load_or_create(&state).unwrap();
         let again = Secrets::load_or_create(&state).unwrap();
         assert_eq!(first.publish.reveal(), again.publish.reveal());

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use transom_rtc_doctor::forgiving::{self, Forgiven};
 
 use super::control::Control;
 use super::value::{Bitrate, Size, Token};
@@ -77,6 +78,22 @@ impl File {
             line,
             message,
         })
+    }
+
+    /// What can be understood of the file at `path`, and every mistake in it.
+    pub(super) fn examine(path: &Path) -> (Option<Self>, Vec<FileError>) {
+        let path = path.to_owned();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(source) => return (None, vec![FileError::Read { path, source }]),
+        };
+        let Forgiven { value, mistakes } = forgiving::parse(&text);
+        let mistakes = mistakes.into_iter().map(|m| FileError::Content {
+            path: path.clone(),
+            line: m.line,
+            message: m.message,
+        });
+        (value, mistakes.collect())
     }
 
     /// The line and the text of an error.

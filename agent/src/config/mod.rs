@@ -141,7 +141,41 @@ impl Config {
         Self::layer(cli, file, path.as_deref())
     }
 
+    /// The same for the doctor: every mistake, and the configuration as far as
+    /// it can be understood.
+    pub fn examine(cli: Cli) -> (Option<Self>, Vec<ConfigError>) {
+        let path = match &cli.config {
+            Some(path) => Some(path.clone()),
+            None => PLACES.iter().map(PathBuf::from).find(|path| path.exists()),
+        };
+        let (file, mistakes) = path
+            .as_deref()
+            .map_or_else(|| (Some(File::default()), Vec::new()), File::examine);
+        let mut mistakes: Vec<_> = mistakes.into_iter().map(ConfigError::from).collect();
+        let config = match file.map(|file| Self::assemble(cli, file, path.as_deref())) {
+            Some(Ok(config)) => {
+                mistakes.extend(config.problems());
+                Some(config)
+            }
+            Some(Err(mistake)) => {
+                mistakes.push(mistake);
+                None
+            }
+            None => None,
+        };
+        (config, mistakes)
+    }
+
     fn layer(cli: Cli, file: File, path: Option<&Path>) -> Result<Self, ConfigError> {
+        let config = Self::assemble(cli, file, path)?;
+        match config.problems().into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(config),
+        }
+    }
+
+    /// Layered, and not yet checked.
+    fn assemble(cli: Cli, file: File, path: Option<&Path>) -> Result<Self, ConfigError> {
         let bitrate = pick(
             cli.bitrate,
             file.video.bitrate,
@@ -177,32 +211,33 @@ impl Config {
             ),
             control: file.control.check()?,
         };
-        config.check()?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        logging::check(&self.log.value)?;
+    /// What makes no sense.
+    fn problems(&self) -> Vec<ConfigError> {
+        let mut problems = Vec::new();
+        problems.extend(logging::check(&self.log.value).err().map(ConfigError::from));
         let whip = &self.whip.value;
         if self.fingerprint.is_some() && !whip.url().is_https() {
-            return Err(ConfigError::FingerprintOverHttp(whip.clone()));
+            problems.push(ConfigError::FingerprintOverHttp(whip.clone()));
         }
         if !(1..=120).contains(&self.fps.value) {
-            return Err(ConfigError::Fps(self.fps.value));
+            problems.push(ConfigError::Fps(self.fps.value));
         }
         let (min, max) = (self.min_bitrate.value, self.bitrate.value);
         for bitrate in [min, max] {
             if !(50_000..=50_000_000).contains(&bitrate.bps()) {
-                return Err(ConfigError::Bitrate(bitrate));
+                problems.push(ConfigError::Bitrate(bitrate));
             }
         }
         if min.bps() > max.bps() {
-            return Err(ConfigError::Bounds { min, max });
+            problems.push(ConfigError::Bounds { min, max });
         }
         if !(6_000..=510_000).contains(&self.audio_bitrate.value.bps()) {
-            return Err(ConfigError::AudioBitrate(self.audio_bitrate.value));
+            problems.push(ConfigError::AudioBitrate(self.audio_bitrate.value));
         }
-        Ok(())
+        problems
     }
 
     /// The WHIP server, and how it is known.

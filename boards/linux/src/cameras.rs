@@ -28,6 +28,17 @@ pub fn list() -> Vec<CameraInfo> {
     })
 }
 
+/// The nodes of codecs in hardware (memory to memory), likewise.
+pub fn list_codecs() -> Vec<CameraInfo> {
+    list_under(Path::new("/sys/class/video4linux"), |device| {
+        let opened = contained("VIDIOC_QUERYCAP", || {
+            Device::with_path(device).and_then(|device| device.query_caps())
+        });
+        let codec = Flags::VIDEO_M2M | Flags::VIDEO_M2M_MPLANE;
+        matches!(opened, Some(Ok(c)) if c.capabilities.intersects(codec))
+    })
+}
+
 /// Whether a device with these capabilities streams pictures in one plane.
 pub(crate) fn captures(capabilities: &Capabilities) -> bool {
     capabilities

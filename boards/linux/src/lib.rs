@@ -12,5 +12,5 @@ mod contain;
 mod v4l2_camera;
 
 pub use alsa_microphone::{AlsaMicrophone, list_microphones};
-pub use cameras::list as list_cameras;
+pub use cameras::{list as list_cameras, list_codecs};
 pub use v4l2_camera::V4l2Camera;

@@ -51,6 +51,20 @@ impl V4l2Camera {
             .unwrap_or_else(|| Err(driver(device, "opening", 0)))
     }
 
+    /// The formats of `device` that the agent can use; those in steps are
+    /// narrowed to the wish. Nothing is set, and a camera in use can be asked.
+    pub fn offers(device: &str, wish: CameraWish) -> Result<Vec<CameraFormat>, CameraError> {
+        let offered = contained("VIDIOC_ENUM_FMT", || {
+            let opened = Device::with_path(device).map_err(|e| refused(device, "open", &e))?;
+            let capabilities = opened.query_caps().map_err(|_| not_a_camera(device))?;
+            match captures(&capabilities) {
+                true => offers(&opened, device, wish),
+                false => Err(not_a_camera(device)),
+            }
+        });
+        offered.unwrap_or_else(|| Err(driver(device, "VIDIOC_ENUM_FMT", 0)))
+    }
+
     fn open_uncontained(name: &str, wish: CameraWish) -> Result<Self, CameraError> {
         let device = Device::with_path(name).map_err(|e| refused(name, "open", &e))?;
         let capabilities = device.query_caps().map_err(|_| not_a_camera(name))?;

@@ -11,6 +11,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transom-boards-hal", &[]),
     ("transom-control", &[]),
     ("transom-rtc-udp", &[]),
+    ("transom-rtc-doctor", &[]),
     ("transom-rtc-dtls", &["transom-rtc-proto"]),
     ("transom-rtc-srtp", &["transom-rtc-proto"]),
     ("transom-rtc-sctp", &["transom-rtc-proto"]),
@@ -30,6 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "transom-agent",
         &[
+            "transom-rtc-doctor",
             "transom-rtc-tokio",
             // Its plain data: ids, times, codecs, events of the peer that rtc/tokio drives.
             "transom-rtc-proto",
@@ -43,6 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "transom-sfu",
         &[
+            "transom-rtc-doctor",
             "transom-rtc-udp",
             "transom-rtc-dtls",
             "transom-rtc-srtp",

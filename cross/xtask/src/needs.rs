@@ -102,6 +102,12 @@ pub(crate) const NODE: &[Package] = &[Package {
     shown_by: Sign::Program("node"),
 }];
 
+/// A clock that is years slow, for the doctors' tests.
+pub(crate) const FAKETIME: &[Package] = &[Package {
+    name: "faketime",
+    shown_by: Sign::Program("faketime"),
+}];
+
 /// What counts instructions; callgrind_control comes with it and is Perl.
 pub(crate) const VALGRIND: &[Package] = &[
     Package {

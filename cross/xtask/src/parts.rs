@@ -228,6 +228,7 @@ fn deny(_: Consent) -> Result<Count, Failure> {
 
 fn e2e(consent: Consent) -> Result<Count, Failure> {
     needs::debian(needs::BUILD, consent)?;
+    needs::debian(needs::FAKETIME, consent)?;
     end_to_end(Profile::Dev)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`client`]: the WHIP and WHEP client.
 //! - [`call`]: a session from nothing, by way of all of these.
+//! - [`reach`](mod@reach): whether the other end's candidates answer, without a session.
 //! - [`address`]: this machine's addresses, as candidates.
 //! - [`Socket`]: the one UDP socket of a peer.
 //! - [`driver`]: the task that carries datagrams, DTLS, timers and frames
@@ -17,6 +18,7 @@ pub mod call;
 pub mod client;
 mod clock;
 pub mod driver;
+pub mod reach;
 mod socket;
 
 pub use clock::Clock;

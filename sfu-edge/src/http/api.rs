@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::App;
 use super::problem::Problem;
+use crate::auth::StreamPattern;
 use crate::control::StreamReport;
 
 #[derive(Serialize)]
@@ -65,6 +66,32 @@ pub(super) async fn streams(
             .authenticate(authorization.map(HeaderValue::as_bytes))?;
         Ok(json(&Streams {
             streams: app.control.streams(grant),
+        }))
+    })
+}
+
+#[derive(Serialize)]
+struct TokenReport<'a> {
+    name: &'a str,
+    scopes: Vec<&'static str>,
+    streams: Vec<&'a str>,
+}
+
+/// `/api/token`: what the token is good for, so that who holds it can find out
+/// without trying.
+pub(super) async fn token(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    read_only(&request, || {
+        let authorization = request.headers().get(header::AUTHORIZATION);
+        let grant = app
+            .tokens
+            .authenticate(authorization.map(HeaderValue::as_bytes))?;
+        Ok(json(&TokenReport {
+            name: &grant.holder,
+            scopes: grant.scopes.iter().map(|s| s.as_str()).collect(),
+            streams: grant.streams.iter().map(StreamPattern::as_str).collect(),
         }))
     })
 }

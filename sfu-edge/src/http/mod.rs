@@ -59,6 +59,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", any(api::healthz))
         .route("/api/time", any(api::time))
         .route("/api/streams", any(api::streams))
+        .route("/api/token", any(api::token))
         .route("/whip/{stream}", any(endpoint::whip))
         .route("/whep/{stream}", any(endpoint::whep))
         .route("/whip/{stream}/{session}", any(session::whip))

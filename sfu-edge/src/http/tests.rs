@@ -376,6 +376,25 @@ async fn tokens_are_asked_for_and_explained() {
 }
 
 #[tokio::test]
+async fn a_token_tells_what_it_is_good_for() {
+    let server = Server::new();
+    let answer = server.ask("GET", "/api/token", PUBLISH).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.json(),
+        serde_json::json!({ "name": "test", "scopes": ["publish"], "streams": ["door*"] })
+    );
+    let answer = server.ask("GET", "/api/token", WATCH).await;
+    assert_eq!(answer.json()["scopes"], serde_json::json!(["watch"]));
+    server.ask("GET", "/api/token", "").await.problem(401);
+    let unknown = server
+        .ask("GET", "/api/token", "not-the-token-not-it")
+        .await;
+    unknown.problem(401);
+    server.ask("POST", "/api/token", PUBLISH).await.problem(405);
+}
+
+#[tokio::test]
 async fn what_is_not_an_offer_is_refused_by_class() {
     let server = Server::new();
     assert!(

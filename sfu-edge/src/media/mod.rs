@@ -203,3 +203,10 @@ fn start_error(port: u16, source: io::Error) -> MediaStartError {
         _ => MediaStartError::Socket { port, source },
     }
 }
+
+/// Whether the port could be had now, and whether for IPv6 as well. It is let go again.
+pub(crate) fn try_port(port: u16) -> Result<bool, MediaStartError> {
+    UdpPort::open(port)
+        .map(|opened| opened.has_v6())
+        .map_err(|e| start_error(port, e))
+}

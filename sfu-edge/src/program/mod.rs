@@ -63,7 +63,7 @@ pub enum ProgramError {
     NoCertificate,
     /// TLS does not take the certificate.
     #[error("TLS cannot be set up: {0}; check --tls-cert and --tls-key")]
-    Tls(#[from] tokio_rustls::rustls::Error),
+    Tls(#[from] rustls::Error),
     /// The system refuses what every program needs.
     #[error("cannot start: {0}")]
     System(io::Error),
@@ -267,7 +267,10 @@ fn start_log(settings: &Settings) {
         .try_init();
 }
 
-fn tokens(settings: &Settings, secrets: Option<&Secrets>) -> Result<TokenTable, ProgramError> {
+pub(crate) fn tokens(
+    settings: &Settings,
+    secrets: Option<&Secrets>,
+) -> Result<TokenTable, ProgramError> {
     let mut table = TokenTable::default();
     if let Some(secrets) = secrets {
         let own = [
@@ -321,7 +324,7 @@ fn media_config(settings: &Settings) -> MediaConfig {
     }
 }
 
-fn candidate_policy(settings: &Settings, udp_port: u16, ipv6: bool) -> CandidatePolicy {
+pub(crate) fn candidate_policy(settings: &Settings, udp_port: u16, ipv6: bool) -> CandidatePolicy {
     let mut families = settings.families.clone();
     families.retain(|f| ipv6 || *f != Family::Ipv6);
     CandidatePolicy {

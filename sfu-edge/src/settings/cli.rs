@@ -1,7 +1,8 @@
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{Advertise, Hold, HttpAddr, ListenAddr, Workers};
 
@@ -110,19 +111,60 @@ pub struct Cli {
     pub qr: bool,
 }
 
-/// What to do instead of serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
-pub enum Command {
-    /// Print the links of the running server again, with their tokens: to watch, and
-    /// for agents to publish
-    Link,
-}
-
 impl Cli {
     /// Whether the links are asked for, and nothing else.
     pub fn asks_for_links(&self) -> bool {
-        self.show_link || self.command == Some(Command::Link)
+        self.show_link || matches!(self.command, Some(Command::Link))
     }
+
+    /// Understands a command line, its first word the program. The settings may
+    /// stand before `doctor` and behind it.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command().mut_args(|arg| match arg.get_id().as_str() {
+            "check_config" | "show_link" => arg,
+            _ => arg.global(true),
+        });
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// What to do instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print the links of the running server again, with their tokens: to watch, and
+    /// for agents to publish.
+    Link,
+
+    /// Look for what is wrong, and say what mends it.
+    ///
+    /// Checks the configuration, the tokens' file, the ports (and who holds them),
+    /// the certificate, the addresses that clients are told, and what the machine
+    /// has to give. Nothing is changed; a server may run meanwhile. Run it as the
+    /// user that the server runs as. The status is 0 if all is well or there are
+    /// warnings only, 1 if something is wrong, 2 for a slip on the command line.
+    Doctor(DoctorOptions),
+}
+
+/// How the doctor examines and reports.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DoctorOptions {
+    /// One JSON object in place of lines for people.
+    #[arg(long)]
+    pub json: bool,
+
+    /// A certificate to examine (PEM, its chain behind it), such as one that a
+    /// proxy before this server uses.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub certificate: Option<PathBuf>,
+
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
+
+    /// The name that the certificate must be for [default: that of public_url].
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -138,7 +180,10 @@ Examples:
   transom-sfu --config /etc/transom/transom-sfu.toml --check-config
       See what a configuration means before a restart.
   transom-sfu link --qr
-      Print the links again, for viewers and agents, and the QR code.";
+      Print the links again, for viewers and agents, and the QR code.
+
+  transom-sfu doctor
+      Look for what is wrong, and say what mends it.";
 
 /// An error of the command line in one line: what is wrong and the tip.
 pub fn one_line(error: &clap::Error) -> String {
@@ -155,9 +200,23 @@ pub fn one_line(error: &clap::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
+
+    #[test]
+    fn settings_may_stand_on_either_side_of_doctor() {
+        let read = |words: &[&str]| Cli::read(words.iter().map(OsString::from)).unwrap();
+        let before = read(&["transom-sfu", "--udp-port", "9", "doctor", "--json"]);
+        let behind = read(&["transom-sfu", "doctor", "--json", "--udp-port", "9"]);
+        for cli in [before, behind] {
+            assert_eq!(cli.udp_port, Some(9));
+            let Some(Command::Doctor(options)) = cli.command else {
+                panic!("no doctor");
+            };
+            assert!(options.json);
+        }
+        let odd = ["transom-sfu", "doctor", "--show-link"].map(OsString::from);
+        assert!(Cli::read(odd).is_err());
+    }
 
     #[test]
     fn the_flags_hold_together() {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use transom_rtc_doctor::forgiving::{self, Forgiven};
 
 use super::{Advertise, Family, Hold, HttpAddr, ListenAddr, Workers};
 use crate::auth::{Scope, StreamPattern, Token};
@@ -167,6 +168,24 @@ impl File {
             source,
         })?;
         Self::parse(path, &text)
+    }
+
+    /// What can be understood of the file at `path`, and every mistake in it.
+    pub fn examine(path: &Path) -> (Option<Self>, Vec<FileError>) {
+        let text = match read_bounded(path) {
+            Ok(text) => text,
+            Err(source) => {
+                let path = path.into();
+                return (None, vec![FileError::Io { path, source }]);
+            }
+        };
+        let Forgiven { value, mistakes } = forgiving::parse(&text);
+        let mistakes = mistakes.into_iter().map(|m| FileError::Malformed {
+            path: path.into(),
+            line: m.line,
+            message: m.message,
+        });
+        (value, mistakes.collect())
     }
 
     /// Understands `text`, which came from `path`.

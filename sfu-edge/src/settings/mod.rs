@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-pub use cli::{Cli, Command, one_line};
+pub use cli::{Cli, Command, DoctorOptions, one_line};
 pub use file::{File, FileError, Limits, TokenEntry};
 pub use value::{Advertise, Family, Hold, HttpAddr, ListenAddr, Workers};
 
@@ -189,7 +189,49 @@ impl Settings {
         })
     }
 
+    /// The same for the doctor: every mistake, and the settings as far as they
+    /// can be understood.
+    pub fn examine(
+        cli: &Cli,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> (Option<Self>, Vec<SettingsError>) {
+        let path = match &cli.config {
+            Some(path) => Some(path.clone()),
+            None => PLACES.iter().map(PathBuf::from).find(|p| p.exists()),
+        };
+        let (file, mistakes) = path
+            .as_deref()
+            .map_or_else(|| (Some(File::default()), Vec::new()), File::examine);
+        let mut mistakes: Vec<_> = mistakes.into_iter().map(SettingsError::from).collect();
+        let settings = match file.map(|file| Self::assemble(cli, file, env)) {
+            Some(Ok(settings)) => {
+                mistakes.extend(settings.check().err());
+                Some(Self {
+                    file: path,
+                    ..settings
+                })
+            }
+            Some(Err(mistake)) => {
+                mistakes.push(mistake);
+                None
+            }
+            None => None,
+        };
+        (settings, mistakes)
+    }
+
     fn merge(
+        cli: &Cli,
+        file: File,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingsError> {
+        let settings = Self::assemble(cli, file, env)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Joined, and not yet checked.
+    fn assemble(
         cli: &Cli,
         file: File,
         env: impl Fn(&str) -> Option<String>,
@@ -237,7 +279,6 @@ impl Settings {
             limits: file.limits,
             tokens: file.tokens,
         };
-        settings.check()?;
         Ok(settings)
     }
 

@@ -13,7 +13,9 @@
 )]
 
 mod agent;
+mod backdating;
 mod clock;
+mod doctor;
 mod http;
 mod lines;
 mod offer;
@@ -26,7 +28,9 @@ mod state_dir;
 mod stolen_socket;
 
 pub use agent::{agent, agent_to};
+pub use backdating::backdating_relay;
 pub use clock::monotonic_us;
+pub use doctor::{Diagnosis, agent_doctor, sfu_doctor};
 pub use http::{Request, Response, exchange};
 pub use lines::{Edge, Lines};
 pub use offer::Offer;

@@ -43,10 +43,20 @@ impl Sfu {
 
     /// The same with a state folder that was prepared, or that another has left.
     pub fn start_in(state: StateDir, config: &str) -> Self {
+        Self::start_at(state, "127.0.0.1:0", config)
+    }
+
+    /// The same with HTTP on this address. Where that is not loopback, loopback is not offered
+    /// for media either.
+    pub fn start_on(http: &str, config: &str) -> Self {
+        Self::start_at(StateDir::new(), http, config)
+    }
+
+    fn start_at(state: StateDir, http: &str, config: &str) -> Self {
         let config = state.write("transom-sfu.toml", config);
         let mut command = sfu(state.path());
         command.arg("--config").arg(config);
-        command.args(["--http", "127.0.0.1:0", "--udp-port", "0"]);
+        command.args(["--http", http, "--udp-port", "0"]);
         let program = Program::start(command);
         let line = program.line("listening http=", Duration::from_secs(20));
         let after = |mark: &str| {

@@ -64,7 +64,7 @@ pub enum EndpointError {
 /// A WHIP or WHEP endpoint: where sessions are opened.
 #[derive(Clone)]
 pub struct Endpoint {
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
 }
 
 /// An accepted offer.

@@ -31,6 +31,7 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Most redirects followed in a row.
 const MAX_REDIRECTS: usize = 5;
 
+const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
 
 /// What all requests of an endpoint and its sessions share.
@@ -119,6 +120,16 @@ impl Client {
 }
 
 impl Client {
+    /// The same for another URL.
+    pub(super) fn with_home(&self, home: Url) -> Self {
+        Self {
+            home,
+            authorization: self.authorization.clone(),
+            tls: Arc::clone(&self.tls),
+            timeout: self.timeout,
+        }
+    }
+
     fn request(
         &self,
         method: &Method,
@@ -131,7 +142,14 @@ impl Client {
             .uri(url.target())
             .header(HOST, url.authority())
             .header(USER_AGENT, agent)
-            .header(ACCEPT, SDP)
+            .header(
+                ACCEPT,
+                if *method == Method::GET {
+                    ANYTHING
+                } else {
+                    SDP
+                },
+            )
             .header(CONNECTION, HeaderValue::from_static("close"));
         if let Some(authorization) = self
             .authorization

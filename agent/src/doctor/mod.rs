@@ -1,0 +1,129 @@
+//! `transom-agent doctor`: what is wrong around the agent, and what mends it.
+//!
+//! The checks do what the agent would do, with the same code: they read the
+//! configuration, ask the server, open the devices and encode. The way to the
+//! server is walked stage by stage, and what lies behind a stage that fails is
+//! not looked at: one fault, one failure.
+
+mod camera;
+mod configuration;
+mod device;
+mod encoder;
+mod server;
+mod sound;
+mod token;
+mod udp;
+mod video;
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use transom_rtc_doctor::{Examination, Finding, Format, machine};
+use transom_rtc_tokio::client::Endpoint;
+
+use crate::cli::{Cli, DoctorOptions};
+use crate::config::Config;
+use video::Coding;
+
+/// The kernel or a disk answers.
+const LOCAL: Duration = Duration::from_secs(5);
+/// Somebody on the network answers. Longer than what the stages allow
+/// themselves, so that each can say what it waited for.
+const NETWORK: Duration = Duration::from_secs(15);
+/// A camera's first picture, and the encoder's measurement.
+const DEVICE: Duration = Duration::from_secs(15);
+
+/// Examines, prints, and gives the exit status.
+pub fn run(cli: &Cli, options: &DoctorOptions) -> ExitCode {
+    let format = match options.json {
+        true => Format::Json,
+        false => Format::People,
+    };
+    let mut examination = Examination::new("transom-agent", env!("CARGO_PKG_VERSION"), format);
+    let asked = cli.clone();
+    let config = examination.learn("config", LOCAL, move || configuration::examine(asked));
+    examination.check("clock", LOCAL, || machine::clock(SystemTime::now()));
+    match config.flatten() {
+        Some(config) => {
+            examine_way(&mut examination, &config);
+            examine_media(&mut examination, &config);
+        }
+        None => examination.note(
+            "server",
+            Finding::skipped(
+                "what depends on the configuration is looked at once that can be read",
+            ),
+        ),
+    }
+    examination.check("heat", LOCAL, machine::heat);
+    examination.conclude()
+}
+
+/// Where to publish, as the agent itself has it.
+fn endpoint(config: &Config) -> Result<Endpoint, Finding> {
+    let endpoint = Endpoint::new(config.endpoint());
+    endpoint.map_err(|error| {
+        Finding::fail(
+            error.to_string(),
+            "correct `whip` and `token`: transom-sfu --show-link prints both",
+        )
+    })
+}
+
+/// The way to the server, stage by stage.
+fn examine_way(examination: &mut Examination, config: &Config) {
+    let endpoint = match endpoint(config) {
+        Ok(endpoint) => endpoint,
+        Err(finding) => return examination.note("server", finding),
+    };
+    let url = endpoint.url().clone();
+    let resolved = examination.learn("server-name", NETWORK, move || server::resolve(&url));
+    let Some(addresses) = resolved.flatten() else {
+        return;
+    };
+    let connected = examination.learn("server-tcp", NETWORK, move || server::connect(&addresses));
+    if connected != Some(true) {
+        return;
+    }
+    let asked = endpoint.clone();
+    let greeted = examination.learn("server-http", NETWORK, move || server::greet(&asked));
+    let Some(greeting) = greeted.flatten() else {
+        return;
+    };
+    if let Some(date) = greeting.date {
+        let compare = move || server::compare_clocks(&date);
+        examination.check("server-clock", LOCAL, compare);
+    }
+    let (asked, given) = (endpoint.clone(), config.token.is_some());
+    let granted = examination.learn("token", NETWORK, move || token::examine(&asked, given));
+    match granted.flatten() {
+        Some(ground) => {
+            examination.check("udp", NETWORK, move || udp::examine(&endpoint, ground));
+        }
+        None => examination.note(
+            "udp",
+            Finding::skipped("a trial needs a token that may publish, and a transom-sfu"),
+        ),
+    }
+}
+
+/// What is captured, and whether it can be encoded in time.
+fn examine_media(examination: &mut Examination, config: &Config) {
+    let feed = config.feed();
+    let (source, fps, size) = (feed.video.clone(), feed.fps, feed.size);
+    let coding = examination.learn("video", DEVICE, move || video::examine(&source, size, fps));
+    let audio = feed.audio.clone();
+    examination.check("sound", DEVICE, move || sound::examine(&audio));
+    match coding {
+        Some(Coding::Here(size, fps)) => {
+            let bps = feed.video_bps;
+            examination.check("encoder", DEVICE, move || encoder::examine(size, fps, bps));
+        }
+        Some(Coding::Elsewhere) => examination.note(
+            "encoder",
+            Finding::skipped("the source is H.264 already and passed through"),
+        ),
+        None => {}
+    }
+    examination.check("codecs", LOCAL, encoder::hardware);
+}

@@ -1,0 +1,45 @@
+//! Room on a disk.
+
+use std::path::Path;
+
+use crate::Finding;
+
+/// What is written is small; a full disk loses it all the same.
+const SCARCE: u64 = 16 << 20;
+
+/// Whether there is room to write where `path` is, or will be.
+pub fn disk(path: &Path) -> Finding {
+    let there = path.ancestors().find(|p| p.exists()).unwrap_or(path);
+    let stat = match rustix::fs::statvfs(there) {
+        Ok(stat) => stat,
+        Err(error) => {
+            return Finding::skipped(format!("{} cannot be asked: {error}", there.display()));
+        }
+    };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let found = format!("{} MiB free at {}", free >> 20, there.display());
+    match free {
+        _ if stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) => Finding::warn(
+            format!("{} is mounted read-only", there.display()),
+            "remount it (`sudo mount -o remount,rw`), or name a writable directory",
+        ),
+        SCARCE.. => Finding::ok(found),
+        _ => Finding::warn(
+            found,
+            "make room: `sudo du -xh / | sort -h | tail` shows what takes it",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Verdict;
+
+    #[test]
+    fn a_directory_to_be_made_is_judged_by_its_parent() {
+        let finding = disk(&std::env::temp_dir().join("not/there/yet"));
+        assert!(finding.found.contains("MiB free"), "{finding:?}");
+        assert_ne!(finding.verdict, Verdict::Fail);
+    }
+}
