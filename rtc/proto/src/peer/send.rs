@@ -311,7 +311,7 @@ impl SendSide {
     /// How long after now a report is due; `None` while nothing is sent.
     pub(super) fn report_due_after(&self) -> Option<Duration> {
         let active = || self.tracks.iter().filter(|t| t.active);
-        if active().any(|t| !t.reported) {
+        if active().any(|t| t.reports == 0) {
             return Some(FIRST_REPORT);
         }
         active().next().map(|_| report::INTERVAL)

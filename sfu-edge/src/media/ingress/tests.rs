@@ -3,6 +3,7 @@
 
 mod clients;
 mod hostile;
+mod reports;
 
 use clients::{Client, h264, opus};
 use mio::Poll;

@@ -28,7 +28,8 @@ pub(super) struct SendTrack {
     pub(super) clock: Option<ClockReference>,
     /// Something was sent since the last report.
     pub(super) active: bool,
-    pub(super) reported: bool,
+    /// Sender reports so far, as far as they are counted.
+    pub(super) reports: u8,
     /// The frames, where we packetize.
     pub(super) frames: Option<FrameQueue>,
 }
@@ -78,7 +79,7 @@ impl SendTrack {
             clock_rate: codec.codec.clock_rate(),
             clock: None,
             active: false,
-            reported: false,
+            reports: 0,
             frames: (mode == SendMode::Frames)
                 .then(|| FrameQueue::new(codec.codec, max_payload, first_seq)),
         })
@@ -96,7 +97,7 @@ impl SendTrack {
             return None;
         }
         let clock = self.clock?;
-        self.reported = true;
+        self.reports = self.reports.saturating_add(1);
         let elapsed = now.since(clock.at);
         let units = elapsed.as_micros() * u128::from(self.clock_rate) / 1_000_000;
         #[allow(clippy::cast_possible_truncation)] // the clock wraps

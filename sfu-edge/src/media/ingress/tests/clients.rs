@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use transom_rtc_proto::ice::{Candidate, IceCredentials, IceRole, Path};
 use transom_rtc_proto::id::{MediaTime, Ssrc};
-use transom_rtc_proto::peer::{Frame, Peer, PeerConfig, Received, RtpInfo, TrackId};
+use transom_rtc_proto::peer::{Event, Frame, Peer, PeerConfig, Received, RtpInfo, TrackId};
 use transom_rtc_proto::port::{DtlsEvent, DtlsRole, Srtp, SrtpFactory, SrtpKey, SrtpProfile};
 use transom_rtc_proto::rtp::{PacketKind, classify};
 use transom_rtc_proto::sdp::{
@@ -84,6 +84,8 @@ pub(super) struct Client {
     /// The picture as it came.
     pub(super) video: Vec<RtpInfo>,
     video_track: TrackId,
+    /// When a sender report of the picture came.
+    pub(super) clocked: Vec<Instant>,
     /// Payload types, by kind.
     pts: Vec<(MediaKind, u8)>,
     /// Opens and seals anew what leaves under another source.
@@ -204,6 +206,7 @@ impl Client {
             session: setup.session,
             video: Vec::new(),
             video_track: TrackId(at.expect("a picture") as u8),
+            clocked: Vec::new(),
             pts,
             change: None,
             dead: false,
@@ -250,7 +253,11 @@ impl Client {
             self.peer.handle_timeout(now);
         }
         while self.peer.poll_dtls(now).is_some() {}
-        while self.peer.poll_event().is_some() {}
+        while let Some(event) = self.peer.poll_event() {
+            let is_clock =
+                matches!(event, Event::SenderReport { track, .. } if track == self.video_track);
+            self.clocked.extend(is_clock.then_some(now));
+        }
         let mut datagrams = Vec::new();
         let mut buf = Vec::new();
         while let Some(sent) = self.peer.poll_transmit(now, &mut buf, 1) {
