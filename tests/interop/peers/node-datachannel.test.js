@@ -2,13 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import nodeDataChannel from 'node-datachannel';
 import { Program } from './program.js';
-
-// It passes or hangs by chance: sometimes libdatachannel's close() says no goodbye, sometimes its
-// threads wait for Node's. Until it is known whose fault that is, it runs by wish only.
-const wanted = process.env.TRANSOM_INTEROP_LIBDATACHANNEL === '1';
-const skip = wanted ? false : 'NOT RUN: unsteady; TRANSOM_INTEROP_LIBDATACHANNEL=1 runs it';
-const nodeDataChannel = wanted ? (await import('node-datachannel')).default : undefined;
 
 const gathered = (pc) =>
   new Promise((resolve) => {
@@ -28,7 +23,7 @@ const within = (promise, what) => {
 
 const opened = (channel) => new Promise((resolve) => channel.onOpen(resolve));
 
-test('libdatachannel offers data channels', { skip }, async () => {
+test('libdatachannel offers data channels', async () => {
   const pc = new nodeDataChannel.PeerConnection('us', { iceServers: [] });
   const program = new Program('answer');
   const offer = gathered(pc);
@@ -53,7 +48,7 @@ test('libdatachannel offers data channels', { skip }, async () => {
   await program.finish();
 });
 
-test('libdatachannel answers', { skip }, async () => {
+test('libdatachannel answers', async () => {
   const pc = new nodeDataChannel.PeerConnection('us', { iceServers: [] });
   const channels = [];
   pc.onDataChannel((channel) => {
@@ -71,4 +66,4 @@ test('libdatachannel answers', { skip }, async () => {
   pc.close();
 });
 
-test.after(() => nodeDataChannel?.cleanup());
+test.after(() => nodeDataChannel.cleanup());
