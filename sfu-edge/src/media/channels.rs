@@ -1,14 +1,13 @@
 //! Data channels of the peers: what comes of them, and what is sent to them.
 //!
 //! Whatever worker has a peer, what it says comes to the ingress thread in a
-//! [`ChannelNote`], and there to the [`Relay`], which sees all peers and decides.
+//! [`ChannelNote`], and there to the [`Relay`](super::relay::Relay), which sees all peers and decides.
 //! What the relay sends goes to the worker of the peer it is for.
 //!
 //! Notes go up a queue without a bound of its own, so that a [`Gauge`] counts
 //! the bytes in it: past its bound messages are dropped, the newest first, and
 //! counted.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -16,7 +15,6 @@ use transom_rtc_proto::channel::{
     ChannelEvent, ChannelId, ChannelLimits, ChannelSendError, MessageKind,
 };
 use transom_rtc_proto::peer::Peer;
-use transom_rtc_proto::time::Instant;
 
 use super::api::{SessionId, StreamKey};
 
@@ -31,8 +29,6 @@ pub(super) const LIMITS: ChannelLimits = ChannelLimits {
 const MAX_WAITING: usize = 1 << 20;
 /// What a message costs besides its bytes.
 const OVERHEAD: usize = 128;
-/// Messages that the relay may have to be sent; more are dropped.
-const MAX_OUTGOING: usize = 256;
 
 /// Whose channel it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +39,8 @@ pub(super) struct Speaker {
     pub(super) stream: StreamKey,
     /// The stream's agent, or one that wants to be; else a viewer.
     pub(super) publisher: bool,
+    /// A viewer whose token has the drive scope.
+    pub(super) may_drive: bool,
 }
 
 /// Something happened on a channel of a peer.
@@ -78,70 +76,8 @@ pub(super) struct Outgoing {
     pub(super) kind: MessageKind,
     /// Shared, where several get the same.
     pub(super) data: Arc<[u8]>,
-}
-
-/// Decides what becomes of what peers say. There is one, with the ingress thread.
-///
-/// For now nobody is answered: messages are counted and dropped. What is to be
-/// relayed to whom is decided in [`Relay::on_message`] and its neighbours, which
-/// call [`Relay::send`].
-#[derive(Debug, Default)]
-pub(super) struct Relay {
-    outgoing: VecDeque<Outgoing>,
-    /// Messages that went nowhere.
-    pub(super) dropped: u64,
-}
-
-impl Relay {
-    /// A peer opened a channel.
-    pub(super) fn on_opened(&mut self, _now: Instant, speaker: Speaker, label: &str) {
-        tracing::debug!(session = %speaker.session, label, "data channel opened");
-    }
-
-    /// A peer said something.
-    pub(super) fn on_message(&mut self, _now: Instant, speaker: Speaker, message: Message<'_>) {
-        let (label, len) = (message.label, message.data.len());
-        tracing::trace!(session = %speaker.session, label, len, kind = ?message.kind, "message of no use");
-        self.dropped += 1;
-    }
-
-    /// A channel was closed.
-    pub(super) fn on_closed(&mut self, _now: Instant, speaker: Speaker, label: &str) {
-        tracing::debug!(session = %speaker.session, label, "data channel closed");
-    }
-
-    /// The peer of this key is gone, and its channels with it.
-    pub(super) fn on_gone(&mut self, _now: Instant, key: u32) {
-        self.outgoing.retain(|o| o.key != key);
-    }
-
-    /// Queues a message for a peer.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is relayed yet"))]
-    pub(super) fn send(&mut self, outgoing: Outgoing) {
-        if self.outgoing.len() < MAX_OUTGOING {
-            self.outgoing.push_back(outgoing);
-        } else {
-            self.dropped += 1;
-        }
-    }
-
-    /// The next message to be sent.
-    pub(super) fn poll_send(&mut self) -> Option<Outgoing> {
-        self.outgoing.pop_front()
-    }
-
-    /// Takes a note of a world's.
-    pub(super) fn handle_note(&mut self, now: Instant, note: &ChannelNote) {
-        let (speaker, label) = (note.speaker, &*note.label);
-        match &note.what {
-            Happening::Opened => self.on_opened(now, speaker, label),
-            Happening::Closed => self.on_closed(now, speaker, label),
-            Happening::Message { kind, data } => {
-                let kind = *kind;
-                self.on_message(now, speaker, Message { label, kind, data });
-            }
-        }
-    }
+    /// One that waits for the same channel is replaced by it.
+    pub(super) newest: bool,
 }
 
 /// The open channels of one peer, by name.
@@ -249,22 +185,5 @@ mod tests {
         assert!(gauge.take(&message));
         assert_eq!(gauge.take_dropped(), 100 - taken as u64);
         assert_eq!(gauge.take_dropped(), 0);
-    }
-
-    #[test]
-    fn the_relay_has_a_bound_and_forgets_who_is_gone() {
-        let mut relay = Relay::default();
-        for key in 0..300 {
-            relay.send(Outgoing {
-                key: key % 2,
-                label: "control".into(),
-                kind: MessageKind::Text,
-                data: Arc::default(),
-            });
-        }
-        assert_eq!(relay.dropped, 44);
-        relay.on_gone(Instant::default(), 0);
-        let left = std::iter::from_fn(|| relay.poll_send());
-        assert_eq!(left.map(|o| o.key).collect::<Vec<_>>(), [1; 128]);
     }
 }

@@ -16,11 +16,11 @@ use transom_rtc_proto::sdp::MediaKind;
 use transom_rtc_proto::time::Instant;
 
 use super::api::{GoneReason, MediaEvent, PeerSetup, SessionId, SessionState, StreamKey};
-use super::channels::Relay;
 use super::demux::Demux;
 use super::egress::Egress;
 use super::link::{Link, Note, Order, Parcel, WorkerEnded};
 use super::registry::{Entry, Registry};
+use super::relay::Relay;
 use super::slab::SlabPool;
 use super::subscription::MAX_CATCH_UP_AGE;
 use super::turn::{Turn, flush};
@@ -205,7 +205,8 @@ impl Ingress {
                 }
             }
             Note::Gone { key } => {
-                self.relay.on_gone(now, key);
+                self.relay.on_gone(key);
+                self.send_relayed();
                 self.forget(key);
             }
             Note::Channel(note) => {
@@ -297,6 +298,9 @@ impl Ingress {
         self.fan_out(now, |egress| flush(egress, &sockets));
         turn.finish(now, &mut self.world);
         self.settle(now);
+        if let Some(dropped) = self.relay.poll_dropped(now) {
+            tracing::warn!("messages of data channels dropped: {dropped}");
+        }
         self.ring(turn)
     }
 

@@ -28,6 +28,7 @@ mod peers;
 mod published;
 mod rate;
 mod registry;
+mod relay;
 mod seq_map;
 mod slab;
 mod stream;

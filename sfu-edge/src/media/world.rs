@@ -168,6 +168,7 @@ impl World {
             stream: setup.stream,
             name: setup.name,
             role,
+            may_drive: setup.may_drive,
             media_path: None,
             stats: setup.stats,
             rate: Rate::default(),

@@ -74,6 +74,7 @@ impl World {
                 session: slot.session,
                 stream: slot.stream,
                 publisher: slot.is_publisher(),
+                may_drive: slot.may_drive,
             };
             let note = ChannelNote {
                 speaker,
