@@ -101,7 +101,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "interop",
-        about: "data channels with Chromium, Firefox, libdatachannel and aiortc, both ways",
+        about: "data channels with Chromium, Firefox and aiortc, both ways",
         full: false,
         run: interop,
     },

@@ -40,7 +40,12 @@ pub(super) fn examine(
 pub(super) fn examine_own(state_dir: &Path, now: SystemTime) -> Finding {
     const AGAIN: &str =
         "start transom-sfu: it makes another, and the agents are to be paired again";
-    match OwnCertificate::find(state_dir) {
+    // What is wrong with the directory itself is for the check of the state to say.
+    let found = match state_dir.is_dir() {
+        true => OwnCertificate::find(state_dir),
+        false => Ok(None),
+    };
+    match found {
         Ok(None) => Finding::skipped(
             "none is served: --lan makes one, --certificate FILE --key FILE examines another's",
         ),

@@ -52,7 +52,11 @@ fn examine(examination: &mut Examination, settings: Settings, options: &DoctorOp
     let dir = settings.state_dir.clone();
     examination.check("disk", BOUND, move || machine::disk(&dir));
     let http = settings.http;
-    examination.check("http-port", BOUND, move || ports::http(http));
+    examination.check("http-port", BOUND, move || ports::http(http, "--http"));
+    let (listen, lan) = (settings.listen.clone(), settings.lan);
+    if lan || !listen.is_empty() {
+        examination.check("listen-port", BOUND, move || ports::others(&listen, lan));
+    }
     let udp_port = settings.udp_port;
     examination.check("udp-port", BOUND, move || ports::udp(udp_port));
     examination.check("udp-socket", BOUND, ports::socket);

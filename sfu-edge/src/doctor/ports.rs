@@ -1,5 +1,5 @@
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use transom_rtc_doctor::Finding;
 use transom_rtc_doctor::machine::{Holder, Transport, holders_of_port, list_holders};
@@ -7,31 +7,47 @@ use transom_rtc_udp::SocketConfig;
 
 use crate::media;
 use crate::media::api::MediaStartError;
+use crate::settings::LAN;
 
 /// What the kernel calls us.
 const OURS: &str = "transom-sfu";
 
-/// Whether HTTP can listen.
-pub(super) fn http(addr: SocketAddr) -> Finding {
+/// Whether HTTP can listen where `flag` says.
+pub(super) fn http(addr: SocketAddr, flag: &str) -> Finding {
     match TcpListener::bind(addr) {
         Ok(_) if addr.port() == 0 => Finding::ok("left to the system: a free one at the start"),
         Ok(_) => Finding::ok(format!("{addr} is free")),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             let holders = holders_of_port(Transport::Tcp, addr.port());
-            held(&addr.to_string(), &holders, "--http")
+            held(&addr.to_string(), &holders, flag)
         }
         Err(error) => match error.kind() {
             io::ErrorKind::AddrNotAvailable => Finding::fail(
                 format!("no interface of this machine has {}", addr.ip()),
-                "give an address of this machine with --http (`ip address` lists them)",
+                format!("give an address of this machine with {flag} (`ip address` lists them)"),
             ),
             io::ErrorKind::PermissionDenied => Finding::fail(
                 format!("no permission to listen on {addr}"),
-                "choose a port above 1023 with --http",
+                format!("choose a port above 1023 with {flag}"),
             ),
-            _ => Finding::fail(format!("{addr}: {error}"), "choose another with --http"),
+            _ => Finding::fail(
+                format!("{addr}: {error}"),
+                format!("choose another with {flag}"),
+            ),
         },
     }
+}
+
+/// The addresses besides: those of `--listen`, and with `--lan` all.
+pub(super) fn others(listen: &[SocketAddr], lan: bool) -> Vec<Finding> {
+    let mut findings: Vec<_> = listen.iter().map(|addr| http(*addr, "--listen")).collect();
+    if lan {
+        let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, LAN.port()));
+        let has_v6 = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+        let other = "--listen ADDRESS:PORT in place of --lan";
+        findings.push(http(if has_v6 { LAN } else { v4 }, other));
+    }
+    findings
 }
 
 /// Whether media can be received.
@@ -165,7 +181,7 @@ mod tests {
     #[test]
     fn an_address_of_another_machine_is_told() {
         // 192.0.2.0/24 is nobody's (RFC 5737).
-        let finding = http(([192, 0, 2, 1], 0).into());
+        let finding = http(([192, 0, 2, 1], 0).into(), "--http");
         assert_eq!(finding.verdict, Verdict::Fail);
         assert!(finding.found.contains("192.0.2.1"), "{finding:?}");
     }

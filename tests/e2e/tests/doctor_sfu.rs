@@ -55,6 +55,24 @@ fn the_http_port_is_held_by_another_program() {
 }
 
 #[test]
+fn a_further_port_is_held_by_another_program() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let further = taken.local_addr().expect("its address").to_string();
+    let state = StateDir::new();
+    let mut command = sfu_doctor(state.path());
+    command.args([
+        "--http",
+        "127.0.0.1:0",
+        "--udp-port",
+        "0",
+        "--listen",
+        &further,
+    ]);
+    let us = format!("(pid {})", std::process::id());
+    Diagnosis::of(command).fails("listen-port", &us, "--listen");
+}
+
+#[test]
 fn the_udp_port_is_held_by_another_program() {
     let taken = UdpSocket::bind("[::]:0")
         .or_else(|_| UdpSocket::bind("0.0.0.0:0"))

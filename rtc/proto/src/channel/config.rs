@@ -11,7 +11,7 @@ pub struct ChannelConfig {
     /// (`negotiated: true` in a browser): nothing is said over the wire.
     pub negotiated: Option<StreamId>,
     /// Bytes not yet acknowledged at which
-    /// [`ChannelBufferedLow`](crate::peer::Event::ChannelBufferedLow) is due.
+    /// [`BufferedLow`](super::ChannelEvent::BufferedLow) is due.
     pub buffered_low: usize,
 }
 

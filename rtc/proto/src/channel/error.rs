@@ -26,7 +26,7 @@ pub enum ChannelSendError {
     /// There is no such channel, or not any more.
     #[error("no such data channel")]
     NoChannel,
-    /// The channel is not open yet: wait for `ChannelOpened`.
+    /// The channel is not open yet: wait for `Opened`.
     #[error("the data channel is not open yet")]
     NotOpen,
     /// Larger than the other end takes.
@@ -38,7 +38,7 @@ pub enum ChannelSendError {
         max: usize,
     },
     /// Too much waits to be acknowledged: leave it out, or try again after
-    /// `ChannelBufferedLow`.
+    /// `BufferedLow`.
     #[error("the data channel is full")]
     WouldBlock,
 }
