@@ -44,11 +44,43 @@ static ASSETS: &[Asset] = &[
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/drive.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/hold.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/joystick.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/keys.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("control/operator.js", "")
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/panel.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/robot.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/time.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("control/wire.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/words.js", "")
     },
     Asset {
         kind: SCRIPT,
