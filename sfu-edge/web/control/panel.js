@@ -80,13 +80,11 @@ export class DrivePanel {
   }
 
   #steered() {
-    const { x, y } = this.#joystick.knob;
-    const held = this.#joystick.axes !== null;
-    const keys = held ? null : this.#keys.axes;
-    const knob = el('knob');
-    knob.style.setProperty('--x', keys ? -Math.sign(keys.angular) : x);
-    knob.style.setProperty('--y', keys ? -Math.sign(keys.linear) : y);
-    el('stick').classList.toggle('held', held || keys !== null);
+    const keys = this.#joystick.axes === null ? this.#keys.axes : null;
+    const { x, y } = keys ? knobOf(keys) : this.#joystick.knob;
+    el('knob').style.setProperty('--x', x);
+    el('knob').style.setProperty('--y', y);
+    el('stick').classList.toggle('held', (this.#joystick.axes ?? keys) !== null);
     this.#drive.steer();
   }
 
@@ -176,6 +174,13 @@ export class DrivePanel {
     document.body.classList.toggle('with-robot', robot);
     document.body.classList.toggle('may-drive', robot && drives);
   }
+}
+
+// Where the stick would be for what the keys say.
+function knobOf({ linear, angular }) {
+  const [x, y] = [-Math.sign(angular), -Math.sign(linear)];
+  const way = Math.max(1, Math.hypot(x, y));
+  return { x: x / way, y: y / way };
 }
 
 // Only what changed: a live region says it again otherwise.

@@ -56,13 +56,14 @@ export function describe({ phase, reason, refused, reportAgeMs, limitMs, linked,
   }
 }
 
-// Where the robot is, for people.
+// Where the robot is and what it does, for people, in two lines.
 export function place({ xMm, yMm, headingMrad, batteryMv, axes }) {
   const meters = (mm) => (mm / 1000).toFixed(2).replace('-', '−');
   const degrees = Math.round((headingMrad * 180) / 1000 / Math.PI);
-  const parts = [`${meters(xMm)} m ahead`, `${meters(yMm)} m left`, `${String(degrees).replace('-', '−')}°`, speed(axes)];
-  if (batteryMv > 0) parts.push(`${(batteryMv / 1000).toFixed(1)} V`);
-  return parts.join(' · ');
+  const where = `${meters(xMm)} m ahead · ${meters(yMm)} m left`;
+  const how = [`${String(degrees).replace('-', '−')}°`, speed(axes)];
+  if (batteryMv > 0) how.push(`${(batteryMv / 1000).toFixed(1)} V`);
+  return `${where}\n${how.join(' · ')}`;
 }
 
 function speed({ linear, angular }) {

@@ -74,6 +74,8 @@ scenario('keys drive it, and all that lets go of them stops it', async (stage) =
     },
     'a click on Stop': () => page.locator('#stop').click(),
   };
+  await page.keyboard.press('Escape');
+  await phase(page, 'stopped');
   for (const [what, end] of Object.entries(ends)) {
     await arm(page);
     const since = monotonic();
