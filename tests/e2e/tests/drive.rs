@@ -67,10 +67,10 @@ impl Scene {
     /// When it lost power, and when the robot had obeyed its last command before.
     fn stands(&self) -> (u64, u64) {
         let stands = self.lines.wait_for_power(false, SOON);
-        let moves = self.lines.edges("left").into_iter();
+        let moves = self.lines.edges("left");
         let last = moves
-            .filter(|edge| edge.value != 0 && edge.at <= stands)
-            .last();
+            .iter()
+            .rfind(|edge| edge.value != 0 && edge.at <= stands);
         (stands, last.expect("it moved").at)
     }
 

@@ -174,6 +174,7 @@ impl Room {
                 begins = true;
                 tracing::info!(session = %speaker.session, lease = self.lease.0, "drives");
             }
+            (_, Order::Ping) => return Err(DropReason::IdlePing),
             _ => return Err(DropReason::NotHolder),
         }
         let mut data = data.to_vec();

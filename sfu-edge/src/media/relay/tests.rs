@@ -176,10 +176,12 @@ fn the_first_that_arms_drives_and_others_do_not() {
     assert_eq!((armed.lease, armed.source), (Lease(1), Source(0x0101_0101)));
     scene.says(2, &arm(1));
     scene.says(2, &setpoint(2));
+    scene.says(2, &command(3, Order::Ping));
     scene.says(3, &arm(1));
     scene.says(3, &stop(2));
     assert_eq!(scene.device_gets(), []);
     assert_eq!(scene.count(DropReason::NotHolder), 3);
+    assert_eq!(scene.count(DropReason::IdlePing), 1);
     assert_eq!(scene.count(DropReason::NoDriveScope), 2);
     scene.says(1, &setpoint(3));
     assert_eq!(scene.device_gets(), [(1, 1, 3)]);
