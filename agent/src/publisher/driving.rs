@@ -86,6 +86,9 @@ impl Driving {
                 let before = self.open.len();
                 self.open.retain(|(id, _)| *id != channel);
                 if self.open.len() < before {
+                    tracing::info!(
+                        "a control channel was closed: no commands until the next session"
+                    );
                     self.link.operator_lost();
                 }
             }

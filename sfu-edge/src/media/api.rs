@@ -334,6 +334,8 @@ pub struct Media {
     pub fingerprint: sdp::Fingerprint,
     /// Whether it receives and sends IPv6 as well.
     pub ipv6: bool,
+    /// What became of messages on data channels.
+    pub relayed: Arc<super::relay::RelayStats>,
     /// Ends when the thread has ended.
     pub thread: std::thread::JoinHandle<()>,
 }

@@ -3,6 +3,7 @@
 
 mod clients;
 mod hostile;
+mod relayed;
 
 use clients::{Client, h264, opus};
 use mio::Poll;
@@ -95,6 +96,7 @@ impl Town {
                 publishers,
                 policy,
                 gauge.clone(),
+                Arc::default(),
             )
         };
         let (mut links, mut workers) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
 use transom_control::{Channel, Order};
 use transom_rtc_proto::time::Instant;
 
-use super::counters::Reason;
+use super::counters::DropReason;
 use super::pace::Pace;
 use crate::media::channels::Speaker;
 
@@ -18,8 +18,9 @@ const REPORTS: u32 = 200;
 #[derive(Debug)]
 pub(super) struct Party {
     pub(super) speaker: Speaker,
-    control: bool,
-    reliable: bool,
+    /// How many channels of each label it has open.
+    control: u8,
+    reliable: u8,
     setpoints: Pace,
     others: Pace,
     stops: Pace,
@@ -30,8 +31,8 @@ impl Party {
     pub(super) const fn new(now: Instant, speaker: Speaker) -> Self {
         Self {
             speaker,
-            control: false,
-            reliable: false,
+            control: 0,
+            reliable: 0,
             setpoints: Pace::new(now, SETPOINTS),
             others: Pace::new(now, OTHERS),
             stops: Pace::new(now, STOPS),
@@ -40,34 +41,40 @@ impl Party {
     }
 
     pub(super) const fn open(&mut self, channel: Channel) {
-        *self.channel(channel) = true;
+        let count = self.channel(channel);
+        *count = count.saturating_add(1);
     }
 
     pub(super) const fn close(&mut self, channel: Channel) {
-        *self.channel(channel) = false;
+        let count = self.channel(channel);
+        *count = count.saturating_sub(1);
     }
 
     pub(super) const fn is_open(&self, channel: Channel) -> bool {
-        match channel {
+        let count = match channel {
             Channel::Control => self.control,
             Channel::Reliable => self.reliable,
-        }
+        };
+        count > 0
     }
 
-    pub(super) fn take(&mut self, now: Instant, order: &Order) -> Result<(), Reason> {
+    pub(super) fn take(&mut self, now: Instant, order: &Order) -> Result<(), DropReason> {
         let pace = match order {
             Order::Setpoint { .. } => &mut self.setpoints,
             Order::Stop { .. } => &mut self.stops,
             Order::Arm { .. } | Order::Disarm { .. } | Order::Ping => &mut self.others,
         };
-        pace.take(now).then_some(()).ok_or(Reason::TooMany)
+        pace.take(now).then_some(()).ok_or(DropReason::TooMany)
     }
 
-    pub(super) fn take_report(&mut self, now: Instant) -> Result<(), Reason> {
-        self.reports.take(now).then_some(()).ok_or(Reason::TooMany)
+    pub(super) fn take_report(&mut self, now: Instant) -> Result<(), DropReason> {
+        self.reports
+            .take(now)
+            .then_some(())
+            .ok_or(DropReason::TooMany)
     }
 
-    const fn channel(&mut self, channel: Channel) -> &mut bool {
+    const fn channel(&mut self, channel: Channel) -> &mut u8 {
         match channel {
             Channel::Control => &mut self.control,
             Channel::Reliable => &mut self.reliable,

@@ -1,3 +1,6 @@
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use transom_control::{
     Axes, Epoch, KernelConfig, Lease, Order, ReportKind, Seq, Source, Stamp, State, StopReason,
 };
@@ -66,8 +69,12 @@ fn stop(seq: u32) -> Vec<u8> {
 }
 
 fn beacon(lease: u32) -> Vec<u8> {
+    report(lease, State::Disarmed)
+}
+
+fn report(lease: u32, state: State) -> Vec<u8> {
     let report = Report {
-        state: State::Disarmed,
+        state,
         lease: Lease(lease),
         epoch: Epoch(0),
         stamp: Stamp::from_micros(5),
@@ -112,6 +119,23 @@ impl Scene {
         }
     }
 
+    fn gone(&mut self, key: u32) {
+        self.relay.handle_gone(self.now, key);
+    }
+
+    /// Lets time pass, and tells what the device gets meanwhile.
+    fn wait(&mut self, ms: u64) -> Vec<(u8, u32, u32)> {
+        let until = self.now + Duration::from_millis(ms);
+        while let Some(at) = self.relay.poll_timeout().filter(|at| *at <= until) {
+            assert!(at >= self.now);
+            self.now = at;
+            self.relay.handle_timeout(at);
+            assert!(self.relay.poll_timeout().is_none_or(|next| next > at));
+        }
+        self.now = until;
+        self.device_gets()
+    }
+
     fn says_on(&mut self, key: u32, label: &str, data: &[u8]) {
         let (kind, data) = (MessageKind::Binary, data.to_vec());
         self.note(key, label, Happening::Message { kind, data });
@@ -136,8 +160,8 @@ impl Scene {
         commands.collect()
     }
 
-    fn count(&self, reason: Reason) -> u64 {
-        self.relay.counters.of(reason)
+    fn count(&self, reason: DropReason) -> u64 {
+        self.relay.stats.dropped(reason)
     }
 }
 
@@ -152,11 +176,13 @@ fn the_first_that_arms_drives_and_others_do_not() {
     assert_eq!((armed.lease, armed.source), (Lease(1), Source(0x0101_0101)));
     scene.says(2, &arm(1));
     scene.says(2, &setpoint(2));
+    scene.says(2, &command(3, Order::Ping));
     scene.says(3, &arm(1));
     scene.says(3, &stop(2));
     assert_eq!(scene.device_gets(), []);
-    assert_eq!(scene.count(Reason::NotHolder), 3);
-    assert_eq!(scene.count(Reason::Scope), 2);
+    assert_eq!(scene.count(DropReason::NotHolder), 3);
+    assert_eq!(scene.count(DropReason::IdlePing), 1);
+    assert_eq!(scene.count(DropReason::NoDriveScope), 2);
     scene.says(1, &setpoint(3));
     assert_eq!(scene.device_gets(), [(1, 1, 3)]);
 }
@@ -169,10 +195,10 @@ fn a_holder_that_is_lost_leaves_a_stop_and_a_higher_lease() {
         assert_eq!(scene.device_gets(), [(2, 42, 1)]);
         match closes {
             true => scene.note(1, "control-reliable", Happening::Closed),
-            false => scene.relay.on_gone(1),
+            false => scene.gone(1),
         }
         assert_eq!(scene.device_gets(), [(4, 43, 1), (4, 43, 1)]);
-        scene.relay.on_gone(1);
+        scene.gone(1);
         assert_eq!(scene.device_gets(), []);
         scene.says(2, &arm(1));
         assert_eq!(scene.device_gets(), [(2, 44, 1)]);
@@ -204,7 +230,7 @@ fn reports_go_to_all_viewers_by_their_channel() {
     scene.says(1, &beacon(0));
     scene.says(DEVICE, &arm(1));
     assert_eq!(scene.sent().len(), 0);
-    assert_eq!(scene.count(Reason::Malformed), 2);
+    assert_eq!(scene.count(DropReason::Malformed), 2);
 }
 
 #[test]
@@ -212,9 +238,9 @@ fn a_device_that_comes_anew_is_nobodys() {
     let mut scene = Scene::new(0);
     scene.says(1, &arm(1));
     scene.sent();
-    scene.relay.on_gone(DEVICE);
+    scene.gone(DEVICE);
     scene.says(1, &setpoint(2));
-    assert_eq!(scene.count(Reason::NoDevice), 1);
+    assert_eq!(scene.count(DropReason::NoDevice), 1);
     scene.open(DEVICE);
     scene.says(1, &arm(3));
     assert_eq!(scene.device_gets(), []);
@@ -233,7 +259,7 @@ fn only_the_newest_setpoint_waits() {
         scene.says(1, &setpoint(seq));
     }
     assert_eq!(scene.device_gets(), [(2, 1, 1), (1, 1, 9)]);
-    assert_eq!(scene.count(Reason::Superseded), 7);
+    assert_eq!(scene.count(DropReason::Superseded), 7);
 }
 
 #[test]
@@ -248,8 +274,8 @@ fn floods_are_bounded_and_use_up_no_stop() {
     let gets = scene.device_gets();
     assert_eq!(gets.last(), Some(&(4, 1, 2000)));
     assert_eq!(gets.iter().filter(|(kind, ..)| *kind == 5).count(), 19);
-    assert_eq!(scene.count(Reason::TooMany), 1998 - 19 + 1998 - 100);
-    scene.now += std::time::Duration::from_millis(100);
+    assert_eq!(scene.count(DropReason::TooMany), 1998 - 19 + 1998 - 100);
+    scene.now += Duration::from_millis(100);
     scene.says(1, &command(3000, Order::Ping));
     assert_eq!(scene.device_gets().len(), 1);
 }
@@ -273,8 +299,17 @@ fn what_is_odd_is_dropped_and_counted() {
     scene.says(1, &stop(2));
     assert_eq!(scene.device_gets(), [(4, u32::MAX, 2)]);
     let count = |reason| scene.count(reason);
-    assert_eq!((count(Reason::Label), count(Reason::TooLong)), (1, 2));
-    assert_eq!((count(Reason::Malformed), count(Reason::NoLease)), (3, 1));
+    assert_eq!(
+        (
+            count(DropReason::UnknownChannel),
+            count(DropReason::TooLong)
+        ),
+        (1, 2)
+    );
+    assert_eq!(
+        (count(DropReason::Malformed), count(DropReason::NoLease)),
+        (3, 1)
+    );
     let told = scene.relay.poll_dropped(scene.now).expect("losses");
     assert!(told.contains("too_long=2"), "{told}");
     assert_eq!(scene.relay.poll_dropped(scene.now), None);
@@ -285,8 +320,106 @@ fn who_is_gone_leaves_nothing() {
     let mut scene = Scene::new(0);
     scene.says(1, &arm(1));
     for key in [1, 2, 3, DEVICE] {
-        scene.relay.on_gone(key);
+        scene.gone(key);
     }
-    assert!(scene.relay.parties.is_empty() && scene.relay.rooms.is_empty());
+    assert!(scene.relay.is_empty());
+    assert_eq!(scene.relay.poll_timeout(), None);
     assert_eq!(scene.sent(), []);
+}
+
+#[test]
+fn the_lease_is_free_to_take_while_nobody_drives() {
+    let mut scene = Scene::new(0);
+    scene.says(1, &arm(1));
+    // Its answer is on the way.
+    scene.says(2, &arm(1));
+    scene.says(DEVICE, &report(1, State::Armed));
+    scene.sent();
+    scene.wait(60_000);
+    scene.says(2, &arm(2));
+    assert_eq!(scene.count(DropReason::NotHolder), 2);
+    scene.says(DEVICE, &report(1, State::Stopped(StopReason::Stale)));
+    scene.sent();
+    scene.says(2, &arm(3));
+    scene.says(1, &setpoint(2));
+    assert_eq!(scene.device_gets(), [(2, 2, 3)]);
+    assert_eq!(scene.relay.holder(STREAM), Some(2));
+    // And back, once that one is at rest for as long as an arm takes.
+    scene.says(DEVICE, &report(2, State::Stopped(StopReason::Replaced)));
+    scene.sent();
+    scene.says(1, &arm(3));
+    assert_eq!(scene.device_gets(), []);
+    scene.wait(2000);
+    scene.says(1, &arm(4));
+    assert_eq!(scene.device_gets(), [(2, 3, 4)]);
+    assert_eq!(scene.relay.stats.leases.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn a_stop_of_ours_is_repeated_until_a_report_confirms_it() {
+    let mut scene = Scene::new(0);
+    scene.says(1, &arm(1));
+    scene.gone(1);
+    assert_eq!(scene.device_gets().len(), 3);
+    // A report of before it confirms nothing.
+    scene.says(DEVICE, &report(1, State::Armed));
+    scene.sent();
+    assert_eq!(scene.wait(200), [(4, 2, 1); 4]);
+    scene.says(DEVICE, &report(2, State::Stopped(StopReason::LinkLost)));
+    scene.sent();
+    assert_eq!(scene.wait(10_000), []);
+    assert_eq!(scene.relay.poll_timeout(), None);
+    // One that never answers has stopped by itself long since.
+    scene.says(2, &arm(1));
+    scene.gone(2);
+    scene.sent();
+    assert_eq!(scene.wait(60_000).len(), 60);
+    assert_eq!(scene.relay.poll_timeout(), None);
+    assert_eq!(scene.relay.stats.drivers_lost.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_device_that_is_displaced_stops_and_may_come_back() {
+    const NEXT: u32 = 9;
+    let mut scene = Scene::new(0);
+    scene.says(1, &arm(1));
+    scene.sent();
+    let next = |label: &str, what| ChannelNote {
+        speaker: Speaker {
+            publisher: true,
+            ..speaker(NEXT, false)
+        },
+        label: label.into(),
+        what,
+    };
+    scene
+        .relay
+        .handle_note(scene.now, &next("control", Happening::Opened));
+    // The former one is told, and is the device no longer.
+    assert_eq!(scene.device_gets(), [(4, 2, 1), (4, 2, 1)]);
+    scene.says(DEVICE, &beacon(2));
+    scene.says(1, &arm(2));
+    assert_eq!(scene.count(DropReason::NoDevice), 2);
+    // One more channel of it changes nothing.
+    scene.note(DEVICE, "control", Happening::Opened);
+    scene.says(DEVICE, &beacon(2));
+    assert_eq!(scene.count(DropReason::NoDevice), 3);
+    scene.gone(NEXT);
+    scene.says(DEVICE, &beacon(2));
+    assert_eq!(scene.sent().len(), 3);
+    scene.says(1, &arm(3));
+    assert_eq!(scene.device_gets(), [(2, 3, 3)]);
+}
+
+#[test]
+fn commands_to_a_closed_channel_are_counted() {
+    let mut scene = Scene::new(0);
+    scene.note(DEVICE, "control", Happening::Opened);
+    scene.note(DEVICE, "control", Happening::Closed);
+    scene.says(1, &arm(1));
+    assert_eq!(scene.device_gets(), [(2, 1, 1)]);
+    scene.note(DEVICE, "control", Happening::Closed);
+    scene.says(1, &setpoint(2));
+    assert_eq!(scene.device_gets(), []);
+    assert_eq!(scene.count(DropReason::ChannelClosed), 1);
 }
