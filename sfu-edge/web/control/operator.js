@@ -49,6 +49,8 @@ const LAST_SEQ = 0xffffffff;
 const REPEAT_STOP_MS = 50;
 const REPEAT_ARM_MS = 150;
 const ARM_WITHIN_MS = 2000;
+// A hand that moves is told at once, but no faster than this.
+const PROMPT_MS = 12;
 const PING_EVERY_MS = 200;
 // Sends that a beacon may still be about.
 const SENT_KEPT = 128;
@@ -80,6 +82,7 @@ export class Operator {
   #input = { at: -Infinity, axes: STILL };
   #picture = 0;
   #nextSetpoint = 0;
+  #lastSetpoint = -Infinity;
   #nextPing = 0;
   #out = [];
   #rttMs = null;
@@ -117,7 +120,10 @@ export class Operator {
   }
 
   drive(now, axes) {
+    const { linear, angular } = this.#input.axes;
     this.#input = { at: now, axes: { ...STILL, ...axes } };
+    const changed = linear !== this.#input.axes.linear || angular !== this.#input.axes.angular;
+    if (changed) this.#nextSetpoint = Math.min(this.#nextSetpoint, this.#lastSetpoint + PROMPT_MS);
   }
 
   sawPicture(stampUs) {
@@ -292,6 +298,7 @@ export class Operator {
     // Nothing fresh can be said without a fresh report.
     if (now < this.#nextSetpoint || this.#age(now) > this.#limitMs) return null;
     this.#nextSetpoint = now + this.#intervalMs;
+    this.#lastSetpoint = now;
     const held = now - this.#input.at <= this.#inputHoldMs;
     const axes = scaled(held ? this.#input.axes : STILL);
     const setpoint = { kind: 'setpoint', epoch: this.#epoch, echo: this.#echo, picture: this.#picture, axes };

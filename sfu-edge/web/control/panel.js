@@ -153,7 +153,9 @@ export class DrivePanel {
     say('arm-text', status.drives ? 'Disarm' : 'Hold to arm');
     el('arm').classList.toggle('armed', status.phase === 'armed');
     if (!status.telemetry) return;
-    say('robot-text', place(status.telemetry));
+    const { said, shown } = place(status.telemetry);
+    say('robot-text', shown);
+    el('robot').setAttribute('aria-label', said);
     this.#robot.show(status.telemetry, status.linked && status.reportAgeMs <= status.limitMs ? tone : 'away');
   }
 

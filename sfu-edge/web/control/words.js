@@ -3,6 +3,8 @@
 //   title  a few words
 //   text   a sentence, what to do included
 
+import { FULL_SCALE } from './wire.js';
+
 const REASONS = {
   operator: 'An operator stopped it.',
   stale: 'It stopped by itself: commands came too late.',
@@ -56,21 +58,18 @@ export function describe({ phase, reason, refused, reportAgeMs, limitMs, linked,
   }
 }
 
-// Where the robot is and what it does, for people, in two lines.
+// Where the robot is and what it does: `said` in words, `shown` in two short lines.
 export function place({ xMm, yMm, headingMrad, batteryMv, axes }) {
-  const meters = (mm) => (mm / 1000).toFixed(2).replace('-', '−');
-  const degrees = Math.round((headingMrad * 180) / 1000 / Math.PI);
-  const where = `${meters(xMm)} m ahead · ${meters(yMm)} m left`;
-  const how = [`${String(degrees).replace('-', '−')}°`, speed(axes)];
-  if (batteryMv > 0) how.push(`${(batteryMv / 1000).toFixed(1)} V`);
-  return `${where}\n${how.join(' · ')}`;
-}
-
-function speed({ linear, angular }) {
-  const percent = Math.round((100 * Math.max(Math.abs(linear), Math.abs(angular))) / 32767);
-  if (percent === 0) return 'at rest';
-  if (Math.abs(linear) < Math.abs(angular)) return `turning ${percent} %`;
-  return `${linear < 0 ? 'back' : 'ahead'} ${percent} %`;
+  const meters = (mm) => (Math.abs(mm) / 1000).toFixed(2);
+  const [way, side] = [xMm < 0 ? 'behind' : 'ahead', yMm < 0 ? 'right' : 'left'];
+  const turned = Math.round((headingMrad * 180) / 1000 / Math.PI);
+  const percent = Math.round((100 * Math.max(Math.abs(axes.linear), Math.abs(axes.angular))) / FULL_SCALE);
+  const power = batteryMv > 0 ? [`${(batteryMv / 1000).toFixed(1)} V`] : [];
+  const how = [`${String(turned).replace('-', '−')}°`, `${percent} %`, ...power];
+  return {
+    said: `The robot, ${meters(xMm)} m ${way} and ${meters(yMm)} m ${side} of its start`,
+    shown: `${xMm < 0 ? '↓' : '↑'} ${meters(xMm)} m  ${yMm < 0 ? '→' : '←'} ${meters(yMm)} m\n${how.join(' · ')}`,
+  };
 }
 
 function seconds(ms) {

@@ -97,6 +97,23 @@ test('setpoints go at their pace, with the echo, and the input must be renewed',
   assert.equal(operator.pollTimeout(1700), Infinity);
 });
 
+test('a hand that moves is told at once, but not more often than a server takes', () => {
+  const operator = armed();
+  beacon(operator, 1100, { state: 'armed', epoch: 8 });
+  operator.drive(1100, { linear: 0.5 });
+  assert.equal(sends(operator, 1100).length, 1);
+  operator.drive(1112, { linear: 0.5 });
+  assert.deepEqual(sends(operator, 1112), [], 'nothing new');
+  operator.drive(1115, { linear: 0 });
+  assert.equal(sends(operator, 1115)[0].axes.linear, 0, 'long before its turn');
+  let sent = 0;
+  for (let now = 1116; now < 1376; now += 1) {
+    operator.drive(now, { linear: (now % 100) / 100 });
+    sent += sends(operator, now).length;
+  }
+  assert.ok(sent >= 20 && sent <= 22, `${sent} in 260 ms`);
+});
+
 test('a stop goes by both channels at once and on until it is acknowledged', () => {
   const operator = armed();
   operator.drive(1020, { linear: 1 });

@@ -39,6 +39,8 @@ test('silence and a lost connection go before what was known', () => {
 
 test('the place in metres, the heading in degrees', () => {
   const telemetry = { xMm: 1240, yMm: -305, headingMrad: -1571, batteryMv: 12_580, axes: { linear: -16_384, angular: 0 } };
-  assert.equal(place(telemetry), '1.24 m ahead · −0.30 m left\n−90° · back 50 % · 12.6 V');
-  assert.match(place({ ...telemetry, batteryMv: 0, axes: { linear: 0, angular: 0 } }), /at rest$/);
+  const { said, shown } = place(telemetry);
+  assert.equal(said, 'The robot, 1.24 m ahead and 0.30 m right of its start');
+  assert.equal(shown, '↑ 1.24 m  → 0.30 m\n−90° · 50 % · 12.6 V');
+  assert.match(place({ ...telemetry, xMm: -10, yMm: 10, batteryMv: 0 }).shown, /^↓ 0\.01 m  ← 0\.01 m\n−90° · 50 %$/);
 });
