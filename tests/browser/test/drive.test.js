@@ -372,7 +372,7 @@ async function looks(page, name) {
   assert.ok(content <= width, `${name}: ${content} px on a screen of ${width}: it scrolls sideways`);
   if (await page.locator('#dock').isVisible()) await reachable(page);
   const sizes = await page.evaluate(() => Object.fromEntries(
-    ['#screen', '#robot', '#stick', '#stop', '#figures'].map((id) => {
+    ['#screen', '#robot', '#stick', '#stop'].map((id) => {
       const { left, right, top, bottom } = document.querySelector(id).getBoundingClientRect();
       const wide = Math.max(0, Math.min(right, innerWidth) - Math.max(left, 0));
       return [id, wide * Math.max(0, Math.min(bottom, innerHeight) - Math.max(top, 0))];
