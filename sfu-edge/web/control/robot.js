@@ -1,11 +1,13 @@
 // The robot from above, drawn from its telemetry: where it has been, where it looks, what its wheels do.
-// Ahead of its start is up, left is left, and it stays in the middle: the floor goes by.
+// Ahead of its start is up, left is left, and it stays where it is: the floor goes by.
 
 import { FULL_SCALE } from './wire.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 // Millimetres.
 const FLOOR = { width: 2400, height: 1600 };
+// Of the floor's height: the words stand below.
+const ABOVE = 0.4;
 const TILE = 500;
 const WHEEL = 130;
 const FASTEST = 260;
@@ -39,7 +41,7 @@ export class RobotView {
 
   constructor(svg) {
     this.#svg = svg;
-    svg.setAttribute('viewBox', `${-FLOOR.width / 2} ${-FLOOR.height / 2} ${FLOOR.width} ${FLOOR.height}`);
+    svg.setAttribute('viewBox', `${-FLOOR.width / 2} ${-FLOOR.height * ABOVE} ${FLOOR.width} ${FLOOR.height}`);
     svg.setAttribute('preserveAspectRatio', 'xMidYMid slice');
     const body = new DOMParser().parseFromString(`<svg xmlns="${SVG}">${BODY}</svg>`, 'image/svg+xml');
     svg.replaceChildren(...body.documentElement.childNodes);
