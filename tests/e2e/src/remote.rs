@@ -120,8 +120,18 @@ impl Remote {
         }
     }
 
+    /// Takes reports for `time` and sends nothing.
+    pub async fn listen(&mut self, time: Duration) {
+        let until = tokio::time::Instant::now() + time;
+        while let Ok(event) = tokio::time::timeout_at(until, self.channels.recv()).await {
+            self.take(event.expect("a live peer"));
+        }
+    }
+
     /// Presses the button until it drives.
     pub async fn arm(&mut self) {
+        // What waited may be of another time.
+        self.listen(Duration::from_millis(150)).await;
         let armed = self.run(SOON, true, |operator, now| {
             operator.status(now).phase == Phase::Armed
         });

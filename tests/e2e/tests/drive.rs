@@ -64,6 +64,14 @@ impl Scene {
         Remote::open(&self.sfu, scope).await
     }
 
+    #[track_caller]
+    fn moves(&self) {
+        if !self.lines.is_powered() {
+            let told = [self.sfu.program.lines(), self.agent.lines()].concat();
+            panic!("it does not move:\n{}", told.join("\n"));
+        }
+    }
+
     /// When it lost power, and when the robot had obeyed its last command before.
     fn stands(&self) -> (u64, u64) {
         let stands = self.lines.wait_for_power(false, SOON);
@@ -143,7 +151,7 @@ async fn who_may_drive_drives_and_is_answered() {
     let mut driver = scene.remote("drive").await;
     driver.arm().await;
     driver.drive(Duration::from_secs(4)).await;
-    assert!(scene.lines.is_powered());
+    scene.moves();
     let edges = scene.lines.edges("left");
     let mut delays: Vec<u64> = driver
         .sent
@@ -234,7 +242,7 @@ async fn who_may_watch_hears_of_it_and_moves_nothing() {
         watcher.send(Channel::Control, seq, order);
     }
     driver.drive(Duration::from_millis(500)).await;
-    assert!(scene.lines.is_powered());
+    scene.moves();
     assert_eq!(driver.operator.status(monotonic_us()).phase, Phase::Armed);
     while watcher.report().await.state != State::Armed {}
     let status = watcher.operator.status(monotonic_us());
@@ -261,13 +269,13 @@ async fn one_drives_at_a_time_anybody_who_may_stops_and_the_next_one_follows() {
     second.send(Channel::Control, 3, Order::Disarm { epoch: Epoch::ALL });
     first.drive(Duration::from_millis(500)).await;
     assert_eq!(first.operator.status(monotonic_us()).phase, Phase::Armed);
-    assert!(scene.lines.is_powered());
+    scene.moves();
     scene.wait_for_drops("not_holder", 3).await;
 
     // It may stop it, though.
     first.arm().await;
     first.drive(Duration::from_millis(200)).await;
-    assert!(scene.lines.is_powered());
+    scene.moves();
     let asked = monotonic_us();
     let stop = Order::Stop {
         epoch: Epoch::ALL,
@@ -286,7 +294,7 @@ async fn one_drives_at_a_time_anybody_who_may_stops_and_the_next_one_follows() {
     // With the first one gone the second one drives.
     first.arm().await;
     first.drive(Duration::from_millis(300)).await;
-    assert!(scene.lines.is_powered());
+    scene.moves();
     let asked = monotonic_us();
     first.close().await;
     let stands = scene.lines.wait_for_power(false, SOON);
@@ -297,7 +305,7 @@ async fn one_drives_at_a_time_anybody_who_may_stops_and_the_next_one_follows() {
     scene.agent.line("stopped: link-lost", SOON);
     second.arm().await;
     second.drive(Duration::from_millis(300)).await;
-    assert!(scene.lines.is_powered());
+    scene.moves();
     scene.sfu.still_serves();
 }
 
@@ -312,7 +320,7 @@ async fn who_vanishes_stops_in_time() {
         let mut driver = scene.remote("drive").await;
         driver.arm().await;
         driver.drive(Duration::from_millis(400)).await;
-        assert!(scene.lines.is_powered());
+        scene.moves();
         driver.vanish();
         let (stands, last) = scene.stands();
         times.push(stands - last);
@@ -333,7 +341,7 @@ async fn a_server_that_is_killed_stops_in_time() {
         let mut driver = scene.remote("drive").await;
         driver.arm().await;
         driver.drive(Duration::from_millis(400)).await;
-        assert!(scene.lines.is_powered());
+        scene.moves();
         signal(scene.sfu.program.pid(), Signal::KILL);
         driver.drive(Duration::from_millis(500)).await;
         let (stands, last) = scene.stands();
@@ -354,7 +362,7 @@ async fn commands_and_reports_pass_between_workers() {
     watchers.push(scene.remote("watch").await);
     driver.arm().await;
     driver.drive(Duration::from_millis(500)).await;
-    assert!(scene.lines.is_powered());
+    scene.moves();
     driver.vanish();
     let (stands, last) = scene.stands();
     assert!(stands - last <= GOAL_US + SLACK_US);
