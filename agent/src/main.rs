@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use transom_agent::actuator;
 use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::Config;
-use transom_agent::control::Control;
+use transom_agent::control::{ActuatorLink, Control};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublisherConfig};
 use transom_agent::{doctor, logging, signal};
@@ -69,7 +69,8 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     runtime.block_on(async {
         let control = config.control.clone().map(Control::start);
-        let published = publish(&config).await;
+        let link = control.as_ref().map(|control| control.link().clone());
+        let published = publish(&config, link).await;
         if let Some(control) = control {
             control.shutdown().await;
         }
@@ -78,7 +79,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Captures and publishes until a signal comes or the source ends.
-async fn publish(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+async fn publish(
+    config: &Config,
+    actuator: Option<ActuatorLink>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let endpoint = Endpoint::new(config.endpoint())?;
     let (ending, shutdown) = watch::channel(false);
     let signalled = signal::shutdown()?;
@@ -95,6 +99,7 @@ async fn publish(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
         endpoint,
         addresses: AddressPolicy::default(),
         rate: config.rate(),
+        actuator,
     };
     Ok(publisher::run(publisher, feed, shutdown).await?)
 }

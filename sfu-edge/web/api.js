@@ -37,7 +37,16 @@ export function within(ms, signal) {
 }
 
 export async function listStreams(token) {
-  const response = await fetch('/api/streams', { headers: bearer(token), signal: within(4000) });
+  return (await ask('/api/streams', token)).streams;
+}
+
+// What the token is good for: { name, scopes, streams }.
+export function describeToken(token) {
+  return ask('/api/token', token);
+}
+
+async function ask(path, token) {
+  const response = await fetch(path, { headers: bearer(token), signal: within(4000) });
   if (!response.ok) throw await Refusal.of(response);
-  return (await response.json()).streams;
+  return response.json();
 }

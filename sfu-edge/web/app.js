@@ -1,6 +1,6 @@
 // The page: which streams there are, and which one is shown.
 
-import { Refusal, listStreams } from './api.js';
+import { Refusal, describeToken, listStreams } from './api.js';
 import { ServerClock } from './clock.js';
 import { PlayerView } from './player.js';
 import { PublisherView } from './publisher.js';
@@ -16,6 +16,8 @@ let address = readAddress();
 let view = null;
 let publisher = null;
 let streams = [];
+// What the token is good for; null until the server has told.
+let grant = null;
 let listTimer;
 // Whether the server answered the last time, and whether it did not.
 let reached = false;
@@ -28,6 +30,9 @@ window.transom = {
   get player() {
     return view?.player ?? null;
   },
+  get drive() {
+    return view?.drive ?? null;
+  },
 };
 
 function start() {
@@ -36,6 +41,7 @@ function start() {
   publisher?.stop();
   view = null;
   publisher = null;
+  grant = null;
   el('notice').hidden = true;
   if (!address.token) {
     showServer('', 'no token');
@@ -63,6 +69,7 @@ function play(stream) {
     onDenied: (detail) => deny(detail),
   });
   view.start();
+  allow();
   el('main').classList.add('playing');
   document.title = `${stream} · Transom`;
   showList();
@@ -79,7 +86,8 @@ function leave() {
 async function refresh() {
   clearTimeout(listTimer);
   try {
-    streams = await listStreams(address.token);
+    [streams, grant] = await Promise.all([listStreams(address.token), grant ?? describeToken(address.token)]);
+    allow();
     reached = true;
     away = false;
     showServer('good', streams.length === 1 ? '1 stream' : `${streams.length} streams`);
@@ -96,6 +104,10 @@ async function refresh() {
   showList();
   const waiting = view && ['waiting', 'offline'].includes(view.player.state);
   listTimer = setTimeout(refresh, waiting ? LIST_EVERY_WHEN_WAITING_MS : LIST_EVERY_MS);
+}
+
+function allow() {
+  view?.drive.allow(grant?.scopes.includes('drive') ?? false);
 }
 
 // One stream and no other wish: that is the one.

@@ -1,5 +1,6 @@
 // The player's part of the page: one stream in the video element, its state, sound and figures.
 
+import { DrivePanel } from './control/panel.js';
 import { Figures } from './figures.js';
 import { WhepPlayer } from './whep.js';
 
@@ -25,12 +26,19 @@ export class PlayerView {
   #player;
   #figures;
   #video = el('video');
+  #panel = new DrivePanel();
   #trace = [];
   #endings = new AbortController();
 
   constructor({ stream, token, clock, onDenied }) {
     this.#stream = stream;
-    this.#player = new WhepPlayer({ url: `/whep/${encodeURIComponent(stream)}`, token, video: this.#video });
+    this.#player = new WhepPlayer({
+      url: `/whep/${encodeURIComponent(stream)}`,
+      token,
+      video: this.#video,
+      // A server that has none to give refuses the channels, not the picture.
+      onPeer: (peer) => this.#panel.drive.open(peer),
+    });
     this.#figures = new Figures(this.#player, this.#video, clock);
     const { signal } = this.#endings;
     this.#player.addEventListener('state', () => {
@@ -41,7 +49,6 @@ export class PlayerView {
     el('fullscreen').addEventListener('click', () => toggleFullscreen(), { signal });
     this.#video.addEventListener('volumechange', () => this.#showSound(), { signal });
     this.#video.addEventListener('resize', () => this.#fit(), { signal });
-    addEventListener('pagehide', () => this.#player.stop(), { signal });
     // From the back-forward cache.
     addEventListener('pageshow', (event) => event.persisted && this.#player.start(), { signal });
     addEventListener('online', () => this.#player.retry(), { signal });
@@ -55,8 +62,15 @@ export class PlayerView {
     return this.#player;
   }
 
+  get drive() {
+    return this.#panel.drive;
+  }
+
   start() {
     el('stage').hidden = false;
+    // First of all, so that a page that goes says stop before it says goodbye.
+    this.#panel.start();
+    addEventListener('pagehide', () => this.#player.stop(), { signal: this.#endings.signal });
     this.#video.muted = !soundWanted();
     this.#showSound();
     this.#showState();
@@ -66,6 +80,7 @@ export class PlayerView {
 
   stop() {
     this.#endings.abort();
+    this.#panel.stop();
     this.#figures.stop();
     this.#player.stop();
     el('stage').hidden = true;
@@ -183,8 +198,8 @@ function explain({ latencySource, clockOffsetMs, clockErrorMs, roundTripMs, buff
 function toggleFullscreen() {
   if (document.fullscreenElement) return document.exitFullscreen();
   // iPhones know it for the video alone.
-  const [screen, video] = [el('screen'), el('video')];
-  return screen.requestFullscreen ? screen.requestFullscreen().catch(() => {}) : video.webkitEnterFullscreen?.();
+  const [cockpit, video] = [el('cockpit'), el('video')];
+  return cockpit.requestFullscreen ? cockpit.requestFullscreen().catch(() => {}) : video.webkitEnterFullscreen?.();
 }
 
 function soundWanted() {

@@ -27,6 +27,7 @@ export class WhepPlayer extends EventTarget {
   #url;
   #token;
   #video;
+  #onPeer;
   #run = null;
   #peer = null;
   #session = null;
@@ -35,11 +36,13 @@ export class WhepPlayer extends EventTarget {
   #failures = 0;
   #wake = () => {};
 
-  constructor({ url, token = null, video = null }) {
+  // `onPeer` gets each RTCPeerConnection before it makes its offer, to ask for data channels with it.
+  constructor({ url, token = null, video = null, onPeer = () => {} }) {
     super();
     this.#url = new URL(url, location.href);
     this.#token = token;
     this.#video = video;
+    this.#onPeer = onPeer;
   }
 
   get state() {
@@ -134,6 +137,7 @@ export class WhepPlayer extends EventTarget {
       // The last picture stays until there is a new one.
       track.addEventListener('unmute', () => this.#show(peer, stream), { once: true });
     };
+    this.#onPeer(peer);
     await peer.setLocalDescription();
     // No waiting for candidates: the server is reachable, and learns ours from our checks.
     const response = await fetch(this.#url, {

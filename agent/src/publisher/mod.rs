@@ -2,6 +2,7 @@
 //! it, and opens another when it ends.
 
 mod complaint;
+mod driving;
 mod loss;
 mod offer;
 mod session;
@@ -15,6 +16,7 @@ use transom_rtc_tokio::address::AddressPolicy;
 use transom_rtc_tokio::call::{CallConfig, CallError};
 use transom_rtc_tokio::client::{Backoff, BackoffConfig, ClientError, Endpoint};
 
+use crate::control::ActuatorLink;
 use crate::publish::MediaFeed;
 use crate::rate::{RateConfig, RateController};
 use complaint::Complaint;
@@ -29,6 +31,8 @@ pub struct PublisherConfig {
     pub addresses: AddressPolicy,
     /// Bounds of the picture's bitrate.
     pub rate: RateConfig,
+    /// The way to the actuator, where there is one: its commands come by data channels.
+    pub actuator: Option<ActuatorLink>,
 }
 
 /// Why a session did not begin, or ended.
@@ -117,11 +121,11 @@ async fn open(
         endpoint: config.endpoint.clone(),
         addresses: config.addresses.clone(),
         tracks: offer::tracks(feed),
-        data_channels: false,
+        data_channels: config.actuator.is_some(),
     };
     let opened = async {
         tokio::select! {
-            opened = Session::open(&call) => Some(opened),
+            opened = Session::open(&call, config.actuator.clone()) => Some(opened),
             _ = shutdown.wait_for(|s| *s) => None,
         }
     };

@@ -14,8 +14,10 @@ use transom_rtc_tokio::client::{ClientError, Retry, Session as Whip};
 use transom_rtc_tokio::driver::{Connection, Driver, FrameRefused, OutgoingFrame, PeerHandle};
 
 use super::SessionError;
+use super::driving::Driving;
 use super::loss::LossWindow;
 use crate::clock::Capture;
+use crate::control::ActuatorLink;
 use crate::publish::{FeedControl, MediaFeed};
 use crate::rate::RateController;
 
@@ -48,13 +50,17 @@ pub(super) struct Session {
     handle: PeerHandle,
     events: mpsc::Receiver<Event>,
     driver: Driver,
+    driving: Option<Driving>,
     tracks: Tracks,
     clock: Clock,
 }
 
 impl Session {
     /// Offers what there is and takes the answer.
-    pub(super) async fn open(call: &CallConfig) -> Result<Self, SessionError> {
+    pub(super) async fn open(
+        call: &CallConfig,
+        actuator: Option<ActuatorLink>,
+    ) -> Result<Self, SessionError> {
         let answered = place(call).await?;
         let tracks = Tracks {
             video: answered.track(MediaKind::Video, Direction::Send),
@@ -73,13 +79,16 @@ impl Session {
             handle,
             events,
             driver,
+            channels,
             ..
         } = connection;
+        let driving = actuator.map(|link| Driving::new(handle.clone(), channels, link));
         Ok(Self {
             whip: Arc::new(whip),
             handle,
             events,
             driver,
+            driving,
             tracks,
             clock,
         })
@@ -98,10 +107,13 @@ impl Session {
             handle,
             events,
             driver,
+            driving,
             tracks,
             clock,
         } = self;
         let mut driver = tokio::spawn(driver.run());
+        // A task of its own: no command waits for a picture to be packed.
+        let driving = driving.map(|driving| tokio::spawn(driving.run()));
         let heard = Heard(watch::Sender::new(Instant::now()));
         let mut carrier = Carrier {
             handle: handle.clone(),
@@ -120,6 +132,10 @@ impl Session {
             lost = watch_over(&whip, &heard) => Err(lost),
             _ = shutdown.wait_for(|s| *s) => Ok(()),
         };
+        // Before the goodbye, which takes its time: aborting it stops what moves.
+        if let Some(driving) = driving {
+            driving.abort();
+        }
         handle.close().await;
         let _ = tokio::time::timeout(GOODBYE, async {
             // That the server has forgotten it already is no failure.

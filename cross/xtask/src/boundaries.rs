@@ -51,6 +51,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "transom-rtc-srtp",
             "transom-rtc-sctp",
             "transom-rtc-proto",
+            // Parses what it relays, and stamps the lease.
+            "transom-control",
         ],
     ),
     (

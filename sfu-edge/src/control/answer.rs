@@ -171,7 +171,12 @@ impl Prepared {
         }
     }
 
-    pub(super) fn into_setup(self, stream: StreamKey, name: &StreamName) -> PeerSetup {
+    pub(super) fn into_setup(
+        self,
+        stream: StreamKey,
+        name: &StreamName,
+        may_drive: bool,
+    ) -> PeerSetup {
         PeerSetup {
             session: self.session,
             stream,
@@ -181,6 +186,7 @@ impl Prepared {
             local_candidates: self.candidates,
             ice_lite: self.ice_lite,
             seed: self.seed,
+            may_drive,
         }
     }
 }

@@ -111,7 +111,7 @@ impl Control {
         match sessions.add(
             self.now(),
             Role::Publisher,
-            prepared.into_setup(stream, name),
+            prepared.into_setup(stream, name, false),
         ) {
             Ok(()) => Ok(opened),
             Err(busy) => {
@@ -122,12 +122,14 @@ impl Control {
         }
     }
 
-    /// WHEP: opens a session that reads `name`, for a client at `client`.
+    /// WHEP: opens a session that reads `name`, for a client at `client`; it may drive the stream's
+    /// robot if `may_drive`.
     pub fn subscribe(
         &self,
         name: &StreamName,
         offer: &SessionDescription,
         client: IpAddr,
+        may_drive: bool,
     ) -> Result<Opened, OpenError> {
         let mut answerer = self.answerer(client)?;
         let mut state = self.lock();
@@ -147,7 +149,7 @@ impl Control {
         match sessions.add(
             self.now(),
             Role::Subscriber,
-            prepared.into_setup(stream, name),
+            prepared.into_setup(stream, name, may_drive),
         ) {
             Ok(()) => Ok(opened),
             Err(busy) => {

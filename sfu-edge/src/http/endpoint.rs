@@ -77,13 +77,19 @@ fn accept_post() -> [(HeaderName, HeaderValue); 1] {
 async fn open(app: &App, role: Role, stream: &str, request: Request) -> Result<Response, Problem> {
     let name = authorized(app, role, stream, request.headers())?;
     check_content_type(request.headers())?;
+    let authorization = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
+    let driving = app.tokens.authorize(authorization, Scope::Drive, &name);
+    let may_drive = driving.is_ok();
     let client = request.extensions().get::<ClientAddr>().copied();
     // A request that came over no connection is from here.
     let ClientAddr(client) = client.unwrap_or(ClientAddr(Ipv4Addr::LOCALHOST.into()));
     let offer = read_offer(request.into_body()).await?;
     let opened = match role {
         Role::Publisher => app.control.publish(&name, &offer, client),
-        Role::Subscriber => app.control.subscribe(&name, &offer, client),
+        Role::Subscriber => app.control.subscribe(&name, &offer, client, may_drive),
     };
     let Opened { session, answer } = opened?;
     tracing::info!(%session, stream = %name, ?role, %client, "session opened");

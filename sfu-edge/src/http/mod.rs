@@ -55,6 +55,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", any(page::index))
         .route("/web/{file}", any(page::asset))
+        .route("/web/control/{file}", any(page::control_asset))
         .route("/favicon.ico", any(page::favicon))
         .route("/healthz", any(api::healthz))
         .route("/api/time", any(api::time))

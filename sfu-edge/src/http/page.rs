@@ -44,6 +44,46 @@ static ASSETS: &[Asset] = &[
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/drive.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/hold.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/joystick.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/keys.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/operator.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/panel.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/robot.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/time.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/wire.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/words.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("figures.js", "")
     },
     Asset {
@@ -87,6 +127,14 @@ pub(super) async fn asset(
     request: Request,
 ) -> Result<Response, Problem> {
     serve(&file, &request)
+}
+
+/// `/web/control/{file}`.
+pub(super) async fn control_asset(
+    Segments(file): Segments<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    serve(&format!("control/{file}"), &request)
 }
 
 /// `/favicon.ico`: what browsers ask for unasked.

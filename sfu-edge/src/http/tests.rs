@@ -755,8 +755,14 @@ async fn the_page_is_whole() {
         assert_eq!(answer.status, 200, "{path}");
         let text = String::from_utf8(answer.body).unwrap();
         let quoted = text.split(['"', '\'']);
-        for name in quoted.filter_map(|q| q.strip_prefix("/web/").or(q.strip_prefix("./"))) {
-            let path = format!("/web/{name}");
+        // Modules name their neighbours, wherever they are.
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let absolute = |quoted: &str| {
+            let neighbour = quoted.strip_prefix("./");
+            let neighbour = neighbour.map(|name| format!("{folder}/{name}"));
+            neighbour.or_else(|| quoted.starts_with("/web/").then(|| quoted.to_owned()))
+        };
+        for path in quoted.filter_map(absolute) {
             if !seen.contains(&path) {
                 seen.push(path.clone());
                 waiting.push(path);
@@ -767,6 +773,49 @@ async fn the_page_is_whole() {
         seen.iter().any(|path| path == "/web/timecode.js"),
         "{seen:?}"
     );
+}
+
+#[tokio::test]
+async fn the_operator_is_served_from_its_folder_and_nothing_from_above_it() {
+    let server = Server::new();
+    for name in ["operator.js", "wire.js"] {
+        let path = format!("/web/control/{name}");
+        let answer = server.ask("GET", &path, "").await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(
+            answer.header("content-type"),
+            "text/javascript; charset=utf-8"
+        );
+        assert!(answer.body.windows(7).any(|w| w == b"export "), "{path}");
+        server
+            .ask("GET", &format!("/web/{name}"), "")
+            .await
+            .problem(404);
+    }
+    for path in [
+        "/web/control",
+        "/web/control/",
+        "/web/control/none.js",
+        "/web/control/index.html",
+        "/web/control/..",
+        "/web/control/../index.html",
+        "/web/control/..%2findex.html",
+        "/web/control/%2e%2e/index.html",
+        "/web/control/%2e%2e%2findex.html",
+        "/web/control/..%5cindex.html",
+        "/web/control/../../Cargo.toml",
+        "/web/control/..%2f..%2fCargo.toml",
+        "/web/control/%2fetc%2fpasswd",
+        "/web/control//etc/passwd",
+        "/web/control/operator.js/",
+        "/web/control/operator.js%00",
+        "/web/control%2f..%2findex.html",
+    ] {
+        let answer = server.ask("GET", path, "").await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    let answer = server.ask("GET", "/web/control/%ff", "").await;
+    answer.problem(400);
 }
 
 #[tokio::test]

@@ -44,6 +44,12 @@ impl SessionId {
         self.0.iter().map(|b| format!("{b:02x}")).collect()
     }
 
+    /// The same four bytes as [`tag`](Self::tag), as a number.
+    pub const fn tag_bits(self) -> u32 {
+        let [a, b, c, d, ..] = self.0;
+        u32::from_be_bytes([a, b, c, d])
+    }
+
     /// The first eight digits: enough for a log line, too little for an address.
     pub fn tag(self) -> String {
         self.0[..4].iter().map(|b| format!("{b:02x}")).collect()
@@ -100,6 +106,8 @@ pub struct PeerSetup {
     pub ice_lite: bool,
     /// Randomness for this peer, used for nothing else.
     pub seed: [u8; 32],
+    /// Whether it may send commands to the stream's robot; of no meaning for a publisher.
+    pub may_drive: bool,
     /// Where the media thread writes this session's figures.
     pub stats: Arc<SessionStats>,
 }
@@ -326,6 +334,8 @@ pub struct Media {
     pub fingerprint: sdp::Fingerprint,
     /// Whether it receives and sends IPv6 as well.
     pub ipv6: bool,
+    /// What became of messages on data channels.
+    pub relayed: Arc<super::relay::RelayStats>,
     /// Ends when the thread has ended.
     pub thread: std::thread::JoinHandle<()>,
 }

@@ -1,14 +1,15 @@
 //! Data channels of the peers: what comes of them, and what is sent to them.
 //!
 //! Whatever worker has a peer, what it says comes to the ingress thread in a
-//! [`ChannelNote`], and there to the [`Relay`], which sees all peers and decides.
+//! [`ChannelNote`], and there to the [`Relay`](super::relay::Relay), which sees all peers and decides.
 //! What the relay sends goes to the worker of the peer it is for.
 //!
 //! Notes go up a queue without a bound of its own, so that a [`Gauge`] counts
 //! the bytes in it: past its bound messages are dropped, the newest first, and
 //! counted.
 
-use std::collections::VecDeque;
+mod newest;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -16,9 +17,9 @@ use transom_rtc_proto::channel::{
     ChannelEvent, ChannelId, ChannelLimits, ChannelSendError, MessageKind,
 };
 use transom_rtc_proto::peer::Peer;
-use transom_rtc_proto::time::Instant;
 
 use super::api::{SessionId, StreamKey};
+use newest::{Newest, Offered};
 
 /// What one peer may have of channels: a robot's two or three, and small messages.
 pub(super) const LIMITS: ChannelLimits = ChannelLimits {
@@ -31,122 +32,79 @@ pub(super) const LIMITS: ChannelLimits = ChannelLimits {
 const MAX_WAITING: usize = 1 << 20;
 /// What a message costs besides its bytes.
 const OVERHEAD: usize = 128;
-/// Messages that the relay may have to be sent; more are dropped.
-const MAX_OUTGOING: usize = 256;
 
 /// Whose channel it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Speaker {
+pub struct Speaker {
     /// Names the peer on all workers, for as long as it lives.
-    pub(super) key: u32,
-    pub(super) session: SessionId,
-    pub(super) stream: StreamKey,
+    pub key: u32,
+    /// The session of the peer.
+    pub session: SessionId,
+    /// The stream that it is on.
+    pub stream: StreamKey,
     /// The stream's agent, or one that wants to be; else a viewer.
-    pub(super) publisher: bool,
+    pub publisher: bool,
+    /// A viewer whose token has the drive scope.
+    pub may_drive: bool,
 }
 
 /// Something happened on a channel of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ChannelNote {
-    pub(super) speaker: Speaker,
-    pub(super) label: Arc<str>,
-    pub(super) what: Happening,
+pub struct ChannelNote {
+    /// Whose channel it is.
+    pub speaker: Speaker,
+    /// The label that the channel was opened with.
+    pub label: Arc<str>,
+    /// What happened.
+    pub what: Happening,
 }
 
-/// What it was.
+/// What happened on a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Happening {
+pub enum Happening {
+    /// Both ends have it.
     Opened,
-    Message { kind: MessageKind, data: Vec<u8> },
+    /// The peer said something.
+    Message {
+        /// Text or bytes.
+        kind: MessageKind,
+        /// What it said.
+        data: Vec<u8>,
+    },
+    /// It is closed.
     Closed,
-}
-
-/// A message as the relay sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Message<'a> {
-    /// Of the channel it came on.
-    pub(super) label: &'a str,
-    pub(super) kind: MessageKind,
-    pub(super) data: &'a [u8],
 }
 
 /// A message for the channel of this label of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outgoing {
-    pub(super) key: u32,
-    pub(super) label: Arc<str>,
-    pub(super) kind: MessageKind,
+pub struct Outgoing {
+    /// Names the peer.
+    pub key: u32,
+    /// The label of the channel.
+    pub label: Arc<str>,
+    /// Text or bytes.
+    pub kind: MessageKind,
     /// Shared, where several get the same.
-    pub(super) data: Arc<[u8]>,
+    pub data: Arc<[u8]>,
+    /// A setpoint: one that waits for the same peer is replaced by it.
+    pub newest: bool,
 }
 
-/// Decides what becomes of what peers say. There is one, with the ingress thread.
-///
-/// For now nobody is answered: messages are counted and dropped. What is to be
-/// relayed to whom is decided in [`Relay::on_message`] and its neighbours, which
-/// call [`Relay::send`].
-#[derive(Debug, Default)]
-pub(super) struct Relay {
-    outgoing: VecDeque<Outgoing>,
-    /// Messages that went nowhere.
-    pub(super) dropped: u64,
-}
-
-impl Relay {
-    /// A peer opened a channel.
-    pub(super) fn on_opened(&mut self, _now: Instant, speaker: Speaker, label: &str) {
-        tracing::debug!(session = %speaker.session, label, "data channel opened");
-    }
-
-    /// A peer said something.
-    pub(super) fn on_message(&mut self, _now: Instant, speaker: Speaker, message: Message<'_>) {
-        let (label, len) = (message.label, message.data.len());
-        tracing::trace!(session = %speaker.session, label, len, kind = ?message.kind, "message of no use");
-        self.dropped += 1;
-    }
-
-    /// A channel was closed.
-    pub(super) fn on_closed(&mut self, _now: Instant, speaker: Speaker, label: &str) {
-        tracing::debug!(session = %speaker.session, label, "data channel closed");
-    }
-
-    /// The peer of this key is gone, and its channels with it.
-    pub(super) fn on_gone(&mut self, _now: Instant, key: u32) {
-        self.outgoing.retain(|o| o.key != key);
-    }
-
-    /// Queues a message for a peer.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is relayed yet"))]
-    pub(super) fn send(&mut self, outgoing: Outgoing) {
-        if self.outgoing.len() < MAX_OUTGOING {
-            self.outgoing.push_back(outgoing);
-        } else {
-            self.dropped += 1;
-        }
-    }
-
-    /// The next message to be sent.
-    pub(super) fn poll_send(&mut self) -> Option<Outgoing> {
-        self.outgoing.pop_front()
-    }
-
-    /// Takes a note of a world's.
-    pub(super) fn handle_note(&mut self, now: Instant, note: &ChannelNote) {
-        let (speaker, label) = (note.speaker, &*note.label);
-        match &note.what {
-            Happening::Opened => self.on_opened(now, speaker, label),
-            Happening::Closed => self.on_closed(now, speaker, label),
-            Happening::Message { kind, data } => {
-                let kind = *kind;
-                self.on_message(now, speaker, Message { label, kind, data });
-            }
-        }
-    }
+/// What became of a message that was to be sent, if anything did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// The peer has something to send.
+    pub(super) queued: bool,
+    /// An older one that waited was thrown away.
+    pub(super) superseded: bool,
 }
 
 /// The open channels of one peer, by name.
 #[derive(Debug, Default)]
-pub(super) struct OpenChannels(Vec<(ChannelId, Arc<str>)>);
+pub(super) struct OpenChannels {
+    open: Vec<(ChannelId, Arc<str>)>,
+    newest: Newest,
+}
 
 impl OpenChannels {
     /// Keeps account of what happened, and says it as the relay wants it.
@@ -154,7 +112,7 @@ impl OpenChannels {
         match event {
             ChannelEvent::Opened { channel, info, .. } => {
                 let label: Arc<str> = info.label.into();
-                self.0.push((channel, Arc::clone(&label)));
+                self.open.push((channel, Arc::clone(&label)));
                 Some((label, Happening::Opened))
             }
             ChannelEvent::Message {
@@ -163,27 +121,61 @@ impl OpenChannels {
                 data,
             } => Some((self.label(channel)?, Happening::Message { kind, data })),
             ChannelEvent::Closed { channel } => {
-                let at = self.0.iter().position(|(id, _)| *id == channel)?;
-                Some((self.0.swap_remove(at).1, Happening::Closed))
+                let at = self.open.iter().position(|(id, _)| *id == channel)?;
+                Some((self.open.swap_remove(at).1, Happening::Closed))
             }
             ChannelEvent::BufferedLow { .. } => None,
         }
     }
 
     fn label(&self, channel: ChannelId) -> Option<Arc<str>> {
-        let open = self.0.iter().find(|(id, _)| *id == channel);
+        let open = self.open.iter().find(|(id, _)| *id == channel);
         open.map(|(_, label)| Arc::clone(label))
     }
 
-    /// Sends on the channel of this label.
+    fn find(&self, label: &str) -> Result<ChannelId, ChannelSendError> {
+        let channel = self.open.iter().find(|(_, open)| **open == *label);
+        channel
+            .map(|(id, _)| *id)
+            .ok_or(ChannelSendError::NoChannel)
+    }
+
+    /// Sends on the channel of this label; a setpoint waits where too many are on their way.
     pub(super) fn send(
-        &self,
+        &mut self,
         peer: &mut Peer,
-        outgoing: &Outgoing,
-    ) -> Result<(), ChannelSendError> {
-        let channel = self.0.iter().find(|(_, label)| *label == outgoing.label);
-        let (channel, _) = channel.ok_or(ChannelSendError::NoChannel)?;
-        peer.send_message(*channel, outgoing.kind, &outgoing.data)
+        outgoing: Outgoing,
+    ) -> Result<Sent, ChannelSendError> {
+        let channel = self.find(&outgoing.label)?;
+        let mut superseded = false;
+        let outgoing = if outgoing.newest {
+            let under_way = peer.buffered_amount(channel);
+            let Offered { send, replaced } = self.newest.offer(under_way, outgoing);
+            superseded = replaced;
+            send
+        } else {
+            Some(outgoing)
+        };
+        if let Some(outgoing) = &outgoing {
+            peer.send_message(channel, outgoing.kind, &outgoing.data)?;
+        }
+        Ok(Sent {
+            queued: outgoing.is_some(),
+            superseded,
+        })
+    }
+
+    /// Sends the setpoint that waited, if it need not wait any more.
+    pub(super) fn release(&mut self, peer: &mut Peer) -> Result<(), ChannelSendError> {
+        let Some(label) = self.newest.waiting() else {
+            return Ok(());
+        };
+        let channel = self.find(label);
+        let under_way = channel.map_or(0, |channel| peer.buffered_amount(channel));
+        match self.newest.poll(under_way) {
+            Some(outgoing) => peer.send_message(channel?, outgoing.kind, &outgoing.data),
+            None => Ok(()),
+        }
     }
 }
 
@@ -249,22 +241,5 @@ mod tests {
         assert!(gauge.take(&message));
         assert_eq!(gauge.take_dropped(), 100 - taken as u64);
         assert_eq!(gauge.take_dropped(), 0);
-    }
-
-    #[test]
-    fn the_relay_has_a_bound_and_forgets_who_is_gone() {
-        let mut relay = Relay::default();
-        for key in 0..300 {
-            relay.send(Outgoing {
-                key: key % 2,
-                label: "control".into(),
-                kind: MessageKind::Text,
-                data: Arc::default(),
-            });
-        }
-        assert_eq!(relay.dropped, 44);
-        relay.on_gone(Instant::default(), 0);
-        let left = std::iter::from_fn(|| relay.poll_send());
-        assert_eq!(left.map(|o| o.key).collect::<Vec<_>>(), [1; 128]);
     }
 }

@@ -16,11 +16,11 @@ use transom_rtc_proto::sdp::MediaKind;
 use transom_rtc_proto::time::Instant;
 
 use super::api::{GoneReason, MediaEvent, PeerSetup, SessionId, SessionState, StreamKey};
-use super::channels::Relay;
 use super::demux::Demux;
 use super::egress::Egress;
 use super::link::{Link, Note, Order, Parcel, WorkerEnded};
 use super::registry::{Entry, Registry};
+use super::relay::Relay;
 use super::slab::SlabPool;
 use super::subscription::MAX_CATCH_UP_AGE;
 use super::turn::{Turn, flush};
@@ -62,13 +62,13 @@ impl Ingress {
     /// With a world of its own and `links` to the other workers.
     pub(super) fn new(world: World, links: Vec<Link>, max_sessions: usize) -> Self {
         Self {
+            relay: Relay::new(Arc::clone(&world.relayed)),
             world,
             demux: Demux::default(),
             registry: Registry::default(),
             links,
             readers: HashMap::new(),
             slabs: SlabPool::default(),
-            relay: Relay::default(),
             notes: Vec::new(),
             max_sessions,
             alone: ALONE,
@@ -205,7 +205,8 @@ impl Ingress {
                 }
             }
             Note::Gone { key } => {
-                self.relay.on_gone(now, key);
+                self.relay.handle_gone(now, key);
+                self.send_relayed();
                 self.forget(key);
             }
             Note::Channel(note) => {
@@ -221,12 +222,15 @@ impl Ingress {
         }
     }
 
-    /// Sends what the relay wants said, by the workers that have the peers.
+    /// Sends what the relay wants said, by the workers that have the peers. A
+    /// worker that is late loses some, and it is counted. Those are reports, as
+    /// devices are here: the next beacon says anew what one said, and who sent a
+    /// command repeats it until an answer arrives.
     fn send_relayed(&mut self) {
         while let Some(outgoing) = self.relay.poll_send() {
             match self.registry.get(outgoing.key).map(|e| e.worker) {
                 None => {}
-                Some(HERE) => self.world.send_on_channel(&outgoing),
+                Some(HERE) => self.world.send_on_channel(outgoing),
                 Some(worker) => {
                     if let Some(link) = self.link(worker) {
                         link.offer(Order::Channel(outgoing));
@@ -296,8 +300,20 @@ impl Ingress {
         let sockets = Arc::clone(&turn.sockets);
         self.fan_out(now, |egress| flush(egress, &sockets));
         turn.finish(now, &mut self.world);
+        self.relay.handle_timeout(now);
+        self.send_relayed();
         self.settle(now);
+        if let Some(dropped) = self.relay.poll_dropped(now) {
+            tracing::warn!("messages of data channels dropped: {dropped}");
+        }
         self.ring(turn)
+    }
+
+    /// How long nothing will be due.
+    pub(super) fn wait(&mut self, now: Instant, turn: &Turn) -> Option<Duration> {
+        let relay = self.relay.poll_timeout().map(|at| at.since(now));
+        let world = turn.wait(now, &mut self.world);
+        relay.into_iter().chain(world).min()
     }
 
     /// Wakes the workers that something was queued for.

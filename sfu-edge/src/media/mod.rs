@@ -28,6 +28,7 @@ mod peers;
 mod published;
 mod rate;
 mod registry;
+pub mod relay;
 mod seq_map;
 mod slab;
 mod stream;
@@ -50,6 +51,7 @@ use ingress::Ingress;
 use link::{Link, Note};
 use mailbox::{Bell, mailbox};
 use mio::Poll;
+use relay::RelayStats;
 use thread::MediaThread;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
@@ -93,6 +95,7 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
             budget: config.max_publish,
         },
         gauge: Gauge::default(),
+        relayed: Arc::default(),
         clock: Clock::start(),
         runtime,
     };
@@ -120,6 +123,7 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
         udp,
         fingerprint,
         ipv6,
+        relayed: shared.relayed,
         thread,
     })
 }
@@ -133,6 +137,7 @@ struct Shared {
     dtls: DtlsConfig,
     policy: Policy,
     gauge: Gauge,
+    relayed: Arc<RelayStats>,
     clock: Clock,
     runtime: Handle,
 }
@@ -149,6 +154,7 @@ impl Shared {
             publishers,
             self.policy,
             gauge,
+            Arc::clone(&self.relayed),
         )
     }
 

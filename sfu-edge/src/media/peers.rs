@@ -22,6 +22,8 @@ pub(super) struct PeerSlot {
     pub(super) stream: StreamKey,
     pub(super) name: Arc<str>,
     pub(super) role: Role,
+    /// See [`PeerSetup::may_drive`](super::api::PeerSetup::may_drive).
+    pub(super) may_drive: bool,
     /// Where its media goes, once it is connected: the peer's word as of the
     /// last time it was drained, kept at hand for every batch.
     pub(super) media_path: Option<Path>,

@@ -75,7 +75,7 @@ impl MediaThread {
             let now = self.clock.now();
             let wait = match more.contains(&true) {
                 true => Some(Duration::ZERO),
-                false => self.turn.wait(now, &mut self.ingress.world),
+                false => self.ingress.wait(now, &self.turn),
             };
             if let Err(error) = self.poll.poll(&mut ready, wait)
                 && error.kind() != io::ErrorKind::Interrupted

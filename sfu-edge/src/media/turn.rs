@@ -50,6 +50,9 @@ impl Turn {
 
     /// How long nothing will be due. A world without peers sleeps.
     pub(super) fn wait(&self, now: Instant, world: &mut World) -> Option<Duration> {
+        if world.is_dirty() {
+            return Some(Duration::ZERO);
+        }
         let figures = world.has_peers().then_some(self.figures_at);
         let next = world.next_timeout().into_iter().chain(figures).min()?;
         // Rounded up: epoll counts milliseconds, and waking early means waking twice.

@@ -117,7 +117,7 @@ pub(super) fn obey(now: Instant, world: &mut World, order: Order) {
         Order::Tracks { stream, tracks } => world.set_tracks(stream, &tracks),
         Order::Past(slab) => world.take_slab(now, &slab, true),
         Order::Media(slab) => world.take_slab(now, &slab, false),
-        Order::Channel(outgoing) => world.send_on_channel(&outgoing),
+        Order::Channel(outgoing) => world.send_on_channel(outgoing),
         Order::ForgetStream { stream } => world.forget_stream(stream),
         Order::Clock {
             stream,

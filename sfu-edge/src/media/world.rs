@@ -32,6 +32,7 @@ use super::link::{Note, TrackHead};
 use super::mailbox::Bell;
 use super::peers::{PeerSlot, Peers, Publication, Role};
 use super::rate::Rate;
+use super::relay::RelayStats;
 use super::slab::Slab;
 use super::stream::Stream;
 use super::subscription::Subscription;
@@ -72,6 +73,8 @@ pub(super) struct World {
     publishers: Publishers,
     /// What is on its way to the relay.
     pub(super) gauge: Gauge,
+    /// What became of messages on data channels, on all workers.
+    pub(super) relayed: Arc<RelayStats>,
     runtime: Handle,
     dtls: DtlsConfig,
     sctp: Arc<dyn SctpFactory>,
@@ -105,6 +108,7 @@ impl World {
         publishers: Publishers,
         policy: Policy,
         gauge: Gauge,
+        relayed: Arc<RelayStats>,
     ) -> Self {
         Self {
             peers: Peers::default(),
@@ -122,6 +126,7 @@ impl World {
             notes: Vec::new(),
             publishers,
             gauge,
+            relayed,
             runtime,
             dtls,
             sctp: Arc::new(GuardedSctp),
@@ -168,6 +173,7 @@ impl World {
             stream: setup.stream,
             name: setup.name,
             role,
+            may_drive: setup.may_drive,
             media_path: None,
             stats: setup.stats,
             rate: Rate::default(),
@@ -531,6 +537,7 @@ impl World {
         while let Some(event) = self.peers.get_mut(key).and_then(|s| s.peer.poll_event()) {
             self.on_event(now, key, event);
         }
+        self.release_channels(key);
         let Some(slot) = self.peers.get_mut(key) else {
             return;
         };
@@ -558,6 +565,11 @@ impl World {
             && self.fresh.is_empty()
             && self.due.is_empty()
             && self.notes.is_empty()
+    }
+
+    /// Whether peers wait to be drained: something was given to them since.
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
     }
 
     pub(super) fn has_peers(&self) -> bool {

@@ -186,6 +186,7 @@ async fn serve(
         fingerprint,
         ipv6,
         thread,
+        ..
     } = start_media(media_config(settings), Handle::current())?;
 
     let policy = candidate_policy(settings, udp.port(), ipv6);

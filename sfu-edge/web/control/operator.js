@@ -49,6 +49,8 @@ const LAST_SEQ = 0xffffffff;
 const REPEAT_STOP_MS = 50;
 const REPEAT_ARM_MS = 150;
 const ARM_WITHIN_MS = 2000;
+// A hand that moves is told at once, but no faster than this.
+const PROMPT_MS = 12;
 const PING_EVERY_MS = 200;
 // Sends that a beacon may still be about.
 const SENT_KEPT = 128;
@@ -63,6 +65,7 @@ export class Operator {
   #intervalMs;
   #inputHoldMs;
   #lease;
+  #relayed;
   #seq = 0;
   #sent = [];
   #echo = 0;
@@ -71,12 +74,15 @@ export class Operator {
   #limitMs = LIMIT_MS;
   #epoch = null;
   #openedAt = 0;
+  // The lease under which we armed last.
+  #armedUnder = null;
   #arming = null;
   #ending = null;
   #refusal = null;
   #input = { at: -Infinity, axes: STILL };
   #picture = 0;
   #nextSetpoint = 0;
+  #lastSetpoint = -Infinity;
   #nextPing = 0;
   #out = [];
   #rttMs = null;
@@ -84,11 +90,13 @@ export class Operator {
   #telemetry = null;
   #malformed = 0;
 
-  // `lease`: the number of the lease, where the server told it.
-  constructor({ intervalMs = 33, inputHoldMs = 250, lease = 0 } = {}) {
+  // `lease`: the number of the lease, where the server told it. `relayed`: a server is between, which takes
+  // from one who does not hold the lease nothing but arms and stops, so pings wait for an arm.
+  constructor({ intervalMs = 33, inputHoldMs = 250, lease = 0, relayed = false } = {}) {
     this.#intervalMs = intervalMs;
     this.#inputHoldMs = inputHoldMs;
     this.#lease = lease;
+    this.#relayed = relayed;
   }
 
   arm(now) {
@@ -112,7 +120,10 @@ export class Operator {
   }
 
   drive(now, axes) {
+    const { linear, angular } = this.#input.axes;
     this.#input = { at: now, axes: { ...STILL, ...axes } };
+    const changed = linear !== this.#input.axes.linear || angular !== this.#input.axes.angular;
+    if (changed) this.#nextSetpoint = Math.min(this.#nextSetpoint, this.#lastSetpoint + PROMPT_MS);
   }
 
   sawPicture(stampUs) {
@@ -158,7 +169,7 @@ export class Operator {
     if (this.#ending) return this.#ending.next;
     if (this.#arming) return Math.min(this.#arming.next, this.#arming.until);
     if (this.#epoch !== null) return this.#age(now) > this.#limitMs ? Infinity : this.#nextSetpoint;
-    return this.#latest ? this.#nextPing : Infinity;
+    return this.#pings() ? this.#nextPing : Infinity;
   }
 
   status(now) {
@@ -205,6 +216,8 @@ export class Operator {
     if (this.#lease !== 0 && beacon.lease !== this.#lease) return;
     // After a reload the page goes on where its former self was.
     this.#seq = Math.max(this.#seq, beacon.heard);
+    // What the device heard is somebody else's.
+    if (!this.#pings()) return;
     const sent = this.#sent.find(({ seq }) => seq === beacon.heard);
     if (!sent) return;
     const rtt = now - sent.at - beacon.heldUs / 1000;
@@ -212,7 +225,7 @@ export class Operator {
     this.#rttMs = this.#rttMs === null ? rtt : this.#rttMs + (rtt - this.#rttMs) / 8;
   }
 
-  #settle({ of, seq, result, epoch, stamp }) {
+  #settle({ of, seq, result, lease, epoch, stamp }) {
     if (of === 'arm') {
       const arming = this.#arming;
       if (!arming || arming.firstSeq === null || seq < arming.firstSeq) return;
@@ -220,6 +233,7 @@ export class Operator {
         this.#arming = null;
         this.#epoch = epoch;
         this.#openedAt = stamp;
+        this.#armedUnder = lease;
         // What was held before the device was armed does not count.
         this.#input = { at: -Infinity, axes: STILL };
         this.#nextSetpoint = 0;
@@ -284,6 +298,7 @@ export class Operator {
     // Nothing fresh can be said without a fresh report.
     if (now < this.#nextSetpoint || this.#age(now) > this.#limitMs) return null;
     this.#nextSetpoint = now + this.#intervalMs;
+    this.#lastSetpoint = now;
     const held = now - this.#input.at <= this.#inputHoldMs;
     const axes = scaled(held ? this.#input.axes : STILL);
     const setpoint = { kind: 'setpoint', epoch: this.#epoch, echo: this.#echo, picture: this.#picture, axes };
@@ -291,9 +306,13 @@ export class Operator {
   }
 
   #ping(now) {
-    if (!this.#latest || now < this.#nextPing) return null;
+    if (!this.#pings() || now < this.#nextPing) return null;
     this.#nextPing = now + PING_EVERY_MS;
     return { channel: 'control', bytes: this.#emit(now, { kind: 'ping' }) };
+  }
+
+  #pings() {
+    return this.#latest !== null && (!this.#relayed || this.#latest.lease === this.#armedUnder);
   }
 
   #emit(now, command) {
@@ -308,6 +327,7 @@ export class Operator {
     this.#latest = null;
     this.#heardAt = -Infinity;
     this.#epoch = null;
+    this.#armedUnder = null;
     this.#arming = null;
     this.#ending = null;
     this.#sent = [];

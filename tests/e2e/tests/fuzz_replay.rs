@@ -67,19 +67,35 @@ fn srtp() {
     replay("srtp", targets::srtp);
 }
 
-/// Forty million inputs: conversations cut, joined and changed. About a minute.
 #[test]
-#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only control"]
+fn relay() {
+    replay("relay", targets::relay);
+}
+
+/// Forty million inputs: about a minute.
+#[test]
+#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only control_at_length"]
 fn control_at_length() {
-    const INPUTS: u32 = 40_000_000;
-    let inputs: Vec<Vec<u8>> = corpus("control")
+    at_length("control", 40_000_000, targets::control);
+}
+
+/// A million inputs.
+#[test]
+#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only relay_at_length"]
+fn relay_at_length() {
+    at_length("relay", 1_000_000, targets::relay);
+}
+
+/// Conversations cut, joined and changed.
+fn at_length(name: &str, count: u32, target: fn(&[u8]) -> bool) {
+    let inputs: Vec<Vec<u8>> = corpus(name)
         .iter()
         .map(|path| fs::read(path).expect("an input"))
         .collect();
     let mut random = Random(0xc0de);
     let mut pool = inputs.clone();
     let mut taken = 0_u32;
-    for count in 0..INPUTS {
+    for number in 0..count {
         let mut input = pool[random.below(pool.len())].clone();
         if random.below(2) == 0 {
             let other = &pool[random.below(pool.len())];
@@ -94,8 +110,8 @@ fn control_at_length() {
                 input[at] = random.below(256) as u8;
             }
         }
-        taken += u32::from(targets::control(&input));
-        if count % 1000 == 0 {
+        taken += u32::from(target(&input));
+        if number % 1000 == 0 {
             // The pool wanders off from the corpus and is called back by it.
             match random.below(4) {
                 0 => pool.clone_from(&inputs),
@@ -103,7 +119,7 @@ fn control_at_length() {
             }
         }
     }
-    println!("{INPUTS} inputs, {taken} of them single messages that were taken");
+    println!("{count} inputs, {taken} of them taken");
     assert!(taken > 1000);
 }
 

@@ -9,6 +9,7 @@ mod control;
 mod dtls;
 mod h264;
 mod net;
+mod relay;
 mod sdp;
 mod srtp;
 
@@ -17,5 +18,6 @@ pub use control::control;
 pub use dtls::dtls;
 pub use h264::h264;
 pub use net::{rtcp, rtp, stun};
+pub use relay::relay;
 pub use sdp::sdp;
 pub use srtp::srtp;

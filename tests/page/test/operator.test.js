@@ -97,6 +97,23 @@ test('setpoints go at their pace, with the echo, and the input must be renewed',
   assert.equal(operator.pollTimeout(1700), Infinity);
 });
 
+test('a hand that moves is told at once, but not more often than a server takes', () => {
+  const operator = armed();
+  beacon(operator, 1100, { state: 'armed', epoch: 8 });
+  operator.drive(1100, { linear: 0.5 });
+  assert.equal(sends(operator, 1100).length, 1);
+  operator.drive(1112, { linear: 0.5 });
+  assert.deepEqual(sends(operator, 1112), [], 'nothing new');
+  operator.drive(1115, { linear: 0 });
+  assert.equal(sends(operator, 1115)[0].axes.linear, 0, 'long before its turn');
+  let sent = 0;
+  for (let now = 1116; now < 1376; now += 1) {
+    operator.drive(now, { linear: (now % 100) / 100 });
+    sent += sends(operator, now).length;
+  }
+  assert.ok(sent >= 20 && sent <= 22, `${sent} in 260 ms`);
+});
+
 test('a stop goes by both channels at once and on until it is acknowledged', () => {
   const operator = armed();
   operator.drive(1020, { linear: 1 });
@@ -151,6 +168,26 @@ test('the round trip is measured without the time that the device held it', () =
   assert.equal(ping.kind, 'ping');
   beacon(operator, 1080, { heard: ping.seq, heldUs: 30_000 });
   assert.equal(operator.status(1080).rttMs, 50);
+});
+
+test('through a server, pings wait for an arm, and what others are heard of is not measured', () => {
+  const operator = new Operator({ relayed: true });
+  beacon(operator, 1000, { lease: 3 });
+  assert.deepEqual(sends(operator, 1000), []);
+  assert.equal(operator.pollTimeout(1000), Infinity);
+  operator.arm(1000);
+  const [arm] = sends(operator, 1000);
+  beacon(operator, 1005, { lease: 3, heard: arm.seq });
+  assert.equal(operator.status(1005).rttMs, null, 'the number is ours, who was heard is not');
+  ack(operator, 1010, 'arm', arm.seq, { lease: 4, state: 'armed', epoch: 8 });
+  beacon(operator, 1020, { lease: 4, heard: arm.seq, heldUs: 10_000, state: 'armed', epoch: 8 });
+  assert.equal(operator.status(1020).rttMs, 10);
+  operator.stop(1020);
+  const [stop] = sends(operator, 1020);
+  ack(operator, 1030, 'stop', stop.seq, { lease: 4, epoch: 8, state: 'stopped', reason: 'operator' });
+  assert.deepEqual(sends(operator, 1300).map(({ kind }) => kind), ['ping'], 'the lease is still ours');
+  beacon(operator, 1400, { lease: 5, epoch: 9, state: 'armed' });
+  assert.deepEqual(sends(operator, 1700), [], 'it is no longer');
 });
 
 test('a page that was loaded again goes on above its former sequence', () => {

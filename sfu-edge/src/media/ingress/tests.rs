@@ -3,6 +3,7 @@
 
 mod clients;
 mod hostile;
+mod relayed;
 mod reports;
 
 use clients::{Client, h264, opus};
@@ -96,6 +97,7 @@ impl Town {
                 publishers,
                 policy,
                 gauge.clone(),
+                Arc::default(),
             )
         };
         let (mut links, mut workers) = (Vec::new(), Vec::new());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use transom_rtc_proto::channel::ChannelEvent;
+use transom_rtc_proto::channel::{ChannelEvent, ChannelSendError};
 use transom_rtc_proto::id::SeqNo;
 use transom_rtc_proto::peer::{ClockReference, CloseReason, Event, TrackId};
 use transom_rtc_proto::sdp::MediaKind;
@@ -14,6 +14,7 @@ use crate::media::api::{GoneReason, MediaEvent, SessionState};
 use crate::media::channels::{ChannelNote, Outgoing, Speaker};
 use crate::media::link::Note;
 use crate::media::peers::Role;
+use crate::media::relay::DropReason;
 
 /// A publisher's sender reports are taken this often; honest ones come once a
 /// second or so.
@@ -74,6 +75,7 @@ impl World {
                 session: slot.session,
                 stream: slot.stream,
                 publisher: slot.is_publisher(),
+                may_drive: slot.may_drive,
             };
             let note = ChannelNote {
                 speaker,
@@ -85,18 +87,43 @@ impl World {
     }
 
     /// Says something on a channel of a peer here.
-    pub(in crate::media) fn send_on_channel(&mut self, outgoing: &Outgoing) {
-        let Some(slot) = self.peers.get_mut(outgoing.key) else {
+    pub(in crate::media) fn send_on_channel(&mut self, outgoing: Outgoing) {
+        let key = outgoing.key;
+        let Some(slot) = self.peers.get_mut(key) else {
             return;
         };
-        let Some(open) = &slot.channels else { return };
+        let Some(open) = &mut slot.channels else {
+            return self.relayed.count(DropReason::ChannelClosed);
+        };
         match open.send(&mut slot.peer, outgoing) {
-            Ok(()) => self.mark(outgoing.key),
-            Err(error) => {
-                let (session, label) = (slot.session, &*outgoing.label);
-                tracing::debug!(%session, label, %error, "message left out");
+            Ok(sent) => {
+                if sent.superseded {
+                    self.relayed.count(DropReason::Superseded);
+                }
+                if sent.queued {
+                    self.mark(key);
+                }
             }
+            Err(error) => self.on_left_out(error),
         }
+    }
+
+    /// Sends what waited for room on a channel of a peer.
+    pub(super) fn release_channels(&mut self, key: u32) {
+        if let Some(slot) = self.peers.get_mut(key)
+            && let Some(open) = &mut slot.channels
+            && let Err(error) = open.release(&mut slot.peer)
+        {
+            self.on_left_out(error);
+        }
+    }
+
+    fn on_left_out(&self, error: ChannelSendError) {
+        tracing::debug!(%error, "message left out");
+        self.relayed.count(match error {
+            ChannelSendError::WouldBlock => DropReason::NoRoom,
+            _ => DropReason::ChannelClosed,
+        });
     }
 
     fn on_connected(&mut self, now: Instant, key: u32) {

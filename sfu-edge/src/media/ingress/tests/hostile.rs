@@ -259,6 +259,7 @@ fn an_idle_worker_ends_when_the_ingress_thread_does() {
         Publishers::Elsewhere,
         POLICY,
         Gauge::default(),
+        Arc::default(),
     );
     let turn = Turn::new(Arc::new(sockets), bell, events, clock.now());
     let worker = worker::WorkerThread {

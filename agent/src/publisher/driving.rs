@@ -1,0 +1,115 @@
+//! Data channels of a session, joined to the actuator.
+
+use tokio::sync::mpsc;
+use transom_control::Channel;
+use transom_rtc_proto::channel::{ChannelConfig, ChannelEvent, ChannelId, MessageKind};
+use transom_rtc_proto::port::{Delivery, Reliability};
+use transom_rtc_tokio::driver::PeerHandle;
+
+use crate::control::{ActuatorLink, Reports};
+
+/// Passes commands to the actuator and its reports to the server, for one session.
+/// When it is dropped, what moves is stopped.
+pub(super) struct Driving {
+    handle: PeerHandle,
+    channels: mpsc::Receiver<ChannelEvent>,
+    link: ActuatorLink,
+    reports: Reports,
+    open: Vec<(ChannelId, Channel)>,
+}
+
+impl Driving {
+    pub(super) fn new(
+        handle: PeerHandle,
+        channels: mpsc::Receiver<ChannelEvent>,
+        link: ActuatorLink,
+    ) -> Self {
+        Self {
+            handle,
+            channels,
+            reports: link.reports(),
+            link,
+            open: Vec::new(),
+        }
+    }
+
+    /// Runs until the session or driving is over.
+    pub(super) async fn run(mut self) {
+        let unordered = Delivery {
+            ordered: false,
+            reliability: Reliability::MaxRetransmits(0),
+        };
+        for config in [
+            ChannelConfig::new(Channel::Control.label()).delivery(unordered),
+            ChannelConfig::new(Channel::Reliable.label()),
+        ] {
+            if let Err(error) = self.handle.open_channel(config).await {
+                tracing::warn!(
+                    "no commands in this session: {error}; the server must take data channels"
+                );
+                return;
+            }
+        }
+        loop {
+            tokio::select! {
+                event = self.channels.recv() => match event {
+                    Some(event) => self.on_event(event),
+                    None => return,
+                },
+                report = self.reports.recv() => match report {
+                    Some(report) => self.tell(report.channel, &report.message),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: ChannelEvent) {
+        match event {
+            // Only our own two: the server opens none.
+            ChannelEvent::Opened {
+                channel,
+                by_peer: false,
+                info,
+            } => {
+                if let Some(which) = Channel::from_label(&info.label) {
+                    self.open.push((channel, which));
+                }
+            }
+            ChannelEvent::Message { channel, data, .. } => {
+                let open = self.open.iter().find(|(id, _)| *id == channel);
+                if let Some((_, which)) = open {
+                    self.link.send(*which, &data);
+                }
+            }
+            ChannelEvent::Closed { channel } => {
+                let before = self.open.len();
+                self.open.retain(|(id, _)| *id != channel);
+                if self.open.len() < before {
+                    tracing::info!(
+                        "a control channel was closed: no commands until the next session"
+                    );
+                    self.link.operator_lost();
+                }
+            }
+            ChannelEvent::Opened { .. } | ChannelEvent::BufferedLow { .. } => {}
+        }
+    }
+
+    /// What finds no room is left out: the next beacon says it anew, and who sent a
+    /// command repeats it until it is acknowledged.
+    fn tell(&self, channel: Channel, message: &[u8]) {
+        let open = self.open.iter().find(|(_, which)| *which == channel);
+        if let Some((id, _)) = open {
+            let _ = self
+                .handle
+                .try_send_message(*id, MessageKind::Binary, message.to_vec());
+        }
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.link.operator_lost();
+    }
+}

@@ -1,0 +1,112 @@
+//! What is said on data channels, from worker to worker.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use transom_control::{
+    Channel, Command, Epoch, Lease, Order as Wanted, Report, ReportKind, Seq, Source, Stamp, State,
+};
+use transom_rtc_proto::channel::MessageKind;
+
+use super::*;
+use crate::media::channels::{ChannelNote, Happening, Outgoing, Speaker};
+use crate::media::relay::DropReason;
+
+fn arm() -> Vec<u8> {
+    let command = Command {
+        source: Source(0),
+        lease: Lease(0),
+        seq: Seq(1),
+        order: Wanted::Arm {
+            follows: Epoch(0),
+            echo: Stamp::from_micros(1),
+        },
+    };
+    command.emit().to_vec()
+}
+
+fn ack() -> Vec<u8> {
+    let report = Report {
+        state: State::Armed,
+        lease: Lease(0),
+        epoch: Epoch(1),
+        stamp: Stamp::from_micros(1),
+        kind: ReportKind::Ack {
+            seq: Seq(1),
+            of: transom_control::CommandKind::Arm,
+            result: transom_control::AckResult::Done,
+        },
+    };
+    report.emit().to_vec()
+}
+
+/// Something happens on the control channel of a client: its world tells of it.
+fn note(town: &mut Town, client: usize, may_drive: bool, what: Happening) {
+    let key = town.key(client).expect("the session is known");
+    let speaker = Speaker {
+        key,
+        session: town.clients[client].session,
+        stream: STREAM,
+        publisher: town.slot(client).is_publisher(),
+        may_drive,
+    };
+    assert!(town.ingress.world.gauge.take(&what));
+    let note = ChannelNote {
+        speaker,
+        label: Channel::Control.label().into(),
+        what,
+    };
+    let now = town.now;
+    town.ingress.handle_note(now, Note::Channel(Box::new(note)));
+}
+
+fn says(data: Vec<u8>) -> Happening {
+    let kind = MessageKind::Binary;
+    Happening::Message { kind, data }
+}
+
+/// What the second worker is to say.
+fn told(town: &mut Town) -> Vec<Outgoing> {
+    let orders = town.workers[0].1.orders.try_iter();
+    let told = orders.filter_map(|order| match order {
+        Order::Channel(outgoing) => Some(outgoing),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn reports_and_commands_find_the_worker_of_their_receiver() {
+    let mut town = Town::with_workers(2);
+    let device = town.publish(&[h264()]);
+    let viewers = [town.subscribe(&[h264()]), town.subscribe(&[h264()])];
+    let on = |town: &Town, worker| *viewers.iter().find(|v| town.worker(**v) == worker).unwrap();
+    let (near, far) = (on(&town, 0), on(&town, 1));
+    for client in [device, near, far] {
+        note(&mut town, client, client == far, Happening::Opened);
+    }
+    note(&mut town, device, false, says(ack()));
+    let sent = told(&mut town);
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].key, town.key(far).unwrap());
+    assert_eq!(*sent[0].data, *ack());
+    // The peer here has no such channel in truth: that much shows that it was to be told.
+    let relayed = Arc::clone(&town.ingress.world.relayed);
+    assert_eq!(relayed.dropped(DropReason::ChannelClosed), 1);
+    assert_eq!(relayed.reports.load(Relaxed), 2);
+
+    note(&mut town, far, true, says(arm()));
+    assert_eq!(relayed.commands.load(Relaxed), 1);
+    assert_eq!(relayed.dropped(DropReason::ChannelClosed), 2);
+    assert!(told(&mut town).is_empty());
+    assert_eq!(town.ingress.relay.holder(STREAM), town.key(far));
+
+    // It is lost with its worker's peer: the device is told, and told again when nothing else is due.
+    town.leave(far);
+    assert_eq!(town.ingress.relay.holder(STREAM), None);
+    assert_eq!(relayed.drivers_lost.load(Relaxed), 1);
+    let wait = town
+        .ingress
+        .wait(town.now, &town.turn)
+        .expect("a stop is due");
+    assert!(wait <= Duration::from_millis(50), "{wait:?}");
+}

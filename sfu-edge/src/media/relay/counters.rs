@@ -1,0 +1,160 @@
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use transom_rtc_proto::time::Instant;
+
+/// How often losses are told.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a message went nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// It came on another channel than the two of driving.
+    UnknownChannel,
+    /// Longer than any message.
+    TooLong,
+    /// No message of the protocol.
+    Malformed,
+    /// Its sender's token has no drive scope.
+    NoDriveScope,
+    /// Somebody else drives, or nobody does.
+    NotHolder,
+    /// A ping of one who may drive and does not: its page lives, and measures
+    /// nothing yet. Not told in the log.
+    IdlePing,
+    /// More than anybody sends who drives.
+    TooMany,
+    /// The stream has no device, or it has not reported yet.
+    NoDevice,
+    /// A newer setpoint came.
+    Superseded,
+    /// No lease is left to give.
+    NoLease,
+    /// Its receiver has not opened the channel, or has closed it.
+    ChannelClosed,
+    /// Too many messages waited.
+    NoRoom,
+}
+
+impl DropReason {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 12] = [
+        Self::UnknownChannel,
+        Self::TooLong,
+        Self::Malformed,
+        Self::NoDriveScope,
+        Self::NotHolder,
+        Self::IdlePing,
+        Self::TooMany,
+        Self::NoDevice,
+        Self::Superseded,
+        Self::NoLease,
+        Self::ChannelClosed,
+        Self::NoRoom,
+    ];
+
+    /// A word for logs and figures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownChannel => "unknown_channel",
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::NoDriveScope => "no_drive_scope",
+            Self::NotHolder => "not_holder",
+            Self::IdlePing => "idle_ping",
+            Self::TooMany => "too_many",
+            Self::NoDevice => "no_device",
+            Self::Superseded => "superseded",
+            Self::NoLease => "no_lease",
+            Self::ChannelClosed => "channel_closed",
+            Self::NoRoom => "no_room",
+        }
+    }
+}
+
+/// What the relay did since the start, of all streams. Written by the media
+/// threads, read by whoever asks; each is a plain counter.
+#[derive(Debug, Default)]
+pub struct RelayStats {
+    /// Commands passed on to a device.
+    pub commands: AtomicU64,
+    /// Reports of devices passed on: one for each viewer that it was for.
+    pub reports: AtomicU64,
+    /// Drivers that took the lease.
+    pub leases: AtomicU64,
+    /// Drivers that were lost, whose device was told to stop.
+    pub drivers_lost: AtomicU64,
+    dropped: [AtomicU64; DropReason::ALL.len()],
+}
+
+impl RelayStats {
+    /// Messages that went nowhere for this reason.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        let count = self.dropped.get(reason as usize);
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    pub(in crate::media) fn count(&self, reason: DropReason) {
+        if let Some(count) = self.dropped.get(reason as usize) {
+            add(count);
+        }
+    }
+}
+
+/// One more.
+pub(super) fn add(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What was told of it last.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    counts: [u64; DropReason::ALL.len()],
+    at: Option<Instant>,
+}
+
+impl Told {
+    /// What was dropped since, as text; once a second at most.
+    pub(super) fn poll(&mut self, now: Instant, stats: &RelayStats) -> Option<String> {
+        if self.at.is_some_and(|at| now.since(at) < TELL_EVERY) {
+            return None;
+        }
+        let mut text = String::new();
+        for (told, reason) in self.counts.iter_mut().zip(DropReason::ALL) {
+            let count = stats.dropped(reason);
+            let before = std::mem::replace(told, count);
+            if count > before && reason != DropReason::IdlePing {
+                let _ = write!(text, " {}={}", reason.name(), count - before);
+            }
+        }
+        if text.is_empty() {
+            return None;
+        }
+        self.at = Some(now);
+        Some(text.trim_start().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_told_once_a_second_each_once() {
+        let (stats, mut told) = (RelayStats::default(), Told::default());
+        let start = Instant::from_millis(5);
+        assert_eq!(told.poll(start, &stats), None);
+        for reason in DropReason::ALL {
+            stats.count(reason);
+            assert_eq!(stats.dropped(reason), 1, "{}", reason.name());
+        }
+        let text = told.poll(start, &stats).expect("losses");
+        assert_eq!(text.split(' ').count(), DropReason::ALL.len() - 1, "{text}");
+        stats.count(DropReason::NoRoom);
+        assert_eq!(told.poll(start + TELL_EVERY / 2, &stats), None);
+        let later = start + TELL_EVERY;
+        assert_eq!(told.poll(later, &stats).as_deref(), Some("no_room=1"));
+        assert_eq!(told.poll(later + TELL_EVERY, &stats), None);
+    }
+}

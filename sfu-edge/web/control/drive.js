@@ -1,0 +1,168 @@
+// Driving over a peer's data channels: the channels, the timer and the hands on one side, the Operator on
+// the other. No DOM.
+//
+//   const drive = new Drive({ hands: [joystick, keys] });   // the first whose `axes` is not null steers
+//   drive.allow(true);                       // the token has the drive scope; else it listens only
+//   drive.open(peer);                        // before the peer's offer
+//   drive.addEventListener('change', () => show(drive.status()));
+//   drive.arm(); drive.stop(); drive.disarm();
+//   drive.steer();                           // a hand's axes have changed
+//   drive.leave();                           // nobody looks any more: zero, and stop what we drive
+//
+// status() is the Operator's, and
+//   linked      both channels are open
+//   mayDrive    as allowed
+//   drives      armed by us, or about to be
+//   refused     why the last press of arm came to nothing: a refusal, or what arm() returned; or null
+//   letGo       armed, but what was held before does not count: hands off first
+//   axes        what the hands say, { linear, angular }
+//   dropped     messages that found no room in a channel
+
+import { Operator } from './operator.js';
+import { SYSTEM } from './time.js';
+
+const INTERVAL_MS = 20;
+// A status that nobody asks for is still due now and then: reports grow old.
+const LOOK_EVERY_MS = 100;
+// Bytes that may wait in a channel. What waits there is old; stops go by both channels and are repeated.
+const MOST_WAITING = { control: 256, 'control-reliable': 4096 };
+const STILL = { linear: 0, angular: 0 };
+
+export class Drive extends EventTarget {
+  #operator = new Operator({ intervalMs: INTERVAL_MS, relayed: true });
+  #hands;
+  #time;
+  #link = null;
+  #mayDrive = false;
+  #phase = 'unheard';
+  #letGo = false;
+  #refused = null;
+  #dropped = 0;
+  #callOff = () => {};
+
+  constructor({ hands = [], time = SYSTEM } = {}) {
+    super();
+    this.#hands = hands;
+    this.#time = time;
+  }
+
+  allow(mayDrive) {
+    this.#mayDrive = mayDrive;
+    this.#turn();
+  }
+
+  // Offers the channels with this peer; those of the former are given up.
+  open(peer) {
+    this.close();
+    const link = {
+      control: peer.createDataChannel('control', { ordered: false, maxRetransmits: 0 }),
+      'control-reliable': peer.createDataChannel('control-reliable', { ordered: true }),
+    };
+    this.#link = link;
+    for (const channel of Object.values(link)) {
+      channel.binaryType = 'arraybuffer';
+      channel.onopen = () => link === this.#link && this.#turn();
+      channel.onmessage = ({ data }) => link === this.#link && this.#hear(data);
+      channel.onclose = () => link === this.#link && this.close();
+    }
+  }
+
+  close() {
+    if (!this.#link) return;
+    this.#link = null;
+    this.#operator.handleClosed();
+    this.#turn();
+  }
+
+  arm() {
+    if (!this.#mayDrive) return;
+    this.#refused = this.#operator.arm(this.#time.now());
+    this.#turn();
+  }
+
+  stop() {
+    if (!this.#mayDrive) return;
+    this.#refused = null;
+    this.#operator.stop(this.#time.now());
+    this.#turn();
+  }
+
+  disarm() {
+    if (!this.#mayDrive) return;
+    this.#operator.disarm(this.#time.now());
+    this.#turn();
+  }
+
+  steer() {
+    this.#turn();
+  }
+
+  leave() {
+    for (const hand of this.#hands) hand.release();
+    // What somebody else drives goes on: that one looks.
+    if (this.status().drives) this.stop();
+    else this.#turn();
+  }
+
+  status() {
+    const status = this.#operator.status(this.#time.now());
+    return {
+      ...status,
+      linked: this.#isOpen(),
+      mayDrive: this.#mayDrive,
+      drives: status.phase === 'arming' || status.phase === 'armed',
+      refused: this.#refused,
+      letGo: status.phase === 'armed' && this.#letGo,
+      axes: this.#axes() ?? STILL,
+      dropped: this.#dropped,
+    };
+  }
+
+  #hear(data) {
+    if (!(data instanceof ArrayBuffer)) return;
+    this.#operator.handleMessage(this.#time.now(), new Uint8Array(data));
+    this.#turn();
+  }
+
+  // All that there is to do now; and when to come back.
+  #turn() {
+    this.#callOff();
+    const now = this.#time.now();
+    this.#look(now);
+    if (this.#isOpen() && this.#mayDrive) {
+      const axes = this.#axes();
+      if (axes === null) this.#letGo = false;
+      this.#operator.drive(now, this.#letGo ? STILL : (axes ?? STILL));
+      for (let out; (out = this.#operator.pollTransmit(now)); ) this.#send(out);
+      this.#look(now);
+    }
+    const due = this.#operator.pollTimeout(now) - now;
+    this.#callOff = this.#link ? this.#time.after(Math.max(1, Math.min(due, LOOK_EVERY_MS)), () => this.#turn()) : () => {};
+    this.dispatchEvent(new Event('change'));
+  }
+
+  // What a change of phase means here.
+  #look(now) {
+    const { phase, refusal } = this.#operator.status(now);
+    if (phase === this.#phase) return;
+    if (phase === 'armed') this.#letGo = true;
+    if (phase === 'arming' || phase === 'armed') this.#refused = null;
+    else if (this.#phase === 'arming' && phase !== 'stopping') this.#refused = refusal;
+    this.#phase = phase;
+  }
+
+  #axes() {
+    for (const { axes } of this.#hands) if (axes !== null) return axes;
+    return null;
+  }
+
+  #isOpen() {
+    return this.#link !== null && Object.values(this.#link).every(({ readyState }) => readyState === 'open');
+  }
+
+  #send({ channel: label, bytes }) {
+    const channel = this.#link[label];
+    if (channel.bufferedAmount > MOST_WAITING[label]) this.#dropped += 1;
+    else channel.send(bytes);
+  }
+}

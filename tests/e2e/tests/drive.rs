@@ -1,0 +1,373 @@
+//! A robot driven through the server: real processes, a peer of ours that plays the page, times of the
+//! lines' edges. `TRANSOM_DRIVE_ROUNDS=20` repeats what ends a drive as often, and then asserts the goal.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails where it fails"
+)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use transom_control::{
+    ArmError, Axes, Axis, Channel, Epoch, Order, Phase, ReportKind, Seq, Stamp, State, StopReason,
+};
+use transom_tests_e2e::{Lines, Program, Remote, Sfu, Signal, binary, monotonic_us, signal};
+
+const SOON: Duration = Duration::from_secs(30);
+/// The device's limit of age, and what a quiet machine may add.
+const LIMIT_US: u64 = 300_000;
+const GOAL_US: u64 = LIMIT_US + 20_000;
+/// What a loaded machine may add to either.
+const SLACK_US: u64 = 200_000;
+/// From a command to its answer, through the server twice: the goal is 10 ms.
+const ANSWER_US: u64 = 50_000;
+/// Subscribers that the first of several media threads takes before others get any.
+const OF_THE_FIRST_WORKER: usize = 16;
+
+/// A server, an agent with a simulated robot, and the robot's lines.
+struct Scene {
+    sfu: Sfu,
+    agent: Program,
+    lines: Lines,
+}
+
+impl Scene {
+    fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With this for the server's configuration.
+    fn start_with(config: &str) -> Self {
+        let sfu = Sfu::start_with(config);
+        let trace = sfu.state.path().join("trace");
+        let table = format!(
+            "[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
+            trace.display()
+        );
+        let config = sfu.state.write("transom-agent.toml", &table);
+        let mut command = Command::new(binary("transom-agent"));
+        command.args(["--whip", &format!("http://{}/whip/door", sfu.http)]);
+        command.args(["--token", &sfu.token("publish")]);
+        command.args(["--source", "test", "--size", "320x240", "--audio", "none"]);
+        command.arg("--config").arg(config);
+        Self {
+            agent: Program::start(command),
+            lines: Lines::new(&trace),
+            sfu,
+        }
+    }
+
+    async fn remote(&self, scope: &str) -> Remote {
+        Remote::open(&self.sfu, scope).await
+    }
+
+    #[track_caller]
+    fn moves(&self) {
+        if !self.lines.is_powered() {
+            let told = [self.sfu.program.lines(), self.agent.lines()].concat();
+            panic!("it does not move:\n{}", told.join("\n"));
+        }
+    }
+
+    /// When it lost power, and when the robot had obeyed its last command before.
+    fn stands(&self) -> (u64, u64) {
+        let stands = self.lines.wait_for_power(false, SOON);
+        let moves = self.lines.edges("left");
+        let last = moves
+            .iter()
+            .rfind(|edge| edge.value != 0 && edge.at <= stands);
+        (stands, last.expect("it moved").at)
+    }
+
+    /// Messages that the server dropped for this reason.
+    fn dropped(&self, reason: &str) -> u32 {
+        let lines = self.sfu.program.lines();
+        let words = lines.iter().flat_map(|line| line.split_whitespace());
+        let counts = words.filter_map(|word| word.strip_prefix(reason)?.strip_prefix('='));
+        counts
+            .map(|count| count.parse::<u32>().expect("a count"))
+            .sum()
+    }
+
+    async fn wait_for_drops(&self, reason: &str, count: u32) {
+        let deadline = monotonic_us() + 10_000_000;
+        while self.dropped(reason) < count {
+            assert!(
+                monotonic_us() < deadline,
+                "{reason}: {}",
+                self.dropped(reason)
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(self.dropped(reason), count, "{reason}");
+    }
+}
+
+fn arm(follows: Epoch, echo: Stamp) -> Order {
+    Order::Arm { follows, echo }
+}
+
+fn setpoint(epoch: Epoch, echo: Stamp) -> Order {
+    Order::Setpoint {
+        epoch,
+        echo,
+        picture: Stamp::NONE,
+        axes: Axes::drive(Axis::FULL, Axis::ZERO),
+    }
+}
+
+/// Median and most, in milliseconds; sorts.
+fn figures(times: &mut [u64]) -> (f64, f64) {
+    times.sort_unstable();
+    let ms = |at: usize| times[at] as f64 / 1e3;
+    (ms(times.len() / 2), ms(times.len() - 1))
+}
+
+fn rounds() -> (usize, bool) {
+    let rounds = std::env::var("TRANSOM_DRIVE_ROUNDS").ok();
+    let rounds = rounds.map(|rounds| rounds.parse().expect("a number"));
+    (rounds.unwrap_or(3), rounds.is_some())
+}
+
+/// Times from the last command that the robot obeyed to the loss of its power.
+fn check_ends(what: &str, mut times: Vec<u64>, quiet: bool) {
+    let within = times.iter().filter(|time| **time <= GOAL_US).count();
+    let (median, most) = figures(&mut times);
+    println!(
+        "{what}: last command -> no power: p50 {median:.1} ms, max {most:.1} ms; {within} of {} within {} ms",
+        times.len(),
+        GOAL_US / 1000
+    );
+    let allowed = GOAL_US + if quiet { 0 } else { SLACK_US };
+    assert!(times.iter().all(|time| *time <= allowed), "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_drive_drives_and_is_answered() {
+    let mut scene = Scene::start();
+    let mut driver = scene.remote("drive").await;
+    driver.arm().await;
+    driver.drive(Duration::from_secs(4)).await;
+    scene.moves();
+    let edges = scene.lines.edges("left");
+    let mut delays: Vec<u64> = driver
+        .sent
+        .iter()
+        .filter_map(|(speed, at)| {
+            let edge = edges.iter().find(|edge| edge.value == *speed)?;
+            Some(edge.at.saturating_sub(*at))
+        })
+        .collect();
+    let (obeyed, sent) = (delays.len(), driver.sent.len());
+    let (median, most) = figures(&mut delays);
+    println!("setpoint -> edge: {obeyed} of {sent}, p50 {median:.2} ms, max {most:.2} ms");
+    assert!(sent >= 100 && obeyed >= sent * 9 / 10);
+    assert!(median * 1e3 < ANSWER_US as f64);
+
+    for channel in [Channel::Control, Channel::Reliable] {
+        let mut times = Vec::new();
+        for number in 0..60 {
+            let seq = 1_000_000 * (1 + u32::from(channel == Channel::Reliable)) + number;
+            let sent = monotonic_us();
+            driver.send(channel, seq, Order::Disarm { epoch: Epoch::ALL });
+            let answers = |kind| matches!(kind, ReportKind::Ack { seq: s, .. } if s == Seq(seq));
+            while !answers(driver.report().await.kind) {}
+            times.push(monotonic_us() - sent);
+            sleep(Duration::from_millis(55)).await;
+        }
+        let (median, most) = figures(&mut times);
+        let label = channel.label();
+        println!(
+            "{label}: command -> answer: {} of 60, p50 {median:.2} ms, max {most:.2} ms",
+            times.len()
+        );
+        assert!(median * 1e3 < ANSWER_US as f64);
+    }
+    assert!(!scene.lines.is_powered());
+    scene.sfu.still_serves();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_watch_hears_of_it_and_moves_nothing() {
+    let mut scene = Scene::start();
+    let mut watcher = scene.remote("watch").await;
+    let before = watcher.report().await;
+    assert_eq!(before.state, State::Disarmed);
+    let follows = before.epoch;
+    let orders = [
+        arm(follows, before.stamp),
+        setpoint(follows, before.stamp),
+        setpoint(Epoch(follows.0 + 1), before.stamp),
+        Order::Stop {
+            epoch: Epoch::ALL,
+            reason: StopReason::Operator,
+        },
+        Order::Ping,
+    ];
+    let mut seq = 0;
+    for channel in [Channel::Control, Channel::Reliable] {
+        for order in orders {
+            seq += 1;
+            watcher.send(channel, seq, order);
+        }
+    }
+    scene.wait_for_drops("no_drive_scope", seq).await;
+    // What waited is read, and then some: nothing of it has reached the device.
+    for _ in 0..100 {
+        let report = watcher.report().await;
+        assert!(!matches!(report.kind, ReportKind::Ack { .. }));
+        if let ReportKind::Beacon { heard, .. } = report.kind {
+            assert_eq!(heard, Seq(0));
+        }
+        let now = (report.state, report.epoch, report.lease);
+        assert_eq!(now, (before.state, before.epoch, before.lease));
+    }
+    assert!(
+        scene
+            .lines
+            .edges("enable")
+            .iter()
+            .all(|edge| edge.value == 0)
+    );
+
+    // While somebody else drives, it is told so, and moves and stops nothing either.
+    let mut driver = scene.remote("drive").await;
+    driver.arm().await;
+    driver.drive(Duration::from_millis(200)).await;
+    for order in orders {
+        seq += 1;
+        watcher.send(Channel::Control, seq, order);
+    }
+    driver.drive(Duration::from_millis(500)).await;
+    scene.moves();
+    assert_eq!(driver.operator.status(monotonic_us()).phase, Phase::Armed);
+    while watcher.report().await.state != State::Armed {}
+    let status = watcher.operator.status(monotonic_us());
+    assert_eq!(status.phase, Phase::Foreign);
+    driver.drive(Duration::from_millis(100)).await;
+    scene.wait_for_drops("no_drive_scope", seq).await;
+    scene.sfu.still_serves();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_drives_at_a_time_anybody_who_may_stops_and_the_next_one_follows() {
+    let mut scene = Scene::start();
+    let mut first = scene.remote("drive").await;
+    first.arm().await;
+    first.drive(Duration::from_millis(300)).await;
+    let mut second = scene.remote("drive").await;
+    first.drive(Duration::from_millis(300)).await;
+    let heard = second.report().await;
+    assert_eq!(second.operator.arm(monotonic_us()), Err(ArmError::Armed));
+    assert_eq!(second.operator.status(monotonic_us()).phase, Phase::Foreign);
+    // A page that asks all the same is not heard.
+    second.send(Channel::Control, 1, arm(heard.epoch, heard.stamp));
+    second.send(Channel::Control, 2, setpoint(heard.epoch, heard.stamp));
+    second.send(Channel::Control, 3, Order::Disarm { epoch: Epoch::ALL });
+    first.drive(Duration::from_millis(500)).await;
+    assert_eq!(first.operator.status(monotonic_us()).phase, Phase::Armed);
+    scene.moves();
+    scene.wait_for_drops("not_holder", 3).await;
+
+    // It may stop it, though.
+    first.arm().await;
+    first.drive(Duration::from_millis(200)).await;
+    scene.moves();
+    let asked = monotonic_us();
+    let stop = Order::Stop {
+        epoch: Epoch::ALL,
+        reason: StopReason::Operator,
+    };
+    second.send(Channel::Control, 4, stop);
+    let stands = scene.lines.wait_for_power(false, SOON);
+    println!(
+        "stop -> no power: {:.2} ms",
+        stands.saturating_sub(asked) as f64 / 1e3
+    );
+    scene.agent.line("stopped: operator", SOON);
+    first.drive(Duration::from_millis(300)).await;
+    assert!(!scene.lines.is_powered(), "it drives on after a stop");
+
+    // With the first one gone the second one drives.
+    first.arm().await;
+    first.drive(Duration::from_millis(300)).await;
+    scene.moves();
+    let asked = monotonic_us();
+    first.close().await;
+    let stands = scene.lines.wait_for_power(false, SOON);
+    println!(
+        "goodbye -> no power: {:.2} ms",
+        stands.saturating_sub(asked) as f64 / 1e3
+    );
+    scene.agent.line("stopped: link-lost", SOON);
+    second.arm().await;
+    second.drive(Duration::from_millis(300)).await;
+    scene.moves();
+    scene.sfu.still_serves();
+}
+
+/// Whose machine is gone: no goodbye, and no end of anything that the server or the agent could see. The
+/// next driver need not wait until its session has timed out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_vanishes_stops_in_time() {
+    let mut scene = Scene::start();
+    let (rounds, quiet) = rounds();
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let mut driver = scene.remote("drive").await;
+        driver.arm().await;
+        driver.drive(Duration::from_millis(400)).await;
+        scene.moves();
+        driver.vanish();
+        let (stands, last) = scene.stands();
+        times.push(stands - last);
+        scene.agent.line("stopped: stale", SOON);
+        sleep(Duration::from_millis(200)).await;
+        assert!(!scene.lines.is_powered(), "it moves again");
+    }
+    check_ends("the driver vanishes", times, quiet);
+    scene.sfu.still_serves();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_stops_in_time() {
+    let (rounds, quiet) = rounds();
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let scene = Scene::start();
+        let mut driver = scene.remote("drive").await;
+        driver.arm().await;
+        driver.drive(Duration::from_millis(400)).await;
+        scene.moves();
+        signal(scene.sfu.program.pid(), Signal::KILL);
+        driver.drive(Duration::from_millis(500)).await;
+        let (stands, last) = scene.stands();
+        times.push(stands - last);
+    }
+    check_ends("the server is killed", times, quiet);
+}
+
+/// The driver on another media thread than the device, and watchers on both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_and_reports_pass_between_workers() {
+    let mut scene = Scene::start_with("workers = 2\n");
+    let mut watchers = Vec::new();
+    for _ in 0..OF_THE_FIRST_WORKER {
+        watchers.push(scene.remote("watch").await);
+    }
+    let mut driver = scene.remote("drive").await;
+    watchers.push(scene.remote("watch").await);
+    driver.arm().await;
+    driver.drive(Duration::from_millis(500)).await;
+    scene.moves();
+    driver.vanish();
+    let (stands, last) = scene.stands();
+    assert!(stands - last <= GOAL_US + SLACK_US);
+    for watcher in &mut watchers {
+        while watcher.report().await.state != State::Stopped(StopReason::Stale) {}
+    }
+    scene.sfu.still_serves();
+}

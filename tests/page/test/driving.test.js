@@ -1,0 +1,290 @@
+// Channels, timer and hands: the page's Drive drives the real kernel, in simulated time.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Drive } from '../../../sfu-edge/web/control/drive.js';
+import { parseCommand } from '../../../sfu-edge/web/control/wire.js';
+import { Device } from '../src/device.js';
+import { FakeTime } from '../src/time.js';
+
+const STEP_MS = 5;
+
+class Hand {
+  axes = null;
+
+  release() {
+    this.axes = null;
+  }
+}
+
+// The browser's half of a data channel.
+class Channel {
+  readyState = 'connecting';
+  bufferedAmount = 0;
+
+  constructor(label, options, sent) {
+    Object.assign(this, { label, options, sent });
+  }
+
+  send(bytes) {
+    assert.equal(this.readyState, 'open');
+    this.sent.push({ channel: this.label, bytes });
+  }
+
+  open() {
+    this.readyState = 'open';
+    this.onopen();
+  }
+
+  close() {
+    this.readyState = 'closed';
+    this.onclose();
+  }
+}
+
+class Road {
+  time = new FakeTime();
+  device = new Device();
+  stick = new Hand();
+  keys = new Hand();
+  drive = new Drive({ hands: [this.stick, this.keys], time: this.time });
+  commands = [];
+  channels = [];
+  output = [0, 0];
+  cut = false;
+  #up = [];
+  #down = [];
+
+  connect() {
+    this.channels = [];
+    this.drive.open({
+      createDataChannel: (label, options) => {
+        const channel = new Channel(label, options, this.#up);
+        this.channels.push(channel);
+        return channel;
+      },
+    });
+    for (const channel of this.channels) channel.open();
+  }
+
+  async run(ms) {
+    for (let passed = 0; passed < ms; passed += STEP_MS) {
+      this.time.advance(STEP_MS);
+      const now = this.time.now();
+      for (const out of this.#up.splice(0)) {
+        this.commands.push({ channel: out.channel, at: now, ...parseCommand(out.bytes) });
+        if (!this.cut) this.#take(await this.device.take(now, out));
+      }
+      this.#take(await this.device.tick(now));
+      for (const { channel, bytes } of this.#down.splice(0)) {
+        const data = bytes.slice().buffer;
+        if (!this.cut) this.channels.find(({ label }) => label === channel)?.onmessage({ data });
+      }
+    }
+  }
+
+  async arm() {
+    await this.run(100);
+    this.drive.arm();
+    await this.run(50);
+    assert.equal(this.phase, 'armed');
+  }
+
+  get phase() {
+    return this.drive.status().phase;
+  }
+
+  kinds() {
+    return [...new Set(this.commands.splice(0).map(({ kind }) => kind))];
+  }
+
+  #take({ messages, output }) {
+    this.#down.push(...messages);
+    this.output = output;
+  }
+}
+
+function drives(name, body, mayDrive = true) {
+  test(name, async () => {
+    const road = new Road();
+    try {
+      road.drive.allow(mayDrive);
+      road.connect();
+      await body(road);
+    } finally {
+      road.device.end();
+    }
+  });
+}
+
+drives('the channels are as the protocol wants them', async ({ channels }) => {
+  assert.deepEqual(channels.map(({ label, options }) => [label, options]), [
+    ['control', { ordered: false, maxRetransmits: 0 }],
+    ['control-reliable', { ordered: true }],
+  ]);
+  assert.ok(channels.every(({ binaryType }) => binaryType === 'arraybuffer'));
+});
+
+drives('a key moves it, its release stops it, and stop ends it', async (road) => {
+  await road.arm();
+  road.keys.axes = { linear: 0.5, angular: -0.25 };
+  road.drive.steer();
+  await road.run(40);
+  assert.deepEqual(road.output, [16384, -8192]);
+  await road.run(1000);
+  assert.deepEqual(road.output, [16384, -8192], 'as long as it is held');
+  const setpoints = road.commands.filter(({ kind }) => kind === 'setpoint').length;
+  assert.ok(setpoints > 30 && setpoints <= 60, `${setpoints} in a second`);
+  road.keys.axes = null;
+  road.drive.steer();
+  await road.run(40);
+  assert.deepEqual(road.output, [0, 0]);
+  assert.equal(road.phase, 'armed');
+  road.keys.axes = { linear: 0.5, angular: 0 };
+  road.drive.steer();
+  await road.run(40);
+  road.drive.stop();
+  await road.run(20);
+  assert.deepEqual([road.output, road.phase], [[0, 0], 'stopped']);
+  assert.equal(road.drive.status().rttMs < 20, true);
+});
+
+drives('the stick goes before the keys, in its middle too', async (road) => {
+  await road.arm();
+  road.keys.axes = { linear: 1, angular: 0 };
+  road.stick.axes = { linear: 0, angular: 0 };
+  road.drive.steer();
+  await road.run(100);
+  assert.deepEqual(road.output, [0, 0]);
+});
+
+drives('what was held before it was armed does not count', async (road) => {
+  road.keys.axes = { linear: 1, angular: 0 };
+  await road.arm();
+  await road.run(500);
+  assert.deepEqual(road.output, [0, 0]);
+  assert.equal(road.drive.status().letGo, true);
+  road.keys.axes = null;
+  road.drive.steer();
+  assert.equal(road.drive.status().letGo, false);
+  road.keys.axes = { linear: 1, angular: 0 };
+  road.drive.steer();
+  await road.run(40);
+  assert.deepEqual(road.output, [32767, 0]);
+});
+
+drives('a stop while a key is held: the key moves nothing after the next arm', async (road) => {
+  await road.arm();
+  road.keys.axes = { linear: 1, angular: 0 };
+  road.drive.steer();
+  await road.run(100);
+  road.drive.stop();
+  await road.run(50);
+  road.drive.arm();
+  await road.run(500);
+  assert.deepEqual([road.phase, road.output], ['armed', [0, 0]]);
+});
+
+drives('who looks away stops what they drive, and nothing else', async (road) => {
+  road.kinds();
+  await road.run(200);
+  road.drive.leave();
+  await road.run(200);
+  assert.deepEqual(road.kinds(), [], 'not armed: nothing to stop, and nothing to say before an arm');
+  assert.equal(road.phase, 'disarmed');
+  await road.arm();
+  road.keys.axes = { linear: 1, angular: 0 };
+  road.drive.steer();
+  await road.run(50);
+  road.drive.leave();
+  assert.equal(road.keys.axes, null);
+  await road.run(20);
+  assert.deepEqual([road.output, road.phase, road.drive.status().reason], [[0, 0], 'stopped', 'operator']);
+});
+
+drives('who may only watch sends nothing whatever is pressed', async (road) => {
+  await road.run(200);
+  road.drive.arm();
+  road.keys.axes = { linear: 1, angular: 0 };
+  road.drive.steer();
+  road.drive.stop();
+  road.drive.disarm();
+  road.drive.leave();
+  await road.run(500);
+  assert.deepEqual(road.commands, []);
+  assert.equal(road.phase, 'disarmed');
+  assert.ok(road.drive.status().telemetry);
+}, false);
+
+drives('a cut road: it stops by itself, and says so afterwards', async (road) => {
+  await road.arm();
+  road.keys.axes = { linear: 1, angular: 0 };
+  road.drive.steer();
+  await road.run(100);
+  road.cut = true;
+  await road.run(320);
+  assert.deepEqual(road.output, [0, 0]);
+  road.cut = false;
+  await road.run(300);
+  const { phase, reason } = road.drive.status();
+  assert.deepEqual([phase, reason, road.output], ['stopped', 'stale', [0, 0]]);
+});
+
+drives('a new peer begins disarmed, and the old one\'s channels say nothing more', async (road) => {
+  await road.arm();
+  const old = road.channels;
+  road.connect();
+  assert.equal(road.phase, 'unheard');
+  old[0].close();
+  old[1].onmessage({ data: new ArrayBuffer(8) });
+  assert.equal(road.drive.status().linked, true);
+  assert.equal(road.drive.status().malformed, 0);
+  await road.run(100);
+  assert.equal(road.phase, 'foreign', 'armed by who was there before');
+});
+
+drives('a stop that was pressed without a road goes out when there is one', async (road) => {
+  road.channels[0].close();
+  assert.equal(road.drive.status().linked, false);
+  road.drive.stop();
+  assert.equal(road.phase, 'stopping');
+  road.connect();
+  await road.run(50);
+  assert.equal(road.phase, 'stopped');
+});
+
+drives('what finds no room is dropped and counted; a stop goes by the other way', async (road) => {
+  await road.arm();
+  road.commands = [];
+  road.channels[0].bufferedAmount = 100_000;
+  await road.run(100);
+  assert.deepEqual(road.commands, []);
+  assert.ok(road.drive.status().dropped > 2);
+  road.drive.stop();
+  await road.run(20);
+  assert.deepEqual(road.commands.map(({ channel, kind }) => [channel, kind]), [['control-reliable', 'stop']]);
+  assert.equal(road.phase, 'stopped');
+});
+
+drives('why an arm came to nothing is told until the next one', async (road) => {
+  road.channels[0].close();
+  road.drive.arm();
+  assert.equal(road.drive.status().refused, 'unheard');
+  road.connect();
+  await road.arm();
+  assert.equal(road.drive.status().refused, null);
+  road.drive.stop();
+  await road.run(50);
+  road.cut = true;
+  road.drive.arm();
+  await road.run(2100);
+  assert.equal(road.drive.status().refused, 'timeout');
+});
+
+drives('what is no report, or no bytes at all, changes nothing', async (road) => {
+  await road.run(100);
+  for (const data of ['hello', new ArrayBuffer(0), new ArrayBuffer(5000), null]) road.channels[0].onmessage({ data });
+  assert.equal(road.phase, 'disarmed');
+  assert.equal(road.drive.status().malformed, 2);
+});
