@@ -1,6 +1,7 @@
 //! `transom-agent`: captures, encodes and publishes by WHIP.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -8,10 +9,12 @@ use tokio::sync::watch;
 use transom_agent::actuator;
 use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::Config;
-use transom_agent::control::Control;
+use transom_agent::control::{ActuatorLink, Control};
+use transom_agent::metrics::{Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
-use transom_agent::publisher::{self, PublisherConfig};
+use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
 use transom_agent::{doctor, logging, signal};
+use transom_rtc_telemetry::Process;
 use transom_rtc_tokio::address::AddressPolicy;
 use transom_rtc_tokio::client::Endpoint;
 
@@ -69,7 +72,8 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     runtime.block_on(async {
         let control = config.control.clone().map(Control::start);
-        let published = publish(&config).await;
+        let link = control.as_ref().map(|control| control.link().clone());
+        let published = publish(&config, link).await;
         if let Some(control) = control {
             control.shutdown().await;
         }
@@ -78,7 +82,11 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Captures and publishes until a signal comes or the source ends.
-async fn publish(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+async fn publish(
+    config: &Config,
+    actuator: Option<ActuatorLink>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let process = Process::new();
     let endpoint = Endpoint::new(config.endpoint())?;
     let (ending, shutdown) = watch::channel(false);
     let signalled = signal::shutdown()?;
@@ -90,11 +98,23 @@ async fn publish(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
         std::future::pending::<()>().await;
     });
     let mut feed = MediaFeed::start(&config.feed())?;
+    let figures = Arc::new(PublishFigures::default());
+    if let Some(address) = &config.metrics {
+        let server = MetricsServer::open(address.value.0).await?;
+        let metrics = Metrics {
+            feed: feed.control.clone(),
+            publisher: Arc::clone(&figures),
+            control: actuator,
+            process,
+        };
+        tokio::spawn(server.serve(Arc::new(metrics)));
+    }
     feed.wait_for_format(FORMAT_WAIT).await;
     let publisher = PublisherConfig {
         endpoint,
         addresses: AddressPolicy::default(),
         rate: config.rate(),
+        figures,
     };
     Ok(publisher::run(publisher, feed, shutdown).await?)
 }

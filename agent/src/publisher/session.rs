@@ -14,9 +14,10 @@ use transom_rtc_tokio::client::{ClientError, Retry, Session as Whip};
 use transom_rtc_tokio::driver::{Connection, Driver, FrameRefused, OutgoingFrame, PeerHandle};
 
 use super::SessionError;
+use super::figures::{Follower, PublishCount, PublishFigures, PublisherState};
 use super::loss::LossWindow;
 use crate::clock::Capture;
-use crate::publish::{FeedControl, MediaFeed};
+use crate::publish::{FeedControl, FeedCount, MediaFeed};
 use crate::rate::RateController;
 
 /// The server gives a sign of life (feedback on what we send) many times a
@@ -37,9 +38,9 @@ const GOODBYE: Duration = Duration::from_millis(1500);
 
 /// Where each kind of frame goes.
 #[derive(Clone, Copy, Debug)]
-struct Tracks {
-    video: Option<TrackId>,
-    audio: Option<TrackId>,
+pub(super) struct Tracks {
+    pub(super) video: Option<TrackId>,
+    pub(super) audio: Option<TrackId>,
 }
 
 /// A session that the server has accepted.
@@ -91,6 +92,7 @@ impl Session {
         self,
         feed: &mut MediaFeed,
         rate: &mut RateController,
+        figures: &PublishFigures,
         shutdown: &mut watch::Receiver<bool>,
     ) -> (Result<(), SessionError>, bool) {
         let Self {
@@ -108,18 +110,22 @@ impl Session {
             events,
             tracks,
             heard: heard.clone(),
+            figures,
             connected: false,
             clock,
             loss: LossWindow::default(),
             rtt: DEFAULT_RTT,
         };
         rate.restart();
+        let mut follower = Follower::new(figures, tracks);
         let ended = tokio::select! {
             ended = carrier.carry(feed, rate) => ended,
             reason = &mut driver => Err(explain(&whip, driver_end(reason)).await),
             lost = watch_over(&whip, &heard) => Err(lost),
+            never = follower.follow(&handle) => match never {},
             _ = shutdown.wait_for(|s| *s) => Ok(()),
         };
+        follower.look(&handle).await;
         handle.close().await;
         let _ = tokio::time::timeout(GOODBYE, async {
             // That the server has forgotten it already is no failure.
@@ -135,18 +141,19 @@ impl Session {
 }
 
 /// Carries frames to the peer and what comes back to the feed.
-struct Carrier {
+struct Carrier<'a> {
     handle: PeerHandle,
     events: mpsc::Receiver<Event>,
     tracks: Tracks,
     heard: Heard,
+    figures: &'a PublishFigures,
     connected: bool,
     clock: Clock,
     loss: LossWindow,
     rtt: Duration,
 }
 
-impl Carrier {
+impl Carrier<'_> {
     /// Ends only with an error: the source's end.
     async fn carry(
         &mut self,
@@ -189,10 +196,15 @@ impl Carrier {
             Event::Connected => {
                 tracing::info!("connected");
                 self.connected = true;
+                self.figures.add(PublishCount::Connected, 1);
+                self.figures.set_state(PublisherState::Connected);
                 feed.restart();
                 feed.control.set_bitrate(rate.bitrate_bps());
             }
-            Event::KeyFrameRequested { .. } => feed.control.request_key_frame(),
+            Event::KeyFrameRequested { .. } => {
+                self.figures.add(PublishCount::KeyFramesWanted, 1);
+                feed.control.request_key_frame();
+            }
             Event::Feedback {
                 fraction_lost,
                 packets,
@@ -233,9 +245,12 @@ impl Carrier {
             captured: capture.at,
             wall: capture.wall,
         });
-        // The next picture refers to the one that was left out.
-        if let (Err(FrameRefused::Full), Some(control)) = (sent, picture) {
-            control.request_key_frame();
+        if sent == Err(FrameRefused::Full) {
+            self.figures.add(PublishCount::FramesDriverBusy, 1);
+            // The next picture refers to the one that was left out.
+            if let Some(control) = picture {
+                control.request_key_frame();
+            }
         }
     }
 
@@ -247,16 +262,12 @@ impl Carrier {
             let found = stats.sent.iter().find(|(id, _)| Some(*id) == track);
             found.map(|(_, s)| *s).unwrap_or_default()
         };
-        let (video, audio, captured) = (
-            of(self.tracks.video),
-            of(self.tracks.audio),
-            feed.control.stats(),
-        );
+        let (video, audio) = (of(self.tracks.video), of(self.tracks.audio));
         tracing::info!(
             "stats frames={} late={} video_packets={} video_bytes={} audio_packets={} repairs={} \
              lost_fraction={:.3} rtt_ms={} target_bps={} queue_full={}",
-            captured.frames,
-            captured.dropped_before_encoder,
+            feed.control.count(FeedCount::Frames),
+            feed.control.count(FeedCount::EncoderBusy),
             video.packets,
             video.bytes,
             audio.packets,

@@ -326,6 +326,8 @@ pub struct Media {
     pub fingerprint: sdp::Fingerprint,
     /// Whether it receives and sends IPv6 as well.
     pub ipv6: bool,
+    /// What the threads count, a second old at most.
+    pub figures: super::MediaFigures,
     /// Ends when the thread has ended.
     pub thread: std::thread::JoinHandle<()>,
 }
