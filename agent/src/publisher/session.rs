@@ -33,6 +33,10 @@ const FIGURES_EVERY: Duration = Duration::from_secs(10);
 /// Round trip assumed until a report tells it.
 const DEFAULT_RTT: Duration = Duration::from_millis(100);
 
+/// What the figures of a session that ends may take: its driver answers at once,
+/// or has ended.
+const LAST_LOOK: Duration = Duration::from_millis(50);
+
 /// A goodbye takes at most this long.
 const GOODBYE: Duration = Duration::from_millis(1500);
 
@@ -125,7 +129,7 @@ impl Session {
             never = follower.follow(&handle) => match never {},
             _ = shutdown.wait_for(|s| *s) => Ok(()),
         };
-        follower.look(&handle).await;
+        let _ = tokio::time::timeout(LAST_LOOK, follower.look(&handle)).await;
         handle.close().await;
         let _ = tokio::time::timeout(GOODBYE, async {
             // That the server has forgotten it already is no failure.

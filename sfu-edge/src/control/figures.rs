@@ -5,9 +5,11 @@ use transom_rtc_telemetry::Histogram;
 use crate::directory::Role;
 use crate::media::api::{GoneReason, RemoveReason};
 
-/// How long joins take: a tenth of a second on the own network, seconds where
-/// checks are lost.
+/// How long joins take: milliseconds on the own machine, a tenth of a second
+/// through the air, seconds where checks are lost.
 const JOIN_BOUNDS: &[Duration] = &[
+    Duration::from_millis(10),
+    Duration::from_millis(25),
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(200),

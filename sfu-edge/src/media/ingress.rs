@@ -299,7 +299,6 @@ impl Ingress {
         // What was held may be due without a datagram having come.
         let sockets = Arc::clone(&turn.sockets);
         self.fan_out(now, |egress| flush(egress, &sockets));
-        self.world.figures.publish_relay([self.relay.dropped]);
         turn.finish(now, &mut self.world);
         self.settle(now);
         self.ring(turn)

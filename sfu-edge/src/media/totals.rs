@@ -121,9 +121,6 @@ const PROFILES: [(SrtpProfile, &str); 2] = [
     (SrtpProfile::AeadAes128Gcm, "AEAD_AES_128_GCM"),
 ];
 
-/// Why messages on data channels went nowhere, as the relay counts them.
-pub(super) const RELAY_REASONS: [&str; 1] = ["not_relayed"];
-
 /// What one world told last.
 #[derive(Debug)]
 pub(super) struct WorldFigures {
@@ -131,8 +128,6 @@ pub(super) struct WorldFigures {
     peers: AtomicU64,
     /// Connected peers, in the order of [`PROFILES`].
     profiles: [AtomicU64; PROFILES.len()],
-    /// In the order of [`RELAY_REASONS`]; of the world that has the relay.
-    relay: [AtomicU64; RELAY_REASONS.len()],
 }
 
 impl Default for WorldFigures {
@@ -141,7 +136,6 @@ impl Default for WorldFigures {
             counts: [const { AtomicU64::new(0) }; Count::LEN],
             peers: AtomicU64::new(0),
             profiles: [const { AtomicU64::new(0) }; PROFILES.len()],
-            relay: [const { AtomicU64::new(0) }; RELAY_REASONS.len()],
         }
     }
 }
@@ -165,12 +159,6 @@ impl WorldFigures {
             }
         }
         for (to, count) in self.profiles.iter().zip(connected) {
-            to.store(count, Relaxed);
-        }
-    }
-
-    pub(super) fn publish_relay(&self, lost: [u64; RELAY_REASONS.len()]) {
-        for (to, count) in self.relay.iter().zip(lost) {
             to.store(count, Relaxed);
         }
     }
@@ -222,14 +210,6 @@ impl MediaFigures {
         PROFILES.iter().enumerate().map(|(at, (_, name))| {
             let of = |world: &Arc<WorldFigures>| world.profiles[at].load(Relaxed);
             (*name, self.worlds.iter().map(of).sum())
-        })
-    }
-
-    /// Messages on data channels that went nowhere, by reason.
-    pub fn relay_lost(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        RELAY_REASONS.iter().enumerate().map(|(at, reason)| {
-            let of = |world: &Arc<WorldFigures>| world.relay[at].load(Relaxed);
-            (*reason, self.worlds.iter().map(of).sum())
         })
     }
 

@@ -134,13 +134,6 @@ pub(super) fn write(media: &MediaFigures, to: &mut Exposition) {
     for (name, help, count) in PLAIN {
         to.counter(name, help).value(media.count(count));
     }
-    let mut family = to.counter(
-        "transom_sfu_channel_messages_unrelayed_total",
-        "Messages on data channels that went to nobody, by why.",
-    );
-    for (reason, count) in media.relay_lost() {
-        family.sample(&[("reason", reason)], count);
-    }
     let mut family = to.gauge(
         "transom_sfu_srtp_peers",
         "Connected peers by their SRTP profile.",
