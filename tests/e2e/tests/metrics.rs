@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use transom_rtc_telemetry::Scrape;
 use transom_tests_e2e::{
-    LossyProxy, Player, Program, Request, Response, Sfu, StateDir, agent, binary,
+    LossyProxy, Player, Program, Request, Response, Sfu, Signal, StateDir, agent, binary, signal,
 };
 
 const TOKEN: &str = "metrics-token-0123456789abcdef";
@@ -38,11 +38,17 @@ fn publisher(sfu: &Sfu, folder: &StateDir) -> (Program, SocketAddr) {
         .arg(config)
         .env("TRANSOM_TOKEN", sfu.token("publish"));
     let agent = Program::start(command);
+    let address = address_of(&agent);
+    agent.line(" connected", SOON);
+    (agent, address)
+}
+
+/// Where an agent serves its figures, as it says.
+fn address_of(agent: &Program) -> SocketAddr {
     let line = agent.line("metrics at http://", SOON);
     let (_, address) = line.split_once("http://").expect("an address");
     let address = address.trim_end_matches("/metrics").parse();
-    agent.line(" connected", SOON);
-    (agent, address.expect("an address"))
+    address.expect("an address")
 }
 
 /// The figures, in the right format, without a secret in them.
@@ -222,6 +228,29 @@ async fn a_stream_that_is_published_and_watched() {
 }
 
 #[test]
+fn an_actuator_that_dies_is_counted() {
+    let folder = StateDir::new();
+    let config = folder.write("transom-agent.toml", "[control]\nboard = \"sim\"\n");
+    let mut command = agent();
+    command.args(["--metrics", "127.0.0.1:0", "--audio", "none", "--config"]);
+    command.arg(config);
+    let program = Program::start(command);
+    let address = address_of(&program);
+    let started = program.line("actuator: started pid=", SOON);
+    let (_, pid) = started.split_once("pid=").expect("a pid");
+    signal(pid.trim().parse().expect("a number"), Signal::KILL);
+    let told = until(
+        "started again",
+        || figures(&Request::new("GET", "/metrics").send(address), &[]),
+        |told| told.sum("transom_agent_actuator_starts_total") >= 2.0,
+    );
+    let died = [("reason", "died")];
+    let failures = "transom_agent_actuator_failures_total";
+    assert_eq!(told.value(failures, &died), Some(1.0));
+    assert_eq!(told.sum(failures), 1.0);
+}
+
+#[test]
 fn the_servers_figures_are_closed() {
     let mut sfu = sfu();
     let ask = |request: Request| sfu.send(request);
@@ -257,10 +286,7 @@ fn the_agents_figures_stay_on_the_machine_and_are_all_there_is() {
     let mut command = agent();
     command.args(["--metrics", "localhost:0", "--audio", "none"]);
     let program = Program::start(command);
-    let line = program.line("metrics at http://", SOON);
-    let (_, address) = line.split_once("http://").expect("an address");
-    let address = address.trim_end_matches("/metrics").parse();
-    let address: SocketAddr = address.expect("an address");
+    let address = address_of(&program);
     for (method, path, status) in [
         ("GET", "/", 404),
         ("GET", "/metrics/", 404),
