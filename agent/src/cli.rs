@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::config::{Bitrate, Fingerprint, Size, Token, WhipUrl};
+use crate::config::{Bitrate, Fingerprint, MetricsAddr, Size, Token, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 
 const EXAMPLES: &str = "\
@@ -28,7 +28,8 @@ The file holds the same settings:
   whip = \"http://127.0.0.1:7080/whip/front\"
   token = \"TOKEN\"
   fingerprint = \"sha256:...\"  # of the server's certificate, if no authority signed it
-  log = \"info\"
+  log = \"info\"             # or \"info,transom_agent::publisher=debug\"
+  metrics = \"127.0.0.1:9101\"  # figures for Prometheus; off by default
   [video]
   source = \"test\"          # or \"file:PATH\", \"v4l2:/dev/video0\"
   size = \"640x480\"
@@ -113,9 +114,18 @@ pub struct Cli {
     #[arg(long, value_name = "RATE", env = "TRANSOM_AGENT_AUDIO_BITRATE")]
     pub audio_bitrate: Option<Bitrate>,
 
-    /// error, warn, info, debug, trace, or a filter [default: info]
-    #[arg(long, value_name = "LEVEL", env = "TRANSOM_AGENT_LOG")]
+    /// off, error, warn, info, debug or trace [default: info]; and other levels for
+    /// modules, such as info,transom_agent::publisher=debug, which then stand in each
+    /// line: transom_agent::publisher (sessions), ::feed, ::source (cameras), ::encode,
+    /// ::sound, ::control (actuator); transom_rtc_tokio (WHIP, ICE), transom_rtc_dtls and
+    /// dtls (handshakes), sctp_proto (data channels)
+    #[arg(long, value_name = "FILTER", env = "TRANSOM_AGENT_LOG")]
     pub log: Option<String>,
+
+    /// Serve figures for Prometheus at http://ADDR:PORT/metrics, to this machine
+    /// without a token, such as 127.0.0.1:9101 [default: off]
+    #[arg(long, value_name = "ADDR:PORT", env = "TRANSOM_AGENT_METRICS")]
+    pub metrics: Option<MetricsAddr>,
 
     /// Print the effective configuration, each value with its origin, and end
     #[arg(long)]
@@ -218,6 +228,7 @@ mod tests {
         let help = Cli::command().render_long_help().to_string();
         assert!(help.contains("Examples:") && help.contains("v4l2:/dev/video0"));
         assert!(help.contains("TRANSOM_TOKEN"));
+        assert!(help.contains("info,transom_agent::publisher=debug"));
     }
 
     #[test]

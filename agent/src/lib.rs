@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod encode;
 pub mod feed;
 pub mod logging;
+pub mod metrics;
 pub mod output;
 pub mod picture;
 pub mod publish;

@@ -3,47 +3,80 @@
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
+use transom_rtc_telemetry::{Crate, LogFilter, LogFilterError, LogNames};
 
-/// A filter that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "log filter `{filter}`: give error, warn, info, debug or trace, or a filter such as info,transom_agent=debug"
-)]
-pub struct FilterError {
-    /// The filter given.
-    pub filter: String,
-}
+/// What a filter may name.
+const NAMES: LogNames = LogNames {
+    crates: &[
+        Crate {
+            name: "transom_agent",
+            modules: &[
+                "actuator",
+                "backoff",
+                "cli",
+                "clock",
+                "config",
+                "control",
+                "convert",
+                "doctor",
+                "encode",
+                "feed",
+                "logging",
+                "metrics",
+                "output",
+                "picture",
+                "publish",
+                "publisher",
+                "queue",
+                "rate",
+                "regular",
+                "signal",
+                "slot",
+                "sound",
+                "source",
+                "stop",
+            ],
+        },
+        Crate {
+            name: "transom_rtc_tokio",
+            modules: &[],
+        },
+        Crate {
+            name: "transom_rtc_dtls",
+            modules: &[],
+        },
+        Crate {
+            name: "transom_boards_linux",
+            modules: &[],
+        },
+    ],
+    libraries: &["dtls", "mio", "sctp_proto", "webrtc_srtp", "webrtc_util"],
+};
 
-/// Checks a level (`info`) or filter (`info,transom_agent=debug`).
-pub fn check(filter: &str) -> Result<(), FilterError> {
-    parse(filter).map(drop)
+/// Checks a level (`info`) or filter (`info,transom_agent::publisher=debug`).
+///
+/// # Errors
+/// The first item that means nothing.
+pub fn check(filter: &str) -> Result<(), LogFilterError> {
+    LogFilter::parse(filter, &NAMES).map(drop)
 }
 
 /// Starts the log. To be called once; a second call changes nothing.
-pub fn start(filter: &str) -> Result<(), FilterError> {
-    let filter = parse(filter)?;
+///
+/// # Errors
+/// Those of [`check`].
+pub fn start(filter: &str) -> Result<(), LogFilterError> {
+    let filter = LogFilter::parse(filter, &NAMES)?;
     let _already = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::new(filter.as_str()))
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
+        // Who tells modules apart wants to see which it was.
+        .with_target(filter.names_modules())
         // Said on stderr as well, which panics where the terminal is gone.
         .log_internal_errors(false)
         .try_init();
     Ok(())
-}
-
-fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
-    let error = || FilterError {
-        filter: filter.to_owned(),
-    };
-    // A single misspelt word would silently count as the name of a module.
-    let levels = ["off", "error", "warn", "info", "debug", "trace"];
-    let first = filter.split(',').next().unwrap_or_default().trim();
-    if !first.contains('=') && !levels.contains(&first.to_ascii_lowercase().as_str()) {
-        return Err(error());
-    }
-    EnvFilter::try_new(filter).map_err(|_| error())
 }
 
 #[cfg(test)]
@@ -57,11 +90,28 @@ mod tests {
             "DEBUG",
             "info,transom_agent=debug",
             "transom_agent=trace",
+            "warn,transom_agent::publisher=debug,dtls=off",
         ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
-        for bad in ["", "inof", "verbose", "info,transom_agent=loud"] {
+        for bad in [
+            "",
+            "inof",
+            "verbose",
+            "info,inof",
+            "info,transom_agent=loud",
+            "info,transom_agent::publihser=debug",
+        ] {
             assert!(check(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_modules_are_those_of_the_crate() {
+        let source = include_str!("lib.rs");
+        let lines = source.lines().map(|line| line.trim_start_matches("pub "));
+        let modules = lines.filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
+        let modules: Vec<&str> = modules.collect();
+        assert_eq!(modules, NAMES.crates[0].modules);
     }
 }

@@ -1,6 +1,7 @@
 //! `transom-agent`: captures, encodes and publishes by WHIP.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -9,9 +10,11 @@ use transom_agent::actuator;
 use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::Config;
 use transom_agent::control::{ActuatorLink, Control};
+use transom_agent::metrics::{Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
-use transom_agent::publisher::{self, PublisherConfig};
+use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
 use transom_agent::{doctor, logging, signal};
+use transom_rtc_telemetry::Process;
 use transom_rtc_tokio::address::AddressPolicy;
 use transom_rtc_tokio::client::Endpoint;
 
@@ -83,6 +86,7 @@ async fn publish(
     config: &Config,
     actuator: Option<ActuatorLink>,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    let process = Process::new();
     let endpoint = Endpoint::new(config.endpoint())?;
     let (ending, shutdown) = watch::channel(false);
     let signalled = signal::shutdown()?;
@@ -94,12 +98,24 @@ async fn publish(
         std::future::pending::<()>().await;
     });
     let mut feed = MediaFeed::start(&config.feed())?;
+    let figures = Arc::new(PublishFigures::default());
+    if let Some(address) = &config.metrics {
+        let server = MetricsServer::open(address.value.0).await?;
+        let metrics = Metrics {
+            feed: feed.control.clone(),
+            publisher: Arc::clone(&figures),
+            control: actuator.clone(),
+            process,
+        };
+        tokio::spawn(server.serve(Arc::new(metrics)));
+    }
     feed.wait_for_format(FORMAT_WAIT).await;
     let publisher = PublisherConfig {
         endpoint,
         addresses: AddressPolicy::default(),
         rate: config.rate(),
         actuator,
+        figures,
     };
     Ok(publisher::run(publisher, feed, shutdown).await?)
 }

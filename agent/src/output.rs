@@ -7,7 +7,7 @@ use transom_rtc_proto::codec::h264::{AnnexB, Sps};
 
 use crate::clock::MediaClock;
 use crate::publish::{
-    AUDIO_CLOCK_HZ, AudioFrame, FeedControl, VIDEO_CLOCK_HZ, VideoFormat, VideoFrame,
+    AUDIO_CLOCK_HZ, AudioFrame, FeedControl, FeedCount, VIDEO_CLOCK_HZ, VideoFormat, VideoFrame,
 };
 use crate::queue::{self, Receiver, Sender};
 
@@ -70,13 +70,15 @@ impl VideoOutput {
         if self.queue.is_full() {
             // Late pictures help nobody, and what follows a gap cannot be
             // decoded: begin anew at the next key frame.
-            self.queue.drop_all();
+            let dropped = self.queue.drop_all();
+            self.control.add(FeedCount::Late, dropped);
             self.broken = true;
         }
         if key {
             self.announce(&data);
             self.broken = false;
         } else if self.broken {
+            self.control.add(FeedCount::Undecodable, 1);
             self.control.request_key_frame();
             return;
         }
@@ -86,7 +88,7 @@ impl VideoOutput {
             timestamp: self.clock.rtp(at, VIDEO_CLOCK_HZ),
             key,
         };
-        self.control.count_frame();
+        self.control.add(FeedCount::Frames, 1);
         self.queue.push(frame);
     }
 
@@ -133,6 +135,11 @@ impl AudioOutput {
         &self.clock
     }
 
+    /// Where things are counted.
+    pub fn control(&self) -> &FeedControl {
+        &self.control
+    }
+
     /// Whether nobody listens.
     pub fn is_paused(&self) -> bool {
         self.control.is_paused()
@@ -148,11 +155,13 @@ impl AudioOutput {
         if self.is_paused() {
             return;
         }
-        self.queue.push(AudioFrame {
+        self.control.add(FeedCount::Sound, 1);
+        let full = self.queue.push(AudioFrame {
             packet,
             capture: self.clock.capture(at),
             timestamp,
         });
+        self.control.add(FeedCount::SoundLate, full.into());
     }
 }
 

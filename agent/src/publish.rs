@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::clock::{Capture, MediaClock};
 use crate::queue::Receiver;
 use crate::stop::Stop;
+use transom_rtc_telemetry::Histogram;
 
 /// Clock rate of H.264 in RTP (RFC 6184 section 8.1).
 pub const VIDEO_CLOCK_HZ: u32 = 90_000;
@@ -161,9 +162,51 @@ struct Shared {
     key_wanted: AtomicBool,
     bitrate_bps: AtomicU32,
     paused: AtomicBool,
-    frames: AtomicU64,
-    dropped_before_encoder: AtomicU64,
+    counts: [AtomicU64; FeedCount::LEN],
+    encode_time: Histogram,
 }
+
+/// What the capture side counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedCount {
+    /// Pictures that a source gave, in whatever form.
+    Captured,
+    /// Coded pictures that were handed on.
+    Frames,
+    /// Pictures dropped because the encoder was still busy with an older one.
+    EncoderBusy,
+    /// Pictures that the encoder left out to keep its bitrate.
+    EncoderSkipped,
+    /// Pictures that the encoder failed at.
+    EncoderFailed,
+    /// Coded pictures that the publisher was too slow for.
+    Late,
+    /// Coded pictures that refer to one that was lost.
+    Undecodable,
+    /// Sound packets handed on.
+    Sound,
+    /// Sound packets that the publisher was too slow for.
+    SoundLate,
+    /// Times that a sound card lost sound because nobody took it.
+    SoundOverruns,
+}
+
+impl FeedCount {
+    const LEN: usize = Self::SoundOverruns as usize + 1;
+}
+
+/// A picture at 30 a second has 33 ms; at 60, 16.
+const ENCODE_BOUNDS: &[Duration] = &[
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(4),
+    Duration::from_millis(8),
+    Duration::from_millis(16),
+    Duration::from_millis(33),
+    Duration::from_millis(66),
+    Duration::from_millis(132),
+    Duration::from_millis(264),
+];
 
 impl Default for Shared {
     fn default() -> Self {
@@ -172,19 +215,10 @@ impl Default for Shared {
             key_wanted: AtomicBool::new(true),
             bitrate_bps: AtomicU32::new(0),
             paused: AtomicBool::new(false),
-            frames: AtomicU64::new(0),
-            dropped_before_encoder: AtomicU64::new(0),
+            counts: [const { AtomicU64::new(0) }; FeedCount::LEN],
+            encode_time: Histogram::new(ENCODE_BOUNDS),
         }
     }
-}
-
-/// What the capture side counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FeedStats {
-    /// Encoded pictures that were handed on.
-    pub frames: u64,
-    /// Pictures dropped because the encoder was still busy with an older one.
-    pub dropped_before_encoder: u64,
 }
 
 impl FeedControl {
@@ -214,10 +248,21 @@ impl FeedControl {
     }
 
     /// What was counted so far.
-    pub fn stats(&self) -> FeedStats {
-        FeedStats {
-            frames: self.0.frames.load(Ordering::Relaxed),
-            dropped_before_encoder: self.0.dropped_before_encoder.load(Ordering::Relaxed),
+    pub fn count(&self, count: FeedCount) -> u64 {
+        let counts = self.0.counts.get(count as usize);
+        counts.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// How long the encoder took for a picture.
+    pub fn encode_time(&self) -> &Histogram {
+        &self.0.encode_time
+    }
+
+    /// The wished bitrate of the picture in bits a second, `None` until one was set.
+    pub fn bitrate(&self) -> Option<u32> {
+        match self.0.bitrate_bps.load(Ordering::Acquire) {
+            0 => None,
+            bps => Some(bps),
         }
     }
 
@@ -235,21 +280,9 @@ impl FeedControl {
         self.0.key_wanted.swap(false, Ordering::AcqRel)
     }
 
-    /// The wished bitrate, `None` until one was set.
-    pub(crate) fn bitrate(&self) -> Option<u32> {
-        match self.0.bitrate_bps.load(Ordering::Acquire) {
-            0 => None,
-            bps => Some(bps),
+    pub(crate) fn add(&self, count: FeedCount, more: u64) {
+        if let Some(count) = self.0.counts.get(count as usize) {
+            count.fetch_add(more, Ordering::Relaxed);
         }
-    }
-
-    pub(crate) fn count_frame(&self) {
-        self.0.frames.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set_dropped_before_encoder(&self, dropped: u64) {
-        self.0
-            .dropped_before_encoder
-            .store(dropped, Ordering::Relaxed);
     }
 }

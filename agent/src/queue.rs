@@ -51,16 +51,19 @@ struct State<T> {
 }
 
 impl<T> Sender<T> {
-    /// Appends an item. Drop policy: from a full queue the oldest goes.
-    pub fn push(&self, item: T) {
+    /// Appends an item. Drop policy: from a full queue the oldest goes. Whether
+    /// one did.
+    pub fn push(&self, item: T) -> bool {
         let mut state = self.shared.lock();
-        if state.items.len() >= self.shared.capacity {
+        let full = state.items.len() >= self.shared.capacity;
+        if full {
             state.items.pop_front();
             state.dropped += 1;
         }
         state.items.push_back(item);
         drop(state);
         self.shared.filled.notify_one();
+        full
     }
 
     /// Whether the next push would drop an item. Only the receiver can change
@@ -69,11 +72,13 @@ impl<T> Sender<T> {
         self.shared.lock().items.len() >= self.shared.capacity
     }
 
-    /// Drops all that waits and counts it.
-    pub fn drop_all(&self) {
+    /// Drops all that waits and counts it; how many that were.
+    pub fn drop_all(&self) -> u64 {
         let mut state = self.shared.lock();
-        state.dropped += state.items.len() as u64;
+        let dropped = state.items.len() as u64;
+        state.dropped += dropped;
         state.items.clear();
+        dropped
     }
 }
 

@@ -76,9 +76,9 @@ impl Slot {
         self.lock().keep(picture);
     }
 
-    /// Pictures dropped because a newer one came first.
-    pub fn dropped(&self) -> u64 {
-        self.lock().dropped
+    /// Pictures dropped because a newer one came first, since the last call.
+    pub fn take_dropped(&self) -> u64 {
+        std::mem::take(&mut self.lock().dropped)
     }
 
     /// Whether one side has closed it.
@@ -123,7 +123,8 @@ mod tests {
         let now = Instant::now();
         slot.put(picture(1), now);
         slot.put(picture(2), now);
-        assert_eq!(slot.dropped(), 1);
+        assert_eq!(slot.take_dropped(), 1);
+        assert_eq!(slot.take_dropped(), 0);
         assert_eq!(slot.spare(), Some(picture(1)));
         assert!(matches!(slot.take(Duration::ZERO), Taken::Picture(p, _) if p == picture(2)));
         assert!(matches!(slot.take(Duration::ZERO), Taken::Nothing));

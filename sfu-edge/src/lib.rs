@@ -9,6 +9,7 @@ pub mod directory;
 pub mod doctor;
 pub mod http;
 pub mod media;
+pub mod metrics;
 mod private_file;
 pub mod program;
 pub mod secrets;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use transom_rtc_doctor::forgiving::{self, Forgiven};
 
 use super::control::Control;
-use super::value::{Bitrate, Size, Token};
+use super::value::{Bitrate, MetricsAddr, Size, Token};
 use super::whip::{Fingerprint, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 
@@ -19,6 +19,9 @@ pub(super) struct File {
     pub(super) token: Option<Token>,
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) log: Option<String>,
+    pub(super) metrics: Option<MetricsAddr>,
+    #[serde(default)]
+    pub(super) metrics_open: bool,
     #[serde(default)]
     pub(super) video: Video,
     #[serde(default)]

@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 
 pub use control::ControlError;
 pub use file::FileError;
-pub use value::{Bitrate, Size, Token, ValueError};
+pub use value::{Bitrate, MetricsAddr, Size, Token, ValueError};
 pub use whip::{Fingerprint, WhipUrl};
 
 use crate::actuator::ActuatorConfig;
 use crate::cli::Cli;
 use crate::feed::{AudioSource, FeedConfig, VideoSource};
-use crate::logging::{self, FilterError};
+use crate::logging;
 use crate::rate::RateConfig;
 use file::File;
 use transom_boards_hal::FrameSize;
+use transom_rtc_telemetry::LogFilterError;
 use transom_rtc_tokio::client::{EndpointConfig, Trust};
 
 /// Looked for, in this order, where no `--config` is given.
@@ -39,6 +40,10 @@ pub struct Config {
     pub fingerprint: Option<Setting<Fingerprint>>,
     /// What to log.
     pub log: Setting<String>,
+    /// Where figures are served, if anywhere.
+    pub metrics: Option<Setting<MetricsAddr>>,
+    /// Whether that may be an address that others reach; the file alone says it.
+    pub metrics_open: bool,
     /// Where pictures come from.
     pub source: Setting<VideoSource>,
     /// The size of pictures.
@@ -100,7 +105,12 @@ pub enum ConfigError {
     NoWhip,
     /// The log filter cannot be read.
     #[error(transparent)]
-    Log(#[from] FilterError),
+    Log(#[from] LogFilterError),
+    /// Figures would be for everybody.
+    #[error(
+        "metrics on {0} could be read by anybody on the network: choose 127.0.0.1:PORT, or allow it by `metrics_open = true` in transom-agent.toml"
+    )]
+    MetricsOpen(MetricsAddr),
     /// A certificate is to be known, and there is none over http.
     #[error(
         "fingerprint: {0} is plain http, which has no certificate: write https://, or leave the fingerprint out"
@@ -198,6 +208,8 @@ impl Config {
             ),
             whip: choose(cli.whip, file.whip).ok_or(ConfigError::NoWhip)?,
             log: pick(cli.log, file.log, "info".to_owned()),
+            metrics: choose(cli.metrics, file.metrics),
+            metrics_open: file.metrics_open,
             source: pick(cli.source, file.video.source, VideoSource::Test),
             size: pick(cli.size, file.video.size, Size(FrameSize::new(640, 480))),
             fps: pick(cli.fps, file.video.fps, 30),
@@ -218,6 +230,10 @@ impl Config {
     fn problems(&self) -> Vec<ConfigError> {
         let mut problems = Vec::new();
         problems.extend(logging::check(&self.log.value).err().map(ConfigError::from));
+        let metrics = self.metrics.as_ref().map(|metrics| metrics.value);
+        if let Some(address) = metrics.filter(|a| !a.is_loopback() && !self.metrics_open) {
+            problems.push(ConfigError::MetricsOpen(address));
+        }
         let whip = &self.whip.value;
         if self.fingerprint.is_some() && !whip.url().is_https() {
             problems.push(ConfigError::FingerprintOverHttp(whip.clone()));
@@ -362,6 +378,15 @@ impl Config {
             line(name, value, origin, what);
         });
         line("log", &self.log.value, self.log.origin, "to stderr");
+        match &self.metrics {
+            Some(metrics) => line(
+                "metrics",
+                &metrics.value,
+                metrics.origin,
+                "figures for Prometheus, at /metrics",
+            ),
+            None => line("metrics", &"off", Origin::Default, "no figures are served"),
+        }
         text
     }
 }
@@ -419,6 +444,21 @@ mod tests {
     }
 
     #[test]
+    fn figures_are_off_and_leave_the_machine_only_where_that_is_said() {
+        let load = |args: &[&str], text| {
+            let args: Vec<_> = WHIP.iter().chain(args).copied().collect();
+            Config::layer(cli(&args), file(text), None)
+        };
+        let off = load(&[], "").expect("a configuration");
+        assert!(off.metrics.is_none() && off.explain().contains("no figures"));
+        let here = load(&["--metrics", "localhost:9101"], "").expect("a configuration");
+        assert!(here.explain().contains("127.0.0.1:9101"));
+        let open = "metrics = \"0.0.0.0:9101\"\n";
+        assert!(load(&[], open).is_err());
+        assert!(load(&[], &format!("{open}metrics_open = true\n")).is_ok());
+    }
+
+    #[test]
     fn a_low_bitrate_lowers_the_least() {
         let flags = cli(&[WHIP[0], WHIP[1], "--bitrate", "100k"]);
         let config = Config::layer(flags, File::default(), None).expect("a configuration");
@@ -448,6 +488,10 @@ mod tests {
             ConfigError::AudioBitrate(_)
         ));
         assert!(matches!(refused(&["--log", "loud"]), ConfigError::Log(_)));
+        assert!(matches!(
+            refused(&["--metrics", "0.0.0.0:9101"]),
+            ConfigError::MetricsOpen(_)
+        ));
         let none = Config::layer(cli(&[]), File::default(), None);
         assert!(matches!(none, Err(ConfigError::NoWhip)));
     }

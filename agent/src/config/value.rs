@@ -1,6 +1,7 @@
 //! Values as they are written in flags, variables and the file.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -98,6 +99,51 @@ impl FromStr for Size {
 }
 
 impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where figures are served: an address with a port; `localhost` is 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MetricsAddr(pub SocketAddr);
+
+impl MetricsAddr {
+    /// Whether only this machine reaches it.
+    pub fn is_loopback(self) -> bool {
+        self.0.ip().to_canonical().is_loopback()
+    }
+}
+
+impl FromStr for MetricsAddr {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let text = text.trim();
+        let port = text.strip_prefix("localhost:").map(str::parse);
+        let address = match port {
+            Some(Ok(port)) => Some((Ipv4Addr::LOCALHOST, port).into()),
+            Some(Err(_)) => None,
+            None => text.parse().ok(),
+        };
+        address.map(Self).ok_or_else(|| {
+            ValueError(format!(
+                "`{text}` is no address with a port: write it as 127.0.0.1:9101"
+            ))
+        })
+    }
+}
+
+impl TryFrom<String> for MetricsAddr {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for MetricsAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, broadcast};
 use transom_control::{Channel, StopReason};
+use transom_rtc_telemetry::Exposition;
 
-use super::mailbox::Mailbox;
+use super::figures::ControlFigures;
+use super::mailbox::{COMMANDS, Mailbox};
 
 /// Reports that may wait for one that reads: three seconds' worth. The oldest go first.
 const REPORTS: usize = 64;
@@ -28,6 +30,7 @@ pub(super) struct Shared {
     mailbox: Mutex<Mailbox>,
     pub(super) more: Notify,
     reports: broadcast::Sender<Outgoing>,
+    figures: Mutex<ControlFigures>,
 }
 
 /// What was lost on the way to the actuator.
@@ -67,11 +70,34 @@ impl ActuatorLink {
         LinkCounters { dropped, refused }
     }
 
+    /// Writes how driving goes.
+    pub fn write_metrics(&self, to: &mut Exposition) {
+        let (commands, (dropped, refused)) = {
+            let mailbox = self.0.mailbox();
+            (mailbox.commands(), mailbox.counters())
+        };
+        let mut family = to.counter(
+            "transom_agent_control_commands_total",
+            "Messages of operators that came by data channels.",
+        );
+        for (kind, count) in COMMANDS.iter().zip(commands) {
+            family.sample(&[("kind", kind)], count);
+        }
+        to.counter(
+            "transom_agent_control_commands_dropped_total",
+            "Of those: setpoints that a newer one took the place of, and floods; and besides, what is too long to be any.",
+        )
+        .sample(&[("reason", "superseded")], dropped)
+        .sample(&[("reason", "too_long")], refused);
+        self.0.figures().write(to);
+    }
+
     pub(super) fn new() -> Self {
         Self(Arc::new(Shared {
             mailbox: Mutex::default(),
             more: Notify::new(),
             reports: broadcast::channel(REPORTS).0,
+            figures: Mutex::default(),
         }))
     }
 
@@ -90,7 +116,12 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn figures(&self) -> MutexGuard<'_, ControlFigures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn publish(&self, channel: Channel, message: &[u8]) {
+        self.figures().on_report(message);
         let message = message.into();
         // Nobody need be there.
         let _ = self.reports.send(Outgoing { channel, message });

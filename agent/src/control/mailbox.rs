@@ -17,7 +17,11 @@ pub(super) struct Mailbox {
     others: VecDeque<Waiting>,
     dropped: u64,
     refused: u64,
+    commands: [u64; COMMANDS.len()],
 }
+
+/// What commands are counted as.
+pub(super) const COMMANDS: [&str; 6] = ["setpoint", "arm", "disarm", "stop", "ping", "malformed"];
 
 #[derive(Debug)]
 struct Waiting {
@@ -34,7 +38,19 @@ impl Mailbox {
             self.refused = self.refused.saturating_add(1);
             return;
         }
-        match Command::parse(message).map(|command| command.order) {
+        let order = Command::parse(message).map(|command| command.order);
+        let kind = match order {
+            Ok(Order::Setpoint { .. }) => 0,
+            Ok(Order::Arm { .. }) => 1,
+            Ok(Order::Disarm { .. }) => 2,
+            Ok(Order::Stop { .. }) => 3,
+            Ok(Order::Ping) => 4,
+            Err(_) => 5,
+        };
+        if let Some(count) = self.commands.get_mut(kind) {
+            *count = count.saturating_add(1);
+        }
+        match order {
             Ok(Order::Setpoint { .. }) => {
                 if self.setpoint.replace(frame).is_some() {
                     self.dropped = self.dropped.saturating_add(1);
@@ -73,6 +89,11 @@ impl Mailbox {
     /// Frames dropped for want of room, and messages refused for their length.
     pub(super) fn counters(&self) -> (u64, u64) {
         (self.dropped, self.refused)
+    }
+
+    /// What data channels brought, in the order of [`COMMANDS`]; without what was refused.
+    pub(super) fn commands(&self) -> [u64; COMMANDS.len()] {
+        self.commands
     }
 
     fn queue(&mut self, frame: Vec<u8>, stops: bool) {

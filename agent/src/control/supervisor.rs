@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use transom_control::StopReason;
 
+use super::figures::ActuatorEnd;
 use super::link::ActuatorLink;
 use super::process::ActuatorProcess;
 use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME};
@@ -97,7 +98,10 @@ impl Supervisor {
                         return;
                     }
                 }
-                Err(error) => tracing::error!("the actuator does not start: {error}"),
+                Err(error) => {
+                    tracing::error!("the actuator does not start: {error}");
+                    self.note_end(ActuatorEnd::NotStarted);
+                }
             }
             if started.elapsed() >= WELL {
                 pause = FIRST_PAUSE;
@@ -114,6 +118,7 @@ impl Supervisor {
     /// Passes messages until it is over; false if it is over for good.
     async fn attend(&mut self, process: ActuatorProcess) -> bool {
         self.link.shared().mailbox().clear();
+        self.link.shared().figures().on_start();
         tracing::info!(pid = process.pid(), "actuator: started");
         let over = self.pass(&process).await;
         if let Over::Asked = over {
@@ -135,11 +140,24 @@ impl Supervisor {
                 tracing::info!("actuator: ended, the outputs are safe ({status})");
                 return false;
             }
-            Over::Died => tracing::error!("actuator: died ({status})"),
-            Over::Silent => tracing::error!("actuator: silent for {SILENCE:?}, killed"),
-            Over::Failed(error) => tracing::error!("actuator: {error} ({status})"),
+            Over::Died => {
+                tracing::error!("actuator: died ({status})");
+                self.note_end(ActuatorEnd::Died);
+            }
+            Over::Silent => {
+                tracing::error!("actuator: silent for {SILENCE:?}, killed");
+                self.note_end(ActuatorEnd::Silent);
+            }
+            Over::Failed(error) => {
+                tracing::error!("actuator: {error} ({status})");
+                self.note_end(ActuatorEnd::Failed);
+            }
         }
         true
+    }
+
+    fn note_end(&self, end: ActuatorEnd) {
+        self.link.shared().figures().on_end(end);
     }
 
     async fn pass(&mut self, process: &ActuatorProcess) -> Over {

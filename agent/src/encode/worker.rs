@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{EncodeError, Encoded, EncoderConfig, H264Encoder, SoftwareEncoder};
 use crate::output::VideoOutput;
 use crate::picture::Picture;
+use crate::publish::FeedCount;
 use crate::slot::{Slot, Taken};
 use crate::stop::Stop;
 
@@ -87,6 +88,7 @@ impl<'a, E: H264Encoder> EncodeWorker<'a, E> {
                 Ok(()) => 0,
                 Err(error) => {
                     tracing::warn!(%error, "a picture is lost");
+                    self.output.control().add(FeedCount::EncoderFailed, 1);
                     self.output.break_off();
                     failures + 1
                 }
@@ -102,7 +104,7 @@ impl<'a, E: H264Encoder> EncodeWorker<'a, E> {
     /// Encodes one picture captured at `at`.
     pub fn encode(&mut self, picture: &Picture, at: Instant) -> Result<(), EncodeError> {
         let control = self.output.control().clone();
-        control.set_dropped_before_encoder(self.slot.dropped());
+        control.add(FeedCount::EncoderBusy, self.slot.take_dropped());
         if control.is_paused() {
             self.output.break_off();
             return Ok(());
@@ -117,7 +119,9 @@ impl<'a, E: H264Encoder> EncodeWorker<'a, E> {
         let key = control.key_frame_wanted() && self.key_frame_is_due(at);
         let media_time = at.saturating_duration_since(self.output.clock().origin());
         let mut data = Vec::with_capacity(16 * 1024);
+        let begun = Instant::now();
         let encoded = self.encoder.encode(picture, media_time, key, &mut data)?;
+        control.encode_time().observe(begun.elapsed());
         match encoded {
             Encoded::Key => {
                 // Only now: a request that fails is still open.
@@ -125,7 +129,10 @@ impl<'a, E: H264Encoder> EncodeWorker<'a, E> {
                 self.last_key = Some(at);
             }
             Encoded::Delta => {}
-            Encoded::Skipped => return Ok(()),
+            Encoded::Skipped => {
+                control.add(FeedCount::EncoderSkipped, 1);
+                return Ok(());
+            }
         }
         self.output.send(data, at, encoded == Encoded::Key);
         Ok(())

@@ -3,12 +3,14 @@
 
 mod complaint;
 mod driving;
+mod figures;
 mod loss;
 mod offer;
 mod session;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use transom_rtc_proto::peer::CloseReason;
@@ -20,6 +22,7 @@ use crate::control::ActuatorLink;
 use crate::publish::MediaFeed;
 use crate::rate::{RateConfig, RateController};
 use complaint::Complaint;
+pub use figures::{PublishCount, PublishFigures, PublisherState};
 use session::Session;
 
 /// How to publish.
@@ -33,6 +36,8 @@ pub struct PublisherConfig {
     pub rate: RateConfig,
     /// The way to the actuator, where there is one: its commands come by data channels.
     pub actuator: Option<ActuatorLink>,
+    /// Where it is told how it goes.
+    pub figures: Arc<PublishFigures>,
 }
 
 /// Why a session did not begin, or ended.
@@ -72,9 +77,16 @@ pub async fn run(
     let mut rate = RateController::new(config.rate);
     let url = complaint::shown(config.endpoint.url());
     tracing::info!("connecting to {url}");
+    let figures = &*config.figures;
     loop {
+        figures.set_state(PublisherState::Connecting);
         let (ended, connected) = match open(&config, &mut feed, &mut shutdown).await {
-            Some(Ok(session)) => session.run(&mut feed, &mut rate, &mut shutdown).await,
+            Some(Ok(session)) => {
+                figures.add(PublishCount::Accepted, 1);
+                session
+                    .run(&mut feed, &mut rate, figures, &mut shutdown)
+                    .await
+            }
             Some(Err(error)) => (Err(error), false),
             None => return Ok(()),
         };
@@ -83,6 +95,8 @@ pub async fn run(
             Err(error @ SessionError::SourceEnded) => return Err(error),
             Err(error) => error,
         };
+        figures.add(PublishCount::Failed, 1);
+        figures.set_state(PublisherState::Waiting);
         feed.control.pause();
         // However short it was, it worked: a server that starts again and
         // again is found again each time.

@@ -15,10 +15,11 @@ use transom_rtc_tokio::driver::{Connection, Driver, FrameRefused, OutgoingFrame,
 
 use super::SessionError;
 use super::driving::Driving;
+use super::figures::{Follower, PublishCount, PublishFigures, PublisherState};
 use super::loss::LossWindow;
 use crate::clock::Capture;
 use crate::control::ActuatorLink;
-use crate::publish::{FeedControl, MediaFeed};
+use crate::publish::{FeedControl, FeedCount, MediaFeed};
 use crate::rate::RateController;
 
 /// The server gives a sign of life (feedback on what we send) many times a
@@ -34,14 +35,18 @@ const FIGURES_EVERY: Duration = Duration::from_secs(10);
 /// Round trip assumed until a report tells it.
 const DEFAULT_RTT: Duration = Duration::from_millis(100);
 
+/// What the figures of a session that ends may take: its driver answers at once,
+/// or has ended.
+const LAST_LOOK: Duration = Duration::from_millis(50);
+
 /// A goodbye takes at most this long.
 const GOODBYE: Duration = Duration::from_millis(1500);
 
 /// Where each kind of frame goes.
 #[derive(Clone, Copy, Debug)]
-struct Tracks {
-    video: Option<TrackId>,
-    audio: Option<TrackId>,
+pub(super) struct Tracks {
+    pub(super) video: Option<TrackId>,
+    pub(super) audio: Option<TrackId>,
 }
 
 /// A session that the server has accepted.
@@ -100,6 +105,7 @@ impl Session {
         self,
         feed: &mut MediaFeed,
         rate: &mut RateController,
+        figures: &PublishFigures,
         shutdown: &mut watch::Receiver<bool>,
     ) -> (Result<(), SessionError>, bool) {
         let Self {
@@ -120,22 +126,26 @@ impl Session {
             events,
             tracks,
             heard: heard.clone(),
+            figures,
             connected: false,
             clock,
             loss: LossWindow::default(),
             rtt: DEFAULT_RTT,
         };
         rate.restart();
+        let mut follower = Follower::new(figures, tracks);
         let ended = tokio::select! {
             ended = carrier.carry(feed, rate) => ended,
             reason = &mut driver => Err(explain(&whip, driver_end(reason)).await),
             lost = watch_over(&whip, &heard) => Err(lost),
+            never = follower.follow(&handle) => match never {},
             _ = shutdown.wait_for(|s| *s) => Ok(()),
         };
         // Before the goodbye, which takes its time: aborting it stops what moves.
         if let Some(driving) = driving {
             driving.abort();
         }
+        let _ = tokio::time::timeout(LAST_LOOK, follower.look(&handle)).await;
         handle.close().await;
         let _ = tokio::time::timeout(GOODBYE, async {
             // That the server has forgotten it already is no failure.
@@ -151,18 +161,19 @@ impl Session {
 }
 
 /// Carries frames to the peer and what comes back to the feed.
-struct Carrier {
+struct Carrier<'a> {
     handle: PeerHandle,
     events: mpsc::Receiver<Event>,
     tracks: Tracks,
     heard: Heard,
+    figures: &'a PublishFigures,
     connected: bool,
     clock: Clock,
     loss: LossWindow,
     rtt: Duration,
 }
 
-impl Carrier {
+impl Carrier<'_> {
     /// Ends only with an error: the source's end.
     async fn carry(
         &mut self,
@@ -205,10 +216,15 @@ impl Carrier {
             Event::Connected => {
                 tracing::info!("connected");
                 self.connected = true;
+                self.figures.add(PublishCount::Connected, 1);
+                self.figures.set_state(PublisherState::Connected);
                 feed.restart();
                 feed.control.set_bitrate(rate.bitrate_bps());
             }
-            Event::KeyFrameRequested { .. } => feed.control.request_key_frame(),
+            Event::KeyFrameRequested { .. } => {
+                self.figures.add(PublishCount::KeyFramesWanted, 1);
+                feed.control.request_key_frame();
+            }
             Event::Feedback {
                 fraction_lost,
                 packets,
@@ -249,9 +265,12 @@ impl Carrier {
             captured: capture.at,
             wall: capture.wall,
         });
-        // The next picture refers to the one that was left out.
-        if let (Err(FrameRefused::Full), Some(control)) = (sent, picture) {
-            control.request_key_frame();
+        if sent == Err(FrameRefused::Full) {
+            self.figures.add(PublishCount::FramesDriverBusy, 1);
+            // The next picture refers to the one that was left out.
+            if let Some(control) = picture {
+                control.request_key_frame();
+            }
         }
     }
 
@@ -263,16 +282,12 @@ impl Carrier {
             let found = stats.sent.iter().find(|(id, _)| Some(*id) == track);
             found.map(|(_, s)| *s).unwrap_or_default()
         };
-        let (video, audio, captured) = (
-            of(self.tracks.video),
-            of(self.tracks.audio),
-            feed.control.stats(),
-        );
+        let (video, audio) = (of(self.tracks.video), of(self.tracks.audio));
         tracing::info!(
             "stats frames={} late={} video_packets={} video_bytes={} audio_packets={} repairs={} \
              lost_fraction={:.3} rtt_ms={} target_bps={} queue_full={}",
-            captured.frames,
-            captured.dropped_before_encoder,
+            feed.control.count(FeedCount::Frames),
+            feed.control.count(FeedCount::EncoderBusy),
             video.packets,
             video.bytes,
             audio.packets,

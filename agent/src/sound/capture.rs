@@ -7,6 +7,7 @@ use transom_boards_hal::{Microphone, MicrophoneError, SoundFormat};
 use super::{OpusEncoder, OpusError, PACKET_SAMPLES, PacedSound, Resampler, WavError};
 use crate::clock::Pace;
 use crate::output::AudioOutput;
+use crate::publish::FeedCount;
 use crate::stop::Stop;
 
 const PACKET: Duration = Duration::from_millis(20);
@@ -74,7 +75,7 @@ pub fn record(
     let channels = usize::from(format.channels);
     let mut block = vec![0; PACKET_SAMPLES * channels];
     let (mut mono, mut pending) = (Vec::new(), Vec::new());
-    let mut silent = 0;
+    let (mut silent, mut overruns) = (0, 0);
     while !stop.is_set() {
         let (read, age) = match microphone.read(&mut block, READ_TIMEOUT) {
             Ok(read) => read,
@@ -85,6 +86,9 @@ pub fn record(
             Err(error) => return Err(error.into()),
         };
         silent = 0;
+        let lost = microphone.overruns();
+        let more = lost.saturating_sub(std::mem::replace(&mut overruns, lost));
+        output.control().add(FeedCount::SoundOverruns, more);
         let now = Instant::now();
         let before = duration_of(pending.len());
         let mut at = now.checked_sub(age + before).unwrap_or(now);
@@ -215,11 +219,16 @@ mod tests {
                 .for_each(|frame| frame.copy_from_slice(&[3000, -3000]));
             Ok((882, Duration::from_millis(10)))
         }
+
+        fn overruns(&self) -> u64 {
+            u64::from(self.reads >= 20)
+        }
     }
 
     #[test]
     fn a_card_is_resampled_stamped_and_its_end_reported() {
         let (output, mut frames) = output();
+        let control = output.control().clone();
         let recording = thread::spawn(move || {
             let mut card = FakeCard { reads: 0 };
             record(&mut card, 48_000, &output, &Stop::default())
@@ -236,6 +245,7 @@ mod tests {
             Err(SoundError::Microphone(MicrophoneError::Gone { .. }))
         ));
         assert!((18..=20).contains(&got.len()), "{}", got.len());
+        assert_eq!(control.count(FeedCount::SoundOverruns), 1);
         let steps: Vec<u32> = got
             .windows(2)
             .map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp))
@@ -282,6 +292,9 @@ mod tests {
                 _: Duration,
             ) -> Result<(usize, Duration), MicrophoneError> {
                 Err(MicrophoneError::Timeout)
+            }
+            fn overruns(&self) -> u64 {
+                0
             }
         }
         let (output, _frames) = output();

@@ -14,6 +14,7 @@ use crate::convert::Converter;
 use crate::encode::{EncodeError, EncoderConfig, encode_until};
 use crate::output::VideoOutput;
 use crate::picture::Picture;
+use crate::publish::{FeedControl, FeedCount};
 use crate::slot::Slot;
 use crate::stop::Stop;
 
@@ -94,7 +95,7 @@ fn capture(
         });
         // Closes the slot whatever happens, or the scope would wait for ever.
         let closing = CloseOnDrop(&slot);
-        let captured = capture_raw(camera, config.fps, &slot, &|| control.is_paused(), stop);
+        let captured = capture_raw(camera, config.fps, &slot, &control, stop);
         drop(closing);
         let encoded = encoding.join().unwrap_or(Err(EncodeError::Failed));
         captured?;
@@ -114,7 +115,7 @@ fn capture_raw(
     camera: &mut dyn Camera,
     fps: u32,
     slot: &Slot,
-    paused: &dyn Fn() -> bool,
+    control: &FeedControl,
     stop: &Stop,
 ) -> Result<(), CaptureError> {
     let format = camera.format();
@@ -129,10 +130,11 @@ fn capture_raw(
                 continue;
             }
         };
-        if paused() || !thinning.wants(at) {
+        if control.is_paused() || !thinning.wants(at) {
             patience.good();
             continue;
         }
+        control.add(FeedCount::Captured, 1);
         let mut picture = slot.spare().unwrap_or_else(|| Picture::new(format.size));
         match converter.convert(&format, data, &mut picture) {
             Ok(()) => {
@@ -187,6 +189,7 @@ fn pass_through(
             if key {
                 control.take_key_frame_request();
             }
+            control.add(FeedCount::Captured, 1);
             output.send(unit, at, key);
         }
     }

@@ -8,6 +8,7 @@ use crate::clock::Pace;
 use crate::encode::{EncodeError, EncoderConfig, encode_until};
 use crate::output::VideoOutput;
 use crate::picture::Picture;
+use crate::publish::FeedCount;
 use crate::slot::Slot;
 use crate::stop::Stop;
 
@@ -43,6 +44,7 @@ pub fn run(
             // look younger than it is.
             let at = Instant::now();
             source.draw(&mut picture, clock.capture(at).wall);
+            control.add(FeedCount::Captured, 1);
             slot.put(picture, at);
         }
         slot.close();

@@ -29,6 +29,9 @@ pub trait Microphone {
         samples: &mut [i16],
         timeout: Duration,
     ) -> Result<(usize, Duration), MicrophoneError>;
+
+    /// Overruns healed since it was opened: each is a gap in the sound.
+    fn overruns(&self) -> u64;
 }
 
 /// Why a microphone gives no sound. Each text is one line and names the mend.

@@ -46,11 +46,6 @@ impl AlsaMicrophone {
         })
     }
 
-    /// Overruns healed so far: each is a gap in the sound.
-    pub fn overruns(&self) -> u64 {
-        self.overruns
-    }
-
     /// Heals an overrun or a suspend, once; other errors are final.
     fn heal(&mut self, error: alsa::Error) -> Result<(), MicrophoneError> {
         match Errno::from_raw_os_error(error.errno()) {
@@ -108,6 +103,10 @@ impl Microphone for AlsaMicrophone {
             operation: "snd_pcm_readi (overruns without end)",
             code: Errno::PIPE.raw_os_error(),
         })
+    }
+
+    fn overruns(&self) -> u64 {
+        self.overruns
     }
 }
 

@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transom-control", &[]),
     ("transom-rtc-udp", &[]),
     ("transom-rtc-doctor", &[]),
+    ("transom-rtc-telemetry", &[]),
     ("transom-rtc-dtls", &["transom-rtc-proto"]),
     ("transom-rtc-srtp", &["transom-rtc-proto"]),
     ("transom-rtc-sctp", &["transom-rtc-proto"]),
@@ -32,6 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "transom-agent",
         &[
             "transom-rtc-doctor",
+            "transom-rtc-telemetry",
             "transom-rtc-tokio",
             // Its plain data: ids, times, codecs, events of the peer that rtc/tokio drives.
             "transom-rtc-proto",
@@ -46,6 +48,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "transom-sfu",
         &[
             "transom-rtc-doctor",
+            "transom-rtc-telemetry",
             "transom-rtc-udp",
             "transom-rtc-dtls",
             "transom-rtc-srtp",

@@ -20,6 +20,8 @@ pub enum Scope {
     Watch,
     /// Ask for the drive lease of a stream's robot.
     Drive,
+    /// Read the figures of the server, and of the streams: `/metrics`.
+    Metrics,
 }
 
 impl Scope {
@@ -29,6 +31,7 @@ impl Scope {
             Self::Publish => "publish",
             Self::Watch => "watch",
             Self::Drive => "drive",
+            Self::Metrics => "metrics",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod candidates;
+mod figures;
 mod report;
 mod sessions;
 
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use transom_rtc_proto::sdp::{Fingerprint, NegotiationError, SessionDescription};
 use transom_rtc_proto::time::Instant;
+use transom_rtc_telemetry::Exposition;
 
 pub use answer::Randomness;
 pub use candidates::{CandidatePolicy, gather, network_addresses, unmatched_interfaces};
@@ -21,8 +23,9 @@ use crate::auth::Grant;
 use crate::directory::{
     Directory, DirectoryConfig, PublishError, Role, SessionStatus, StreamName, SubscribeError,
 };
-use crate::media::api::{MediaEvent, MediaPort, SessionId};
+use crate::media::api::{MediaEvent, MediaPort, SessionId, SessionState};
 use answer::{Answerer, publish_role, subscribe_role};
+use figures::End;
 use sessions::Sessions;
 
 /// The control plane. Its lock is held for the time of an answer, never across
@@ -188,6 +191,47 @@ impl Control {
             .collect()
     }
 
+    /// Writes what is counted of sessions.
+    pub fn write_metrics(&self, to: &mut Exposition) {
+        const ROLES: [(Role, &str); 2] = [
+            (Role::Publisher, "publisher"),
+            (Role::Subscriber, "subscriber"),
+        ];
+        let state = self.lock();
+        let (sessions, counts) = (&state.sessions, &state.sessions.counts);
+        let mut family = to.gauge("transom_sfu_sessions", "Sessions that there are.");
+        for (role, name) in ROLES {
+            for (state, of) in [
+                (SessionState::Connecting, "connecting"),
+                (SessionState::Connected, "connected"),
+            ] {
+                let count = sessions.count(role, state);
+                family.sample(&[("role", name), ("state", of)], count);
+            }
+        }
+        let mut family = to.counter(
+            "transom_sfu_sessions_opened_total",
+            "Sessions whose offer was answered.",
+        );
+        for (role, name) in ROLES {
+            family.sample(&[("role", name)], counts.opened(role));
+        }
+        let mut family = to.counter(
+            "transom_sfu_sessions_ended_total",
+            "Sessions that are over, by why they ended.",
+        );
+        for (reason, count) in counts.ended() {
+            family.sample(&[("reason", reason)], count);
+        }
+        let mut family = to.histogram(
+            "transom_sfu_join_seconds",
+            "From the answer until media can flow: connectivity checks and DTLS.",
+        );
+        for (role, name) in ROLES {
+            family.sample(&[("role", name)], counts.joins(role));
+        }
+    }
+
     /// The media thread reports.
     pub fn handle_event(&self, event: MediaEvent) {
         let mut state = self.lock();
@@ -198,13 +242,14 @@ impl Control {
         match event {
             MediaEvent::Connected { session } => {
                 tracing::debug!(%session, "connected");
+                sessions.on_connected(self.now(), session);
                 directory.handle_connected(self.now(), session);
             }
             MediaEvent::Gone { session, reason } => {
                 if let Some((stream, role)) = directory.handle_gone(self.now(), session) {
                     tracing::debug!(%session, %stream, ?role, %reason, "session forgotten");
                 }
-                sessions.forget(session);
+                sessions.forget(session, End::Gone(reason));
             }
         }
         sessions.carry_out(directory);

@@ -7,6 +7,7 @@ use transom_rtc_proto::sdp::Codec;
 use transom_rtc_proto::time::Instant;
 
 use super::OpenError;
+use super::figures::{End, SessionCounts};
 use crate::directory::{Action, Directory, Role};
 use crate::media::api::{
     MediaBusy, MediaCommand, MediaPort, PeerSetup, SessionId, SessionState, SessionStats,
@@ -17,6 +18,7 @@ use crate::media::api::{
 pub(super) struct Sessions {
     media: Arc<dyn MediaPort>,
     known: HashMap<SessionId, Known>,
+    pub(super) counts: SessionCounts,
     /// Removals must not be lost, so they wait here. Nothing is added while
     /// any wait, which bounds them by the number of sessions and streams.
     waiting: VecDeque<MediaCommand>,
@@ -27,6 +29,10 @@ pub(super) struct Known {
     pub(super) stats: Arc<SessionStats>,
     /// The chosen codec of each track, in the order of the figures.
     pub(super) codecs: Vec<Codec>,
+    pub(super) role: Role,
+    opened: Instant,
+    /// It was seen connected.
+    joined: bool,
     /// RTP packets so far, and since when none was added.
     packets: u64,
     quiet_since: Instant,
@@ -38,6 +44,12 @@ impl Known {
         match self.stats.state() {
             SessionState::Connected => now.since(self.quiet_since),
             SessionState::Connecting | SessionState::Gone => Duration::ZERO,
+        }
+    }
+
+    fn note_joined(&mut self, now: Instant, counts: &SessionCounts) {
+        if !std::mem::replace(&mut self.joined, true) {
+            counts.on_joined(self.role, now.since(self.opened));
         }
     }
 
@@ -55,6 +67,7 @@ impl Sessions {
         Self {
             media,
             known: HashMap::new(),
+            counts: SessionCounts::default(),
             waiting: VecDeque::new(),
         }
     }
@@ -80,6 +93,9 @@ impl Sessions {
         let known = Known {
             stats: Arc::clone(&setup.stats),
             codecs: chosen.map(|c| c.codec).collect(),
+            role,
+            opened: now,
+            joined: false,
             packets: 0,
             quiet_since: now,
         };
@@ -93,6 +109,7 @@ impl Sessions {
         }
         self.media.send(command).map_err(|_| OpenError::Busy)?;
         self.known.insert(session, known);
+        self.counts.on_opened(role);
         Ok(())
     }
 
@@ -101,7 +118,7 @@ impl Sessions {
         while let Some(action) = directory.poll_action() {
             let command = match action {
                 Action::Remove(session, reason) => {
-                    self.known.remove(&session);
+                    self.forget(session, End::Removed(reason));
                     tracing::debug!(%session, ?reason, "session removed");
                     MediaCommand::Remove { session, reason }
                 }
@@ -115,11 +132,13 @@ impl Sessions {
     /// Finds out from the figures what a dropped event would have told, and
     /// who has fallen silent.
     pub(super) fn sweep(&mut self, now: Instant, directory: &mut Directory) {
+        let counts = &mut self.counts;
         self.known.retain(|session, known| {
             known.look(now);
             match known.stats.state() {
                 SessionState::Connecting => true,
                 SessionState::Connected => {
+                    known.note_joined(now, counts);
                     directory.handle_connected(now, *session);
                     true
                 }
@@ -127,14 +146,32 @@ impl Sessions {
                     if let Some((stream, role)) = directory.handle_gone(now, *session) {
                         tracing::debug!(%session, %stream, ?role, "session forgotten");
                     }
+                    counts.on_ended(End::Unknown);
                     false
                 }
             }
         });
     }
 
-    pub(super) fn forget(&mut self, session: SessionId) {
-        self.known.remove(&session);
+    /// Media can flow.
+    pub(super) fn on_connected(&mut self, now: Instant, session: SessionId) {
+        if let Some(known) = self.known.get_mut(&session) {
+            known.note_joined(now, &self.counts);
+        }
+    }
+
+    pub(super) fn forget(&mut self, session: SessionId, end: End) {
+        if self.known.remove(&session).is_some() {
+            self.counts.on_ended(end);
+        }
+    }
+
+    /// How many sessions of this role are in this state.
+    pub(super) fn count(&self, role: Role, state: SessionState) -> usize {
+        let known = self.known.values();
+        known
+            .filter(|k| k.role == role && k.stats.state() == state)
+            .count()
     }
 
     pub(super) fn get(&self, session: SessionId) -> Option<&Known> {
@@ -162,6 +199,9 @@ mod tests {
         let mut known = Known {
             stats: Arc::clone(&stats),
             codecs: Vec::new(),
+            role: Role::Publisher,
+            opened: at(0),
+            joined: false,
             packets: 0,
             quiet_since: at(0),
         };

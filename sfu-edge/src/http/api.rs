@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::App;
 use super::problem::Problem;
-use crate::auth::StreamPattern;
+use crate::auth::{AuthError, Grant, StreamPattern};
 use crate::control::StreamReport;
 
 #[derive(Serialize)]
@@ -60,10 +60,7 @@ pub(super) async fn streams(
     request: Request,
 ) -> Result<Response, Problem> {
     read_only(&request, || {
-        let authorization = request.headers().get(header::AUTHORIZATION);
-        let grant = app
-            .tokens
-            .authenticate(authorization.map(HeaderValue::as_bytes))?;
+        let grant = grant(&app, &request)?;
         Ok(json(&Streams {
             streams: app.control.streams(grant),
         }))
@@ -84,10 +81,7 @@ pub(super) async fn token(
     request: Request,
 ) -> Result<Response, Problem> {
     read_only(&request, || {
-        let authorization = request.headers().get(header::AUTHORIZATION);
-        let grant = app
-            .tokens
-            .authenticate(authorization.map(HeaderValue::as_bytes))?;
+        let grant = grant(&app, &request)?;
         Ok(json(&TokenReport {
             name: &grant.holder,
             scopes: grant.scopes.iter().map(|s| s.as_str()).collect(),
@@ -96,7 +90,14 @@ pub(super) async fn token(
     })
 }
 
-fn read_only(
+/// What the request's token is good for.
+pub(super) fn grant<'a>(app: &'a App, request: &Request) -> Result<&'a Grant, AuthError> {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    app.tokens
+        .authenticate(authorization.map(HeaderValue::as_bytes))
+}
+
+pub(super) fn read_only(
     request: &Request,
     answer: impl FnOnce() -> Result<Response, Problem>,
 ) -> Result<Response, Problem> {

@@ -4,6 +4,7 @@ mod api;
 mod connections;
 mod endpoint;
 mod headers;
+mod metrics;
 mod page;
 mod problem;
 mod rate_limit;
@@ -30,6 +31,7 @@ pub use serve::{ConnectionLimits, Door, HEAD_TIMEOUT, serve};
 
 use crate::auth::TokenTable;
 use crate::control::Control;
+use crate::metrics::Metrics;
 use problem::Problem;
 
 /// What every request handler sees.
@@ -38,6 +40,8 @@ pub struct App {
     pub control: Arc<Control>,
     /// Who may do what.
     pub tokens: TokenTable,
+    /// What is told besides what the control plane knows.
+    pub metrics: Metrics,
     /// How often one address may ask for something costly.
     pub rate_limiter: Mutex<RateLimiter>,
     /// When the program started.
@@ -61,6 +65,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/time", any(api::time))
         .route("/api/streams", any(api::streams))
         .route("/api/token", any(api::token))
+        .route("/metrics", any(metrics::metrics))
         .route("/whip/{stream}", any(endpoint::whip))
         .route("/whep/{stream}", any(endpoint::whep))
         .route("/whip/{stream}/{session}", any(session::whip))

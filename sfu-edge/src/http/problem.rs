@@ -49,6 +49,12 @@ impl Problem {
         self
     }
 
+    /// The same refusal, with another detail.
+    pub(super) fn because(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self

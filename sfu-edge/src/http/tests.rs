@@ -13,6 +13,7 @@ use transom_rtc_proto::sdp::{
     Codec, Fingerprint, HashAlgorithm, LocalOffer, MediaKind, Msid, OfferConfig, OfferedTrack,
     ProfileLevelId, SendSsrc, Session, SessionDescription,
 };
+use transom_rtc_telemetry::Scrape;
 
 use super::*;
 use crate::auth::{Grant, Scope, StreamPattern, Token};
@@ -25,6 +26,7 @@ use crate::settings::Family;
 
 const PUBLISH: &str = "publish-publish-publish";
 const WATCH: &str = "watch-watch-watch-watch";
+const METRICS: &str = "metrics-metrics-metrics";
 const H264: Codec = Codec::H264 {
     profile_level_id: ProfileLevelId::CONSTRAINED_BASELINE_31,
     packetization_mode: 1,
@@ -120,6 +122,7 @@ impl Server {
         for (token, scope, streams) in [
             (PUBLISH, Scope::Publish, "door*"),
             (WATCH, Scope::Watch, "*"),
+            (METRICS, Scope::Metrics, "door1*"),
         ] {
             let grant = Grant {
                 holder: "test".into(),
@@ -131,6 +134,7 @@ impl Server {
         let router = router(Arc::new(App {
             control: Arc::clone(&control),
             tokens,
+            metrics: Metrics::default(),
             rate_limiter: Mutex::new(RateLimiter::new(limit)),
             started: Instant::now(),
             instance: "0123456789abcdef".into(),
@@ -392,6 +396,65 @@ async fn a_token_tells_what_it_is_good_for() {
         .await;
     unknown.problem(401);
     server.ask("POST", "/api/token", PUBLISH).await.problem(405);
+}
+
+#[tokio::test]
+async fn figures_are_for_tokens_with_their_scope_wherever_one_asks_from() {
+    let server = Server::new();
+    for from in [[192, 0, 2, 1], [127, 0, 0, 1]] {
+        for (token, status) in [("", 401), ("unknown-unknown-unknown", 401), (WATCH, 403)] {
+            let request = request("GET", "/metrics", token).body(Body::empty());
+            let refused = server.send_from(from.into(), request.unwrap()).await;
+            let detail = refused.problem(status);
+            assert!(detail.contains("scopes = [\"metrics\"]"), "{detail}");
+            assert!(!refused.header("www-authenticate").is_empty());
+        }
+    }
+    server.ask("POST", "/metrics", METRICS).await.problem(405);
+}
+
+#[tokio::test]
+async fn figures_are_of_the_format_and_of_covered_streams() {
+    let server = Server::new();
+    server.publish("door1", &[OPUS, H264]).await;
+    let session = server.added();
+    server.publish("door2", &[H264]).await;
+    server
+        .control
+        .handle_event(MediaEvent::Connected { session });
+    let answer = server.ask("GET", "/metrics", METRICS).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    let text = String::from_utf8(answer.body).unwrap();
+    let scrape = Scrape::parse(&text).unwrap();
+    let value = |name, labels: &[(&str, &str)]| scrape.value(name, labels);
+    let opened = value(
+        "transom_sfu_sessions_opened_total",
+        &[("role", "publisher")],
+    );
+    assert_eq!(opened, Some(2.0));
+    let joined = value("transom_sfu_join_seconds_count", &[("role", "publisher")]);
+    assert_eq!(joined, Some(1.0));
+    let packets = "transom_sfu_stream_received_packets_total";
+    let of = |stream| value(packets, &[("stream", stream), ("kind", "audio")]);
+    assert_eq!((of("door1"), of("door2")), (Some(0.0), None));
+    assert!(!text.contains("door2"), "not this token's");
+    let gone = MediaEvent::Gone {
+        session,
+        reason: GoneReason::ConsentLost,
+    };
+    server.control.handle_event(gone);
+    let answer = server.ask("GET", "/metrics", METRICS).await;
+    let scrape = Scrape::parse(std::str::from_utf8(&answer.body).unwrap()).unwrap();
+    let ended = "transom_sfu_sessions_ended_total";
+    assert_eq!(
+        scrape.value(ended, &[("reason", "consent_lost")]),
+        Some(1.0)
+    );
+    assert_eq!(scrape.sum(ended), 1.0);
 }
 
 #[tokio::test]

@@ -336,6 +336,8 @@ pub struct Media {
     pub ipv6: bool,
     /// What became of messages on data channels.
     pub relayed: Arc<super::relay::RelayStats>,
+    /// What the threads count, a second old at most.
+    pub figures: super::MediaFigures,
     /// Ends when the thread has ended.
     pub thread: std::thread::JoinHandle<()>,
 }

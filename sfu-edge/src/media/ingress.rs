@@ -23,6 +23,7 @@ use super::registry::{Entry, Registry};
 use super::relay::Relay;
 use super::slab::SlabPool;
 use super::subscription::MAX_CATCH_UP_AGE;
+use super::totals::Count;
 use super::turn::{Turn, flush};
 use super::world::World;
 
@@ -173,6 +174,7 @@ impl Ingress {
 
     pub(super) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8]) {
         let Some(key) = self.demux.find(path.remote, datagram) else {
+            self.world.counts.add(Count::NoPeer, 1);
             return;
         };
         let Some(entry) = self.registry.get_mut(key) else {
@@ -186,6 +188,8 @@ impl Ingress {
                 if let Some(link) = self.link(worker) {
                     link.post(Parcel { key, path, payload });
                 }
+            } else {
+                self.world.counts.add(Count::OverShare, 1);
             }
             return;
         }

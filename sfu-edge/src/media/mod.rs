@@ -35,6 +35,7 @@ mod stream;
 mod subscription;
 mod thread;
 mod timers;
+mod totals;
 mod turn;
 mod udp_port;
 mod worker;
@@ -55,6 +56,8 @@ use relay::RelayStats;
 use thread::MediaThread;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
+use totals::WorldFigures;
+pub use totals::{Count, MediaFigures, SocketFigures};
 use transom_rtc_dtls::{Certificate, DtlsConfig};
 use transom_rtc_proto::sdp::{Fingerprint, HashAlgorithm};
 use transom_rtc_srtp::Preference;
@@ -99,14 +102,17 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
         clock: Clock::start(),
         runtime,
     };
+    let world = shared.world(&bell, Publishers::Here);
+    let mut figures = vec![Arc::clone(&world.figures)];
     let mut links = Vec::new();
     let mut workers = Vec::new();
     for number in 1..config.workers.get() {
-        let (link, thread) = shared.start_worker(number)?;
+        let (link, thread, told) = shared.start_worker(number)?;
         links.push(link);
         workers.push(thread);
+        figures.push(told);
     }
-    let world = shared.world(&bell, Publishers::Here);
+    let figures = MediaFigures::new(figures, Arc::clone(&shared.sockets));
     let media = MediaThread {
         poll,
         commands,
@@ -124,6 +130,7 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
         fingerprint,
         ipv6,
         relayed: shared.relayed,
+        figures,
         thread,
     })
 }
@@ -167,7 +174,7 @@ impl Shared {
     fn start_worker(
         &self,
         number: usize,
-    ) -> Result<(Link, std::thread::JoinHandle<()>), MediaStartError> {
+    ) -> Result<(Link, std::thread::JoinHandle<()>, Arc<WorldFigures>), MediaStartError> {
         let failed = |source: io::Error| MediaStartError::Other {
             doing: "start a media worker",
             source: Box::new(source),
@@ -175,17 +182,19 @@ impl Shared {
         let poll = Poll::new().map_err(failed)?;
         let bell = Arc::new(Bell::new(&poll).map_err(failed)?);
         let (link, inbox) = Link::new(Arc::clone(&bell));
+        let world = self.world(&bell, Publishers::Elsewhere);
+        let figures = Arc::clone(&world.figures);
         let worker = WorkerThread {
             poll,
             inbox,
             notes: self.notes.clone(),
             ingress: Arc::clone(&self.ingress),
-            world: self.world(&bell, Publishers::Elsewhere),
+            world,
             turn: self.turn(bell),
             clock: self.clock,
         };
         let thread = spawn(&format!("media-{number}"), move || worker.run())?;
-        Ok((link, thread))
+        Ok((link, thread, figures))
     }
 }
 

@@ -13,6 +13,7 @@ use super::budget::{Bitrate, Budget};
 use super::channels::OpenChannels;
 use super::rate::Rate;
 use super::subscription::Subscription;
+use super::totals::Counts;
 
 /// A peer and what the media thread keeps beside it.
 pub(super) struct PeerSlot {
@@ -32,6 +33,8 @@ pub(super) struct PeerSlot {
     pub(super) heard_told: Instant,
     /// Bits a second, as told to the control plane.
     pub(super) rate: Rate,
+    /// What of its counts is in the world's already.
+    pub(super) counted: Box<Counts>,
     /// Its data channels, once it has opened one.
     pub(super) channels: Option<Box<OpenChannels>>,
     /// Waits in the list of peers to drain.

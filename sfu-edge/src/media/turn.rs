@@ -9,6 +9,7 @@ use transom_rtc_proto::time::Instant;
 use super::api::MediaEvent;
 use super::egress::Egress;
 use super::mailbox::Bell;
+use super::totals::Count;
 use super::udp_port::UdpPort;
 use super::world::World;
 
@@ -48,12 +49,13 @@ impl Turn {
         }
     }
 
-    /// How long nothing will be due. A world without peers sleeps.
+    /// How long nothing will be due. A world without peers sleeps, once it has
+    /// told its last figures.
     pub(super) fn wait(&self, now: Instant, world: &mut World) -> Option<Duration> {
         if world.is_dirty() {
             return Some(Duration::ZERO);
         }
-        let figures = world.has_peers().then_some(self.figures_at);
+        let figures = world.has_figures().then_some(self.figures_at);
         let next = world.next_timeout().into_iter().chain(figures).min()?;
         // Rounded up: epoll counts milliseconds, and waking early means waking twice.
         Some(next.since(now) + Duration::from_micros(200))
@@ -69,8 +71,8 @@ impl Turn {
             let _ = self.events.try_send(event);
         }
         if now >= self.figures_at {
-            world.write_figures(now);
             self.tell_losses(world);
+            world.write_figures(now);
             self.figures_at = now + FIGURES_EVERY;
         }
     }
@@ -102,6 +104,9 @@ impl Turn {
         if late > 0 {
             tracing::warn!(late, "media workers are late: the processor is full");
         }
+        world.counts.add(Count::SocketFull, full);
+        world.counts.add(Count::ChannelMessagesLost, messages);
+        world.counts.add(Count::WorkerLate, late);
     }
 }
 

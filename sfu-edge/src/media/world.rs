@@ -37,6 +37,7 @@ use super::slab::Slab;
 use super::stream::Stream;
 use super::subscription::Subscription;
 use super::timers::Timers;
+use super::totals::{Count, Counts, WorldFigures};
 
 /// Datagrams of one peer that may leave in one run.
 const MAX_SEGMENTS: usize = 64;
@@ -75,6 +76,9 @@ pub(super) struct World {
     pub(super) gauge: Gauge,
     /// What became of messages on data channels, on all workers.
     pub(super) relayed: Arc<RelayStats>,
+    /// What happened so far, and where it is told.
+    pub(super) counts: Counts,
+    pub(super) figures: Arc<WorldFigures>,
     runtime: Handle,
     dtls: DtlsConfig,
     sctp: Arc<dyn SctpFactory>,
@@ -127,6 +131,8 @@ impl World {
             publishers,
             gauge,
             relayed,
+            counts: Counts::default(),
+            figures: Arc::default(),
             runtime,
             dtls,
             sctp: Arc::new(GuardedSctp),
@@ -177,6 +183,7 @@ impl World {
             media_path: None,
             stats: setup.stats,
             rate: Rate::default(),
+            counted: Box::default(),
             heard_told: Instant::default(),
             channels: None,
             dirty: false,
@@ -250,10 +257,14 @@ impl World {
             }
             // A refused check may still have an answer, such as a role conflict.
             Some(Received::Dropped(DropReason::Stun)) => {
+                self.counts.add(Count::Stun, 1);
                 self.mark(key);
                 false
             }
-            Some(Received::Dropped(_)) => false,
+            Some(Received::Dropped(reason)) => {
+                self.counts.add(reason.into(), 1);
+                false
+            }
             None => {
                 self.on_panic(key);
                 false
@@ -554,8 +565,21 @@ impl World {
                 let stream = self.streams.get(&slot.stream);
                 let stream = stream.filter(|s| s.publisher == Some(key));
                 figures::write(now, slot, stream);
+                let counted = figures::count(slot);
+                self.counts.absorb(&counted, &mut slot.counted);
             }
         }
+        let keys = self.peers.keys();
+        let connected = keys.iter().filter_map(|key| self.peers.get(*key));
+        let profiles = connected.filter_map(|slot| slot.peer.srtp_profile());
+        self.figures
+            .publish(&self.counts, self.peers.len(), profiles);
+    }
+
+    /// Whether there are figures to be written: also once more when the last
+    /// peer has left.
+    pub(super) fn has_figures(&self) -> bool {
+        self.has_peers() || self.figures.is_behind(&self.counts)
     }
 
     /// Whether nothing waits to be done.
@@ -584,6 +608,7 @@ impl World {
         };
         let session = slot.session;
         tracing::error!(stream = &*slot.name, %session, "a panic ended this peer");
+        self.counts.add(Count::Panics, 1);
         self.events.push(MediaEvent::Gone {
             session,
             reason: GoneReason::Panicked,
@@ -601,7 +626,11 @@ impl World {
     }
 
     fn detach(&mut self, key: u32) -> Option<Box<PeerSlot>> {
-        let slot = self.peers.remove(key)?;
+        let mut slot = self.peers.remove(key)?;
+        // It may be the one that panicked.
+        if let Some(counted) = contained(|| figures::count(&slot)) {
+            self.counts.absorb(&counted, &mut slot.counted);
+        }
         slot.stats.set_state(SessionState::Gone);
         self.notes.push(Note::Gone { key });
         self.timers.set(key, None);

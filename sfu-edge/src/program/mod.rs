@@ -15,6 +15,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use transom_rtc_telemetry::Process;
 
 use crate::auth::{Grant, Scope, StreamPattern, TokenTable};
 use crate::control::{CandidatePolicy, Control, gather, network_addresses, unmatched_interfaces};
@@ -22,6 +23,7 @@ use crate::directory::DirectoryConfig;
 use crate::http::{self, App, ConnectionLimits, RateLimit, RateLimiter};
 use crate::media::Bitrate;
 use crate::media::api::{Media, MediaCommand, MediaConfig, MediaStartError};
+use crate::metrics::Metrics;
 use crate::secrets::{Secrets, SecretsError};
 use crate::settings::{Cli, Family, Limits, Origin, Settings, SettingsError};
 use crate::tls::{Certificate, FilesError, OwnCertificateError, ServerTls, keep_fresh};
@@ -103,7 +105,7 @@ pub fn run(
         }
         return Ok(());
     }
-    start_log(&settings);
+    start_log(&settings)?;
     let secrets = Secrets::load_or_create(&settings.state_dir)?;
     let tokens = tokens(&settings, Some(&secrets))?;
     if cli.asks_for_links() {
@@ -175,6 +177,7 @@ async fn serve(
     qr: bool,
     start_media: impl FnOnce(MediaConfig, Handle) -> Result<Media, MediaStartError>,
 ) -> Result<(), ProgramError> {
+    let process = Process::new();
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ProgramError::System)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ProgramError::System)?;
     let (certificate, tls) = secure(settings)?.unzip();
@@ -185,6 +188,7 @@ async fn serve(
         udp,
         fingerprint,
         ipv6,
+        figures,
         thread,
         ..
     } = start_media(media_config(settings), Handle::current())?;
@@ -202,6 +206,10 @@ async fn serve(
     let app = Arc::new(App {
         control: Arc::clone(&control),
         tokens,
+        metrics: Metrics {
+            media: figures,
+            process,
+        },
         rate_limiter: Mutex::new(RateLimiter::new(RateLimit {
             per_second: f64::from(settings.limits.requests_per_second.get()),
             burst: f64::from(settings.limits.request_burst.get()),
@@ -257,15 +265,17 @@ async fn serve(
     outcome
 }
 
-fn start_log(settings: &Settings) {
+fn start_log(settings: &Settings) -> Result<(), ProgramError> {
     use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::new(&settings.log);
+    let filter = settings.log_filter()?;
+    let filter = tracing_subscriber::EnvFilter::new(filter.as_str());
     // A second start in one process (tests) keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .try_init();
+    Ok(())
 }
 
 pub(crate) fn tokens(

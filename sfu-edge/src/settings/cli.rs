@@ -93,9 +93,12 @@ pub struct Cli {
     )]
     pub interface: Vec<String>,
 
-    /// What to log: error, warn, info, debug, trace, or a filter such as
-    /// transom_sfu=debug [default: info].
-    #[arg(long, value_name = "LEVEL", env = "TRANSOM_SFU_LOG")]
+    /// What to log: off, error, warn, info, debug or trace [default: info]; and
+    /// other levels for modules, such as info,transom_sfu::media=debug. Each
+    /// line names its module: transom_sfu::control (sessions), ::directory,
+    /// ::http, ::media, ::program, ::tls; transom_rtc_dtls and dtls (handshakes),
+    /// sctp_proto (data channels).
+    #[arg(long, value_name = "FILTER", env = "TRANSOM_SFU_LOG")]
     pub log: Option<String>,
 
     /// Explain the configuration that flags, environment and file add up to, and end.
@@ -238,6 +241,7 @@ mod tests {
         for word in ["--lan", "QR code", "--tls-cert", "fingerprint"] {
             assert!(help.contains(word), "{word}");
         }
+        assert!(help.contains("info,transom_sfu::media=debug"), "{help}");
     }
 
     #[test]

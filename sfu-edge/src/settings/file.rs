@@ -121,7 +121,7 @@ fn some_scopes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Scope>, D::Erro
     let scopes = Vec::deserialize(from)?;
     match scopes.is_empty() {
         true => Err(D::Error::custom(
-            "a token without scopes is good for nothing; give it `publish`, `watch` or `drive`, or remove it",
+            "a token without scopes is good for nothing; give it `publish`, `watch`, `drive` or `metrics`, or remove it",
         )),
         false => Ok(scopes),
     }

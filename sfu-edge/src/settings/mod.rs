@@ -2,6 +2,7 @@
 
 mod cli;
 mod file;
+mod log;
 mod value;
 
 use std::fmt;
@@ -13,6 +14,7 @@ pub use file::{File, FileError, Limits, TokenEntry};
 pub use value::{Advertise, Family, Hold, HttpAddr, ListenAddr, Workers};
 
 use crate::tls::CertificateFiles;
+use transom_rtc_telemetry::{LogFilter, LogFilterError};
 
 /// Looked for, in this order, where no `--config` is given.
 const PLACES: [&str; 2] = ["transom-sfu.toml", "/etc/transom/transom-sfu.toml"];
@@ -52,7 +54,7 @@ pub struct Settings {
     pub exclude_interfaces: Vec<String>,
     /// Address families of the candidates.
     pub families: Vec<Family>,
-    /// What is logged, in the syntax of tracing's `EnvFilter`.
+    /// What is logged: a level, and levels of modules.
     pub log: String,
     /// Bounds.
     pub limits: Limits,
@@ -154,11 +156,9 @@ pub enum SettingsError {
         "no place to keep secrets: neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set; give one with --state-dir"
     )]
     NoStateDir,
-    /// The log filter is not one.
-    #[error(
-        "`{0}` is not a log level; use error, warn, info, debug or trace, such as --log info or --log transom_sfu=debug"
-    )]
-    Log(String),
+    /// The log filter means nothing.
+    #[error(transparent)]
+    Log(#[from] LogFilterError),
 }
 
 /// Default of `http`.
@@ -297,10 +297,16 @@ impl Settings {
                 return Err(SettingsError::SamePort(*one, *other));
             }
         }
-        if tracing_subscriber::EnvFilter::try_new(&self.log).is_err() {
-            return Err(SettingsError::Log(self.log.clone()));
-        }
+        self.log_filter()?;
         Ok(())
+    }
+
+    /// What is logged, understood.
+    ///
+    /// # Errors
+    /// Where an item of `log` means nothing.
+    pub fn log_filter(&self) -> Result<LogFilter, SettingsError> {
+        Ok(LogFilter::parse(&self.log, &log::NAMES)?)
     }
 }
 
@@ -539,8 +545,20 @@ mod tests {
 
     #[test]
     fn a_wrong_log_level_is_explained() {
-        let error = settings(&["--log", "a=b=c"], "").unwrap_err().to_string();
-        assert!(error.contains("--log info"), "{error}");
+        for (log, words) in [
+            ("inof", &["`inof`", "--log info"][..]),
+            (
+                "info,transom_sfu::medai=debug",
+                &["transom_sfu::medai", "media"],
+            ),
+            ("transom_sfu=a=b", &["`a=b`", "debug"]),
+        ] {
+            let error = settings(&["--log", log], "").unwrap_err().to_string();
+            for word in words {
+                assert!(error.contains(word), "{error}");
+            }
+        }
+        assert!(settings(&["--log", "info,transom_sfu::media=debug,dtls=warn"], "").is_ok());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{FileError, FileErrorReason, Recording};
 use crate::backoff::Backoff;
 use crate::clock::Pace;
 use crate::output::VideoOutput;
+use crate::publish::FeedCount;
 use crate::stop::Stop;
 
 /// A loop shorter than this is held for as long, or it would spin.
@@ -99,6 +100,7 @@ pub fn play(
             // It answers whoever asked.
             output.control().take_key_frame_request();
         }
+        output.control().add(FeedCount::Captured, 1);
         output.send(unit.data, at, unit.key);
     }
     Ok(())

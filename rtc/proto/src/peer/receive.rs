@@ -54,6 +54,8 @@ pub struct ReceiveTrackStats {
     pub jitter: Duration,
     /// Packets that came by retransmission and filled a gap.
     pub repaired: u64,
+    /// Packets asked for again, each time counted.
+    pub nacked: u64,
     /// Key-frame requests sent.
     pub key_frame_requests: u64,
 }
@@ -82,6 +84,7 @@ struct ReceiveTrack {
     heard_at: Instant,
     key_frame: KeyFrameRequests,
     repaired: u64,
+    nacked: u64,
 }
 
 #[derive(Debug)]
@@ -124,6 +127,7 @@ impl ReceiveSide {
                 heard_at: Instant::default(),
                 key_frame: KeyFrameRequests::default(),
                 repaired: 0,
+                nacked: 0,
             })
             .collect();
         let transport_cc = tracks.iter().any(|t| {
@@ -293,6 +297,7 @@ impl ReceiveSide {
         let source = self.sources.iter().find(|s| Some(s.ssrc) == track.primary);
         Some(ReceiveTrackStats {
             repaired: track.repaired,
+            nacked: track.nacked,
             key_frame_requests: track.key_frame.sent,
             ..source.map(Source::summary).unwrap_or_default()
         })
@@ -382,7 +387,8 @@ impl ReceiveSide {
             self.due.clear();
             nack.poll(now, rtt, &mut self.due);
             if !self.due.is_empty() {
-                Nack::emit(out, self.local, source.ssrc, &self.due);
+                let asked = Nack::emit(out, self.local, source.ssrc, &self.due);
+                self.tracks[source.track].nacked += asked as u64;
             }
             // A hole that no repair will fill: only a key frame mends it.
             if nack.given_up() != source.given_up {

@@ -257,6 +257,7 @@ impl SendSide {
             .iter_mut()
             .find(|t| t.sealer.ssrc == nack.media)?;
         let lost = nack.lost().take(MAX_NACKED);
+        track.tally.report.nacked += nack.lost().take(MAX_NACKED).count() as u64;
         if let Some(frames) = &mut track.frames {
             if track.sealer.repair.is_some() {
                 frames.on_nack(now, rtt, lost);

@@ -23,6 +23,7 @@ use crate::media::channels::Gauge;
 use crate::media::link::Inbox;
 use crate::media::mailbox::Bell;
 use crate::media::peers::PeerSlot;
+use crate::media::totals::Counts;
 use crate::media::udp_port::UdpPort;
 use crate::media::worker;
 use crate::media::world::{Policy, Publishers};
@@ -802,4 +803,56 @@ fn a_late_joiner_on_another_worker_begins_with_the_latest_key_frame() {
     assert!(town.now.since(before) < Duration::from_millis(200));
     town.film(publisher, 15..60);
     assert_seamless(&town.clients[late]);
+}
+
+#[test]
+fn totals_only_grow_and_those_of_who_has_left_stay() {
+    check_totals_only_grow_and_those_of_who_has_left_stay(1);
+    check_totals_only_grow_and_those_of_who_has_left_stay(2);
+}
+
+fn check_totals_only_grow_and_those_of_who_has_left_stay(workers: usize) {
+    const SENT: Count = Count::VideoPacketsSent;
+    const RECEIVED: Count = Count::VideoPacketsReceived;
+    let mut town = Town::with_workers(workers);
+    let publisher = town.publish(&[opus(), h264()]);
+    let subscriber = town.subscribe(&[opus(), h264()]);
+    town.film(publisher, 0..30);
+    let now = town.now;
+    let wanted = town.slot(subscriber).peer.send_stats(TrackId(1));
+    let sent = wanted.expect("a track").packets;
+    assert!(sent >= 30);
+    let world = town.world_of(subscriber);
+    for _ in 0..2 {
+        world.write_figures(now);
+        assert_eq!(world.counts.of(SENT), sent, "added once");
+    }
+    town.leave(subscriber);
+    let remote = town.clients[publisher].addr;
+    town.leave(publisher);
+    let now = town.now;
+    let worlds = town.workers.iter_mut().map(|(world, _)| world);
+    let mut totals = Vec::new();
+    for world in worlds.chain([&mut town.ingress.world]) {
+        assert!(!world.has_peers());
+        // The thread wakes once more, to tell that nobody is there.
+        assert_eq!(world.has_figures(), world.counts != Counts::default());
+        world.write_figures(now);
+        assert!(!world.has_figures());
+        totals.push(world.counts);
+    }
+    let total = |count| totals.iter().map(|t| t.of(count)).sum::<u64>();
+    assert!(total(SENT) >= sent && total(RECEIVED) >= 30);
+    assert!(total(Count::VideoBytesSent) > total(SENT));
+    // Whoever calls now is a stranger.
+    let path = Path {
+        local: world_addr(),
+        remote,
+    };
+    town.ingress.handle_datagram(now, path, &mut [0x80; 40]);
+    assert_eq!(
+        town.ingress.world.counts.of(Count::NoPeer),
+        total(Count::NoPeer) + 1
+    );
+    assert!(town.ingress.world.has_figures());
 }

@@ -15,6 +15,7 @@ use crate::media::channels::{ChannelNote, Outgoing, Speaker};
 use crate::media::link::Note;
 use crate::media::peers::Role;
 use crate::media::relay::DropReason;
+use crate::media::totals::Count;
 
 /// A publisher's sender reports are taken this often; honest ones come once a
 /// second or so.
@@ -157,6 +158,7 @@ impl World {
         let Some(slot) = self.peers.get_mut(key) else {
             return;
         };
+        self.counts.add(Count::KeyFramesWanted, 1);
         let stream = slot.stream;
         let mut subscriptions = slot.subscriptions().iter_mut();
         if let Some(subscription) = subscriptions.find(|s| s.track == track)

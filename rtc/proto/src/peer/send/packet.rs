@@ -78,6 +78,8 @@ pub struct SendTrackStats {
     pub bytes: u64,
     /// Packets sent again.
     pub repairs: u64,
+    /// Packets that the receiver asked for again, each time counted.
+    pub nacked: u64,
     /// Packets the receiver has reported lost, cumulative.
     pub lost: i32,
     /// Fraction lost over the receiver's last interval, in 1/256.

@@ -1,0 +1,264 @@
+use std::time::Duration;
+
+use transom_control::{AckResult, Report, ReportKind, State, StopReason, Telemetry};
+use transom_rtc_telemetry::{Exposition, Histogram};
+
+/// The limit is 300 ms by default, and 2 s at most.
+const AGE_BOUNDS: &[Duration] = &[
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+    Duration::from_millis(320),
+    Duration::from_millis(640),
+    Duration::from_millis(1280),
+];
+
+/// How an actuator's time was over, besides in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ActuatorEnd {
+    NotStarted,
+    Died,
+    Silent,
+    Failed,
+}
+
+const ENDS: [&str; 4] = ["not_started", "died", "silent", "failed"];
+const REPORTS: [&str; 3] = ["beacon", "ack", "telemetry"];
+const SETPOINTS: [&str; 5] = ["applied", "stale", "old", "void", "refused"];
+
+/// What the actuator told, and how its processes fared. The kernel counts in a
+/// process that may die: here the sums of all of them go on.
+#[derive(Debug)]
+pub(super) struct ControlFigures {
+    starts: u64,
+    ends: [u64; ENDS.len()],
+    reports: [u64; REPORTS.len()],
+    acks: [u64; AckResult::ALL.len()],
+    stops: [u64; StopReason::ALL.len()],
+    setpoints: [u64; SETPOINTS.len()],
+    /// The present actuator's state, as it said last, and its own counts.
+    state: State,
+    told: [u32; SETPOINTS.len()],
+    ages: Histogram,
+}
+
+impl Default for ControlFigures {
+    fn default() -> Self {
+        Self {
+            starts: 0,
+            ends: [0; ENDS.len()],
+            reports: [0; REPORTS.len()],
+            acks: [0; AckResult::ALL.len()],
+            stops: [0; StopReason::ALL.len()],
+            setpoints: [0; SETPOINTS.len()],
+            state: State::Disarmed,
+            told: [0; SETPOINTS.len()],
+            ages: Histogram::new(AGE_BOUNDS),
+        }
+    }
+}
+
+impl ControlFigures {
+    /// A new process, which counts from the beginning.
+    pub(super) fn on_start(&mut self) {
+        self.starts += 1;
+        self.state = State::Disarmed;
+        self.told = [0; SETPOINTS.len()];
+    }
+
+    pub(super) fn on_end(&mut self, end: ActuatorEnd) {
+        self.state = State::Disarmed;
+        if let Some(count) = self.ends.get_mut(end as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Takes what goes to the operator. The device reports at once when its
+    /// state changes, so that every stop shows.
+    pub(super) fn on_report(&mut self, message: &[u8]) {
+        let Ok(report) = Report::parse(message) else {
+            return;
+        };
+        let before = std::mem::replace(&mut self.state, report.state);
+        if let State::Stopped(reason) = report.state
+            && before != report.state
+        {
+            let stops = StopReason::ALL.iter().zip(&mut self.stops);
+            bump(stops.filter(|(r, _)| **r == reason));
+        }
+        let kind = match report.kind {
+            ReportKind::Beacon { age_ms, .. } => {
+                if report.state == State::Armed {
+                    self.ages.observe(Duration::from_millis(age_ms.into()));
+                }
+                "beacon"
+            }
+            ReportKind::Ack { result, .. } => {
+                bump(
+                    AckResult::ALL
+                        .iter()
+                        .zip(&mut self.acks)
+                        .filter(|(r, _)| **r == result),
+                );
+                "ack"
+            }
+            ReportKind::Telemetry(telemetry) => {
+                self.on_telemetry(&telemetry);
+                "telemetry"
+            }
+        };
+        bump(
+            REPORTS
+                .iter()
+                .zip(&mut self.reports)
+                .filter(|(k, _)| **k == kind),
+        );
+    }
+
+    fn on_telemetry(&mut self, telemetry: &Telemetry) {
+        let now = [
+            telemetry.count_applied,
+            telemetry.count_stale,
+            telemetry.count_old,
+            telemetry.count_void,
+            telemetry.count_refused,
+        ];
+        for ((sum, now), before) in self.setpoints.iter_mut().zip(now).zip(self.told) {
+            *sum += u64::from(now.saturating_sub(before));
+        }
+        self.told = now;
+    }
+
+    pub(super) fn write(&self, to: &mut Exposition) {
+        to.counter(
+            "transom_agent_actuator_starts_total",
+            "Actuator processes started; all but the first are restarts.",
+        )
+        .value(self.starts);
+        let mut family = to.counter(
+            "transom_agent_actuator_failures_total",
+            "Actuators that did not start, died, fell silent and were killed, or whose socket failed.",
+        );
+        for (reason, count) in ENDS.iter().zip(self.ends) {
+            family.sample(&[("reason", reason)], count);
+        }
+        to.gauge(
+            "transom_agent_control_armed",
+            "1 while the device takes setpoints.",
+        )
+        .value(self.state == State::Armed);
+        let mut family = to.counter(
+            "transom_agent_control_reports_total",
+            "Messages of the device for its operator.",
+        );
+        for (kind, count) in REPORTS.iter().zip(self.reports) {
+            family.sample(&[("kind", kind)], count);
+        }
+        let mut family = to.counter(
+            "transom_agent_control_acks_total",
+            "Answers to arms, disarms and stops.",
+        );
+        for (result, count) in AckResult::ALL.iter().zip(self.acks) {
+            family.sample(&[("result", result.name())], count);
+        }
+        let mut family = to.counter(
+            "transom_agent_control_stops_total",
+            "Times that the device stopped, by why; `stale` is the dead-man.",
+        );
+        for (reason, count) in StopReason::ALL.iter().zip(self.stops) {
+            family.sample(&[("reason", reason.name())], count);
+        }
+        let mut family = to.counter(
+            "transom_agent_control_setpoints_total",
+            "What became of setpoints, as the device's telemetry tells; `stale` and `old` count arms too.",
+        );
+        for (result, count) in SETPOINTS.iter().zip(self.setpoints) {
+            family.sample(&[("result", result)], count);
+        }
+        to.histogram(
+            "transom_agent_control_setpoint_age_seconds",
+            "How old what the operator knew was as a setpoint came: the round trip from the device and back. A sample a beacon.",
+        )
+        .sample(&[], &self.ages);
+    }
+}
+
+fn bump<'a, T>(counts: impl Iterator<Item = (T, &'a mut u64)>) {
+    for (_, count) in counts {
+        *count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use transom_control::{Epoch, Lease, Seq, Stamp};
+    use transom_rtc_telemetry::Scrape;
+
+    fn report(state: State, kind: ReportKind) -> Vec<u8> {
+        let report = Report {
+            state,
+            lease: Lease(1),
+            epoch: Epoch(1),
+            stamp: Stamp::from_micros(1),
+            kind,
+        };
+        report.emit().to_vec()
+    }
+
+    fn beacon(state: State) -> Vec<u8> {
+        let kind = ReportKind::Beacon {
+            heard: Seq(1),
+            held_us: 0,
+            applied: Seq(1),
+            limit_ms: 300,
+            age_ms: 50,
+        };
+        report(state, kind)
+    }
+
+    fn applied(count: u32) -> Vec<u8> {
+        let telemetry = Telemetry {
+            count_applied: count,
+            ..Telemetry::default()
+        };
+        report(State::Armed, ReportKind::Telemetry(telemetry))
+    }
+
+    fn told(figures: &ControlFigures) -> Scrape {
+        let mut exposition = Exposition::new();
+        figures.write(&mut exposition);
+        Scrape::parse(&exposition.finish()).expect("the format")
+    }
+
+    #[test]
+    fn stops_are_counted_once_each_and_sums_outlive_a_process() {
+        let mut figures = ControlFigures::default();
+        let stale = State::Stopped(StopReason::Stale);
+        for _ in 0..2 {
+            figures.on_start();
+            for state in [State::Disarmed, State::Armed, stale, stale, State::Armed] {
+                figures.on_report(&beacon(state));
+            }
+            figures.on_report(&applied(7));
+            figures.on_report(&applied(9));
+            figures.on_report(b"no report");
+            figures.on_end(ActuatorEnd::Died);
+        }
+        let scrape = told(&figures);
+        let value = |name, labels: &[(&str, &str)]| scrape.value(name, labels).expect("there");
+        let stops = "transom_agent_control_stops_total";
+        assert_eq!(value(stops, &[("reason", "stale")]), 2.0);
+        assert_eq!(scrape.sum(stops), 2.0);
+        let setpoints = "transom_agent_control_setpoints_total";
+        assert_eq!(value(setpoints, &[("result", "applied")]), 18.0);
+        assert_eq!(value("transom_agent_actuator_starts_total", &[]), 2.0);
+        let failures = "transom_agent_actuator_failures_total";
+        assert_eq!(value(failures, &[("reason", "died")]), 2.0);
+        let ages = "transom_agent_control_setpoint_age_seconds_count";
+        assert_eq!(value(ages, &[]), 4.0);
+        assert_eq!(value("transom_agent_control_armed", &[]), 0.0);
+    }
+}

@@ -1,0 +1,307 @@
+//! What both programs tell Prometheus, while a stream is published and watched.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails where it fails"
+)]
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use transom_rtc_telemetry::Scrape;
+use transom_tests_e2e::{
+    LossyProxy, Player, Program, Request, Response, Sfu, Signal, StateDir, agent, binary, signal,
+};
+
+const TOKEN: &str = "metrics-token-0123456789abcdef";
+const SOON: Duration = Duration::from_secs(20);
+
+fn sfu() -> Sfu {
+    Sfu::start_with(&format!(
+        "[[token]]\nname = \"prometheus\"\ntoken = \"{TOKEN}\"\nscopes = [\"metrics\"]\n"
+    ))
+}
+
+/// An agent with figures, and where they are.
+fn publisher(sfu: &Sfu, folder: &StateDir) -> (Program, SocketAddr) {
+    let config = folder.write(
+        "transom-agent.toml",
+        "metrics = \"127.0.0.1:0\"\n[control]\nboard = \"sim\"\n",
+    );
+    let mut command = Command::new(binary("transom-agent"));
+    command
+        .args(["--whip", &format!("http://{}/whip/door", sfu.http)])
+        .arg("--config")
+        .arg(config)
+        .env("TRANSOM_TOKEN", sfu.token("publish"));
+    let agent = Program::start(command);
+    let address = address_of(&agent);
+    agent.line(" connected", SOON);
+    (agent, address)
+}
+
+/// Where an agent serves its figures, as it says.
+fn address_of(agent: &Program) -> SocketAddr {
+    let line = agent.line("metrics at http://", SOON);
+    let (_, address) = line.split_once("http://").expect("an address");
+    let address = address.trim_end_matches("/metrics").parse();
+    address.expect("an address")
+}
+
+/// The figures, in the right format, without a secret in them.
+fn figures(response: &Response, secrets: &[String]) -> Scrape {
+    assert_eq!(response.status, 200, "{response:?}");
+    let kind = response.header("content-type");
+    assert_eq!(kind, Some("text/plain; version=0.0.4; charset=utf-8"));
+    for secret in secrets {
+        assert!(!response.body.contains(secret), "{secret} is told");
+    }
+    let scrape = Scrape::parse(&response.body);
+    scrape.unwrap_or_else(|error| panic!("{error} in\n{}", response.body))
+}
+
+fn of_server(sfu: &Sfu, secrets: &[String]) -> Scrape {
+    let response = sfu.send(Request::new("GET", "/metrics").token(TOKEN));
+    figures(&response, secrets)
+}
+
+/// Asks again until it is so.
+#[track_caller]
+fn until(what: &str, scrape: impl Fn() -> Scrape, so: impl Fn(&Scrape) -> bool) -> Scrape {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let told = scrape();
+        if so(&told) {
+            return told;
+        }
+        assert!(Instant::now() < deadline, "never {what}: {told:#?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// No counter went back, and none that was there is missing.
+#[track_caller]
+fn assert_grown(before: &Scrape, after: &Scrape, but: &str) {
+    let after: BTreeMap<String, f64> = after.counters().collect();
+    for (name, value) in before.counters() {
+        if but.is_empty() || !name.starts_with(but) {
+            let now = after.get(&name).copied();
+            assert!(
+                now.is_some_and(|now| now >= value),
+                "{name}: {value} -> {now:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_published_and_watched() {
+    let mut sfu = sfu();
+    let secrets: Vec<String> = ["publish", "watch", "drive"]
+        .map(|scope| sfu.token(scope))
+        .into_iter()
+        .chain([TOKEN.to_owned()])
+        .collect();
+    let first = of_server(&sfu, &secrets);
+    let folder = StateDir::new();
+    let (agent, address) = publisher(&sfu, &folder);
+    let of_agent = || figures(&Request::new("GET", "/metrics").send(address), &secrets);
+    let proxy = LossyProxy::start(([127, 0, 0, 1], sfu.udp_port).into(), 50, 1);
+    let mut player = Player::open(&sfu, "door", Some(proxy.addr))
+        .await
+        .expect("a session");
+    player.connected().await;
+    let before = (of_server(&sfu, &secrets), of_agent());
+    player.watch(Duration::from_secs(4)).await;
+    let after = until(
+        "repaired",
+        || of_server(&sfu, &secrets),
+        |told| told.sum("transom_sfu_retransmissions_total") > 0.0,
+    );
+    assert_grown(&first, &after, "");
+    assert_grown(&before.0, &after, "");
+    let (role, door) = (("role", "subscriber"), ("stream", "door"));
+    let video = ("kind", "video");
+    let value = |name: &str, labels: &[(&str, &str)]| {
+        let value = after.value(name, labels);
+        value.unwrap_or_else(|| panic!("no {name}{labels:?}"))
+    };
+    for (name, labels, least) in [
+        (
+            "transom_sfu_sessions",
+            &[role, ("state", "connected")][..],
+            1.0,
+        ),
+        ("transom_sfu_join_seconds_count", &[role], 1.0),
+        ("transom_sfu_streams", &[("state", "published")], 1.0),
+        ("transom_sfu_stream_subscribers", &[door], 1.0),
+        ("transom_sfu_stream_connected", &[door], 1.0),
+        ("transom_sfu_stream_frames_total", &[door, video], 60.0),
+        (
+            "transom_sfu_stream_received_bytes_total",
+            &[door, video],
+            30_000.0,
+        ),
+        ("transom_sfu_received_packets_total", &[video], 60.0),
+        (
+            "transom_sfu_received_packets_total",
+            &[("kind", "audio")],
+            60.0,
+        ),
+        ("transom_sfu_sent_packets_total", &[video], 60.0),
+        ("transom_sfu_sent_bytes_total", &[("kind", "audio")], 1000.0),
+        ("transom_sfu_nacks_received_total", &[], 1.0),
+        ("transom_sfu_retransmissions_total", &[], 1.0),
+        ("transom_sfu_key_frame_requests_sent_total", &[], 1.0),
+        (
+            "transom_sfu_udp_sent_datagrams_total",
+            &[("family", "ipv4")],
+            60.0,
+        ),
+        ("transom_sfu_worker_peers", &[("worker", "0")], 2.0),
+        ("process_resident_memory_bytes", &[], 1e6),
+        ("process_open_fds", &[], 8.0),
+    ] {
+        assert!(value(name, labels) >= least, "{name}{labels:?}");
+    }
+    assert!(after.sum("transom_sfu_srtp_peers") >= 2.0);
+    assert!(after.sum("transom_sfu_panics_total") == 0.0);
+
+    let told = until("asked for a key frame", of_agent, |told| {
+        told.sum("transom_agent_key_frame_requests_received_total") > 0.0
+    });
+    assert_grown(&before.1, &told, "");
+    for (name, labels, least) in [
+        ("transom_agent_frames_captured_total", &[][..], 90.0),
+        ("transom_agent_frames_encoded_total", &[], 60.0),
+        ("transom_agent_encode_seconds_count", &[], 60.0),
+        ("transom_agent_sound_packets_total", &[], 60.0),
+        ("transom_agent_sent_packets_total", &[video], 60.0),
+        (
+            "transom_agent_sent_bytes_total",
+            &[("kind", "audio")],
+            1000.0,
+        ),
+        (
+            "transom_agent_publisher_state",
+            &[("state", "connected")],
+            1.0,
+        ),
+        ("transom_agent_sessions_connected_total", &[], 1.0),
+        (
+            "transom_agent_video_bitrate_target_bits_per_second",
+            &[],
+            150_000.0,
+        ),
+        ("transom_agent_actuator_starts_total", &[], 1.0),
+        (
+            "transom_agent_control_reports_total",
+            &[("kind", "beacon")],
+            20.0,
+        ),
+    ] {
+        let value = told.value(name, labels);
+        assert!(
+            value.is_some_and(|v| v >= least),
+            "{name}{labels:?} {value:?}"
+        );
+    }
+    assert_eq!(told.value("transom_agent_control_armed", &[]), Some(0.0));
+
+    // Everybody leaves; the totals stay.
+    player.whep.close().await.expect("DELETE");
+    assert!(agent.terminate().status.success());
+    let last = until(
+        "deserted",
+        || of_server(&sfu, &secrets),
+        |told| {
+            let peers = told.sum("transom_sfu_worker_peers");
+            peers + told.sum("transom_sfu_sessions") + told.sum("transom_sfu_srtp_peers") == 0.0
+        },
+    );
+    assert_grown(&after, &last, "transom_sfu_stream_");
+    assert!(last.sum("transom_sfu_sessions_ended_total") >= 2.0);
+    sfu.still_serves();
+}
+
+#[test]
+fn an_actuator_that_dies_is_counted() {
+    let folder = StateDir::new();
+    let config = folder.write("transom-agent.toml", "[control]\nboard = \"sim\"\n");
+    let mut command = agent();
+    command.args(["--metrics", "127.0.0.1:0", "--audio", "none", "--config"]);
+    command.arg(config);
+    let program = Program::start(command);
+    let address = address_of(&program);
+    let started = program.line("actuator: started pid=", SOON);
+    let (_, pid) = started.split_once("pid=").expect("a pid");
+    signal(pid.trim().parse().expect("a number"), Signal::KILL);
+    let told = until(
+        "started again",
+        || figures(&Request::new("GET", "/metrics").send(address), &[]),
+        |told| told.sum("transom_agent_actuator_starts_total") >= 2.0,
+    );
+    let died = [("reason", "died")];
+    let failures = "transom_agent_actuator_failures_total";
+    assert_eq!(told.value(failures, &died), Some(1.0));
+    assert_eq!(told.sum(failures), 1.0);
+}
+
+#[test]
+fn the_servers_figures_are_closed() {
+    let mut sfu = sfu();
+    let ask = |request: Request| sfu.send(request);
+    let told = ask(Request::new("GET", "/metrics")).is_problem(401);
+    assert!(told.contains("[[token]]"), "{told}");
+    let unknown = Request::new("GET", "/metrics").token("nobody-knows-this-token");
+    ask(unknown).is_problem(401);
+    for scope in ["publish", "watch", "drive"] {
+        let other = Request::new("GET", "/metrics").token(&sfu.token(scope));
+        let told = ask(other).is_problem(403);
+        assert!(told.contains("`metrics`"), "{told}");
+    }
+    ask(Request::new("POST", "/metrics").token(TOKEN)).is_problem(405);
+    // And it is good for nothing else.
+    ask(Request::offer("/whep/door", "v=0").token(TOKEN)).is_problem(403);
+    sfu.still_serves();
+}
+
+#[test]
+fn the_agents_figures_stay_on_the_machine_and_are_all_there_is() {
+    let mut command = agent();
+    command.args(["--metrics", "0.0.0.0:0"]);
+    let refused = Program::start(command).ended(SOON);
+    refused.refused_with(&["0.0.0.0:0", "127.0.0.1:PORT", "metrics_open"]);
+
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let mut command = agent();
+    command.args(["--metrics", &address]);
+    let refused = Program::start(command).ended(SOON);
+    refused.refused_with(&[&address, "--metrics"]);
+
+    let mut command = agent();
+    command.args(["--metrics", "localhost:0", "--audio", "none"]);
+    let program = Program::start(command);
+    let address = address_of(&program);
+    for (method, path, status) in [
+        ("GET", "/", 404),
+        ("GET", "/metrics/", 404),
+        ("POST", "/metrics", 405),
+        ("GET", "/metrics", 200),
+    ] {
+        let answer = Request::new(method, path).send(address);
+        assert_eq!(answer.status, status, "{method} {path}");
+    }
+    // Nobody is there to publish to: that shows.
+    let told = until(
+        "told that it waits",
+        || figures(&Request::new("GET", "/metrics").send(address), &[]),
+        |told| told.sum("transom_agent_sessions_failed_total") > 0.0,
+    );
+    assert_eq!(told.sum("transom_agent_publisher_state"), 1.0);
+    assert_eq!(told.sum("transom_agent_sessions_connected_total"), 0.0);
+}
