@@ -6,13 +6,17 @@
 //! [`MAX_STREAMS`] how many are told. There are no figures of single subscribers.
 
 mod media;
+mod relay;
 mod streams;
+
+use std::sync::Arc;
 
 use transom_rtc_telemetry::{Exposition, Process};
 
 use crate::auth::Grant;
 use crate::control::Control;
 use crate::media::MediaFigures;
+use crate::media::relay::RelayStats;
 
 /// Streams with figures of their own, the first by name; how many more there are
 /// is told.
@@ -23,6 +27,8 @@ pub const MAX_STREAMS: usize = 256;
 pub struct Metrics {
     /// Of the media threads.
     pub media: MediaFigures,
+    /// Of the messages on data channels.
+    pub relay: Arc<RelayStats>,
     /// Of the process.
     pub process: Process,
 }
@@ -39,6 +45,7 @@ impl Metrics {
         control.write_metrics(&mut to);
         streams::write(&control.streams(grant), &mut to);
         media::write(&self.media, &mut to);
+        relay::write(&self.relay, &mut to);
         self.process.write(&mut to);
         to.finish()
     }

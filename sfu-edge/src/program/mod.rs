@@ -188,9 +188,9 @@ async fn serve(
         udp,
         fingerprint,
         ipv6,
+        relayed,
         figures,
         thread,
-        ..
     } = start_media(media_config(settings), Handle::current())?;
 
     let policy = candidate_policy(settings, udp.port(), ipv6);
@@ -208,6 +208,7 @@ async fn serve(
         tokens,
         metrics: Metrics {
             media: figures,
+            relay: relayed,
             process,
         },
         rate_limiter: Mutex::new(RateLimiter::new(RateLimit {
