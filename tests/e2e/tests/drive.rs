@@ -350,6 +350,37 @@ async fn a_server_that_is_killed_stops_in_time() {
     check_ends("the server is killed", times, quiet);
 }
 
+/// An agent that does not read for a while gets the newest setpoint then, not a queue of old ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn setpoints_do_not_queue_for_an_agent_that_does_not_read() {
+    let mut scene = Scene::start();
+    let mut driver = scene.remote("drive").await;
+    driver.arm().await;
+    driver.drive(Duration::from_millis(300)).await;
+    scene.moves();
+    let heard = driver.latest.expect("a report");
+    signal(scene.agent.pid(), Signal::STOP);
+    let mut seq = 1_000_000;
+    for _ in 0..100 {
+        seq += 1;
+        let order = setpoint(heard.epoch, heard.stamp);
+        driver.send(Channel::Control, seq, order);
+        sleep(Duration::from_millis(15)).await;
+    }
+    scene.lines.wait_for_power(false, SOON);
+    sleep(Duration::from_millis(1100)).await; // losses are told once a second
+    let superseded = scene.dropped("superseded");
+    println!("{superseded} of 100 setpoints superseded by newer ones");
+    assert!(superseded >= 20);
+    signal(scene.agent.pid(), Signal::CONT);
+    sleep(Duration::from_millis(500)).await;
+    assert!(!scene.lines.is_powered(), "it moves by what waited");
+    driver.arm().await;
+    driver.drive(Duration::from_millis(300)).await;
+    scene.moves();
+    scene.sfu.still_serves();
+}
+
 /// The driver on another media thread than the device, and watchers on both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_and_reports_pass_between_workers() {
