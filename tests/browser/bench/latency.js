@@ -2,9 +2,11 @@
 
 import { openPage } from '../src/chromium.js';
 import { clip, CLIP_FPS, sound } from '../src/clips.js';
+import { commandTimes } from '../src/commands.js';
 import { FPS_SHARE, GOALS } from '../src/goals.js';
 import { figures, firstFrames, median, play } from '../src/measure.js';
 import { recovery } from '../src/recovery.js';
+import { drivable, robot } from '../src/robot.js';
 import { onStage } from '../src/stage.js';
 
 const missed = [];
@@ -35,13 +37,22 @@ await onStage(async (stage) => {
   report(GOALS.firstFrameMs, median(await firstFrames(browser, sfu, 'door', 10)), 'ms');
 }, 120);
 
+await onStage(async (stage) => {
+  const { lines, driveLink } = await robot(stage);
+  const page = await openPage(await stage.chromium(), driveLink);
+  await drivable(page);
+  console.log('commands to a simulated robot:');
+  const { stopAck } = await commandTimes(page, lines, 50);
+  report(GOALS.commandAckMs, median(stopAck), 'ms');
+}, 120);
+
 if (missed.length > 0) {
   console.log(`missed: ${missed.join('; ')}`);
   process.exitCode = 1;
 }
 
 function report({ goal, what }, measured, unit) {
-  line(what, `< ${goal} ${unit}`, `${measured.toFixed(0)} ${unit}`, measured / goal);
+  line(what, `< ${goal} ${unit}`, `${measured.toFixed(measured < 10 ? 1 : 0)} ${unit}`, measured / goal);
 }
 
 function reportShare(what, fps, of) {

@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 
 import { PHONE, openPage, playing } from '../src/chromium.js';
+import { commandTimes } from '../src/commands.js';
 import { GOALS } from '../src/goals.js';
 import { median } from '../src/measure.js';
 import { targetFolder } from '../src/paths.js';
-import { Fingers, arm, clockOf, drivable, middle, monotonic, phase, robot, sleep } from '../src/robot.js';
+import { Fingers, arm, drivable, middle, monotonic, phase, robot, sleep } from '../src/robot.js';
 import { scenario, until } from '../src/stage.js';
 
 const LIMIT_MS = 300;
@@ -106,28 +107,7 @@ scenario('a command is at the wheels and acknowledged within milliseconds', asyn
   const page = await openPage(await stage.chromium(), driveLink);
   await playing(page);
   await drivable(page);
-  const { offset, error } = await clockOf(page);
-  await page.evaluate(() => {
-    window.pressed = 0;
-    addEventListener('keydown', () => (window.pressed = performance.now()), { capture: true });
-  });
-  const seen = { armAck: [], keyToLine: [], stopToLine: [], stopAck: [], roundTrip: [] };
-  for (let n = 0; n < 20; n += 1) {
-    seen.armAck.push((await acknowledged(page, 'arm', 'armed')).ms);
-    const since = monotonic();
-    await page.keyboard.down('KeyW');
-    seen.keyToLine.push((await lines.power(true, { since })) - offset - (await page.evaluate(() => window.pressed)));
-    await sleep(150 + 7 * n);
-    seen.roundTrip.push((await status(page)).rttMs);
-    const stopped = await acknowledged(page, 'stop', 'stopped');
-    seen.stopAck.push(stopped.ms);
-    seen.stopToLine.push((await lines.power(false, { since })) - offset - stopped.at);
-    await page.keyboard.up('KeyW');
-  }
-  for (const times of Object.values(seen)) times.sort((a, b) => a - b);
-  const line = ([what, times]) => `   ${what}: median ${median(times).toFixed(1)} ms, most ${times.at(-1).toFixed(1)} ms`;
-  console.log(Object.entries(seen).map(line).join('\n'));
-  console.log(`   (20 each; page and lines agree on the time within ${error.toFixed(1)} ms; a key waits for 12 ms after the last setpoint)`);
+  const seen = await commandTimes(page, lines, 20);
   const { goal, ceiling } = GOALS.commandAckMs;
   console.log(`   command to line and its ack: ${median(seen.stopAck) < goal ? 'within' : 'NOT within'} the goal of ${goal} ms`);
   for (const times of [seen.armAck, seen.stopAck, seen.roundTrip]) assert.ok(median(times) < ceiling, `${times}`);
@@ -349,21 +329,6 @@ async function armByThumb(page, fingers) {
   await fingers.down(9, x, y);
   await phase(page, 'armed');
   await fingers.up(9);
-}
-
-// Sends a command and tells, in the page's time, when, and how long its acknowledgement took.
-function acknowledged(page, command, phase) {
-  return page.evaluate(([command, phase]) => new Promise((resolve) => {
-    const { drive } = window.transom;
-    const at = performance.now();
-    const look = () => {
-      if (drive.status().phase !== phase) return;
-      drive.removeEventListener('change', look);
-      resolve({ at, ms: performance.now() - at });
-    };
-    drive.addEventListener('change', look);
-    drive[command]();
-  }), [command, phase]);
 }
 
 function status(page) {
