@@ -65,7 +65,7 @@ export function place({ xMm, yMm, headingMrad, batteryMv, axes }) {
   const turned = Math.round((headingMrad * 180) / 1000 / Math.PI);
   const percent = Math.round((100 * Math.max(Math.abs(axes.linear), Math.abs(axes.angular))) / FULL_SCALE);
   const power = batteryMv > 0 ? [`${(batteryMv / 1000).toFixed(1)} V`] : [];
-  const how = [`${String(turned).replace('-', '−')}°`, `${percent} %`, ...power];
+  const how = [`${String(turned).replace('-', '−')}°`, `drive ${percent} %`, ...power];
   return {
     said: `The robot, ${meters(xMm)} m ${way} and ${meters(yMm)} m ${side} of its start`,
     shown: `${xMm < 0 ? '↓' : '↑'} ${meters(xMm)} m  ${yMm < 0 ? '→' : '←'} ${meters(yMm)} m\n${how.join(' · ')}`,

@@ -45,7 +45,7 @@ scenario('keys drive it, and all that lets go of them stops it', async (stage) =
   assert.ok(rttMs > 0 && rttMs < GOALS.commandAckMs.ceiling, `round trip ${rttMs} ms`);
   assert.ok(commandAgeMs < LIMIT_MS / 2, `command age ${commandAgeMs} ms`);
   assert.match(await text(page, 'rtt'), /^[\d.]+$/);
-  assert.match(await text(page, 'robot-text'), /m .* m\s+\S+° · \d+ %/);
+  assert.match(await text(page, 'robot-text'), /m .* m\s+\S+° · drive \d+ %/);
   await page.keyboard.up('KeyA');
   await page.keyboard.up('KeyW');
   await lines.power(false);

@@ -41,6 +41,6 @@ test('the place in metres, the heading in degrees', () => {
   const telemetry = { xMm: 1240, yMm: -305, headingMrad: -1571, batteryMv: 12_580, axes: { linear: -16_384, angular: 0 } };
   const { said, shown } = place(telemetry);
   assert.equal(said, 'The robot, 1.24 m ahead and 0.30 m right of its start');
-  assert.equal(shown, '↑ 1.24 m  → 0.30 m\n−90° · 50 % · 12.6 V');
-  assert.match(place({ ...telemetry, xMm: -10, yMm: 10, batteryMv: 0 }).shown, /^↓ 0\.01 m  ← 0\.01 m\n−90° · 50 %$/);
+  assert.equal(shown, '↑ 1.24 m  → 0.30 m\n−90° · drive 50 % · 12.6 V');
+  assert.match(place({ ...telemetry, xMm: -10, yMm: 10, batteryMv: 0 }).shown, /^↓ 0\.01 m  ← 0\.01 m\n−90° · drive 50 %$/);
 });
