@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::doors::{OpenDoor, Scheme};
 use super::qr::qr_code;
+use crate::auth::Token;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::tls::Certificate;
@@ -40,6 +41,11 @@ impl Greeting<'_> {
     /// Prints the links alone, which were asked for.
     pub(super) fn print_links(&self) {
         say(&self.links());
+    }
+
+    /// Prints the links that drive the robot, which were asked for.
+    pub(super) fn print_drive_links(&self) {
+        say(&self.drive_links());
     }
 
     /// What is open, in plain words, without a token.
@@ -104,15 +110,29 @@ impl Greeting<'_> {
                 self.pin()
             );
         }
-        let terminal = io::stdout().is_terminal();
-        if self.qr || terminal {
-            text.push_str(&self.qr_code(&lan, terminal));
-        }
+        text.push_str(&self.qr_code(&lan, &self.secrets.watch));
         text
     }
 
-    /// For a phone, which does not reach this machine's own door.
-    fn qr_code(&self, lan: &[String], terminal: bool) -> String {
+    /// The links with the token that may drive.
+    fn drive_links(&self) -> String {
+        let token = &self.secrets.drive;
+        let lan = self.lan();
+        let mut text = String::new();
+        for url in [self.base()].iter().chain(&lan) {
+            let _ = writeln!(text, "Drive:    {url}/#token={}", token.reveal());
+        }
+        text.push_str(&self.qr_code(&lan, token));
+        text
+    }
+
+    /// For a phone, which does not reach this machine's own door; where it can be
+    /// looked at, or was asked for.
+    fn qr_code(&self, lan: &[String], token: &Token) -> String {
+        let terminal = io::stdout().is_terminal();
+        if !self.qr && !terminal {
+            return String::new();
+        }
         let base = match (&self.settings.public_url, lan.first()) {
             (Some(_), _) => self.base(),
             (None, Some(lan)) => lan.clone(),
@@ -122,7 +142,7 @@ impl Greeting<'_> {
             }
             (None, None) => return String::new(),
         };
-        let link = format!("{base}/#token={}", self.secrets.watch.reveal());
+        let link = format!("{base}/#token={}", token.reveal());
         let code = qr_code(&link, terminal);
         code.map_or_else(String::new, |code| format!("\n{code}"))
     }

@@ -109,7 +109,7 @@ pub fn run(
     let secrets = Secrets::load_or_create(&settings.state_dir)?;
     let tokens = tokens(&settings, Some(&secrets))?;
     if cli.asks_for_links() {
-        return show_links(&settings, &secrets, cli.qr);
+        return show_links(&settings, &secrets, cli);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -123,7 +123,7 @@ pub fn run(
 }
 
 /// Prints the links of the server that runs, or ran last.
-fn show_links(settings: &Settings, secrets: &Secrets, qr: bool) -> Result<(), ProgramError> {
+fn show_links(settings: &Settings, secrets: &Secrets, cli: &Cli) -> Result<(), ProgramError> {
     let doors = served_at(settings)?;
     let secure = doors.iter().any(|door| door.scheme == Scheme::Https);
     let certificate = match secure {
@@ -131,15 +131,18 @@ fn show_links(settings: &Settings, secrets: &Secrets, qr: bool) -> Result<(), Pr
         false => None,
     };
     let addresses = network_addresses(&candidate_policy(settings, settings.udp_port, true));
-    Greeting {
+    let greeting = Greeting {
         settings,
         secrets,
         doors: &doors,
         addresses: &addresses,
         certificate: certificate.as_ref(),
-        qr,
+        qr: cli.qr,
+    };
+    match cli.asks_to_drive() {
+        true => greeting.print_drive_links(),
+        false => greeting.print_links(),
     }
-    .print_links();
     Ok(())
 }
 

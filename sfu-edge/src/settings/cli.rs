@@ -117,7 +117,12 @@ pub struct Cli {
 impl Cli {
     /// Whether the links are asked for, and nothing else.
     pub fn asks_for_links(&self) -> bool {
-        self.show_link || matches!(self.command, Some(Command::Link))
+        self.show_link || matches!(self.command, Some(Command::Link { .. }))
+    }
+
+    /// Whether the link is asked for that drives.
+    pub fn asks_to_drive(&self) -> bool {
+        matches!(self.command, Some(Command::Link { drive: true }))
     }
 
     /// Understands a command line, its first word the program. The settings may
@@ -137,7 +142,11 @@ impl Cli {
 pub enum Command {
     /// Print the links of the running server again, with their tokens: to watch, and
     /// for agents to publish.
-    Link,
+    Link {
+        /// Print the link that drives the robot instead: who has it may move the wheels.
+        #[arg(long)]
+        drive: bool,
+    },
 
     /// Look for what is wrong, and say what mends it.
     ///
@@ -232,6 +241,9 @@ mod tests {
         assert!(cli(&["--show-link"]).asks_for_links());
         let link = cli(&["link", "--qr", "--state-dir", "/x"]);
         assert!(link.asks_for_links() && link.qr && link.state_dir.is_some());
+        assert!(!link.asks_to_drive());
+        let drive = cli(&["link", "--drive"]);
+        assert!(drive.asks_for_links() && drive.asks_to_drive());
         assert!(!cli(&["--lan", "--qr"]).asks_for_links());
     }
 

@@ -205,7 +205,7 @@ impl Settings {
         let mut mistakes: Vec<_> = mistakes.into_iter().map(SettingsError::from).collect();
         let settings = match file.map(|file| Self::assemble(cli, file, env)) {
             Some(Ok(settings)) => {
-                mistakes.extend(settings.check().err());
+                mistakes.extend(settings.problems());
                 Some(Self {
                     file: path,
                     ..settings
@@ -226,8 +226,10 @@ impl Settings {
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, SettingsError> {
         let settings = Self::assemble(cli, file, env)?;
-        settings.check()?;
-        Ok(settings)
+        match settings.problems().into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(settings),
+        }
     }
 
     /// Joined, and not yet checked.
@@ -282,9 +284,11 @@ impl Settings {
         Ok(settings)
     }
 
-    fn check(&self) -> Result<(), SettingsError> {
+    /// What makes no sense.
+    fn problems(&self) -> Vec<SettingsError> {
+        let mut problems = Vec::new();
         if !self.http.ip().is_loopback() && !self.allow_plain_http {
-            return Err(SettingsError::PlainHttp(self.http));
+            problems.push(SettingsError::PlainHttp(self.http));
         }
         let lan = self.lan.then_some(LAN);
         let all: Vec<SocketAddr> = [self.http]
@@ -293,12 +297,11 @@ impl Settings {
             .chain(lan)
             .collect();
         for (n, one) in all.iter().enumerate() {
-            if let Some(other) = all.iter().skip(n + 1).find(|other| collide(*one, **other)) {
-                return Err(SettingsError::SamePort(*one, *other));
-            }
+            let others = all.iter().skip(n + 1).filter(|other| collide(*one, **other));
+            problems.extend(others.map(|other| SettingsError::SamePort(*one, *other)));
         }
-        self.log_filter()?;
-        Ok(())
+        problems.extend(self.log_filter().err());
+        problems
     }
 
     /// What is logged, understood.
@@ -463,6 +466,26 @@ mod tests {
         Settings::merge(&cli, file, |name| {
             (name == "HOME").then(|| "/home/pi".into())
         })
+    }
+
+    #[test]
+    fn every_mistake_is_told_to_the_doctor() {
+        let args = ["transom-sfu", "--http", "0.0.0.0:8443", "--lan", "--log", "inof"];
+        let cli = Cli::try_parse_from(args).unwrap();
+        let home = |name: &str| (name == "HOME").then(|| "/home/pi".into());
+        let settings = Settings::assemble(&cli, File::default(), home).unwrap();
+        let problems = settings.problems();
+        assert!(
+            matches!(
+                problems[..],
+                [
+                    SettingsError::PlainHttp(_),
+                    SettingsError::SamePort(..),
+                    SettingsError::Log(_)
+                ]
+            ),
+            "{problems:?}"
+        );
     }
 
     #[test]

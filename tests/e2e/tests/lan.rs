@@ -248,6 +248,12 @@ fn the_links_are_printed_again_when_asked_for() {
     assert_eq!(text.matches(&sfu.fingerprint()).count(), pairing(&text));
     assert!(!text.contains('█'), "{text}");
     assert!(link(&["--qr"]).contains(if pairing(&text) > 0 { "█" } else { "--lan" }));
+    // The one that moves wheels is told to nobody who did not ask for it.
+    let drive = sfu.token("drive");
+    assert!(!text.contains(&drive) && !started.contains(&drive));
+    let text = link(&["--drive"]);
+    assert!(text.contains(&format!("http://{}/#token={drive}", sfu.http)), "{text}");
+    assert_eq!(text.matches("#token=").count(), text.matches(&drive).count());
 }
 
 /// At the level that says most, of everything that goes right and wrong.
