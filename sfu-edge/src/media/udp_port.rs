@@ -1,7 +1,7 @@
 //! One UDP port, a socket for each family.
 //!
 //! A dual-stack socket would serve both. But Linux takes an IPv4 datagram on
-//! one through its IPv6 code first, which costs 2 to 3 % of forwarding it.
+//! one through its IPv6 code first, which every one of them would pay for.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
