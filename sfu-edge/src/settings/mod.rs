@@ -297,7 +297,10 @@ impl Settings {
             .chain(lan)
             .collect();
         for (n, one) in all.iter().enumerate() {
-            let others = all.iter().skip(n + 1).filter(|other| collide(*one, **other));
+            let others = all
+                .iter()
+                .skip(n + 1)
+                .filter(|other| collide(*one, **other));
             problems.extend(others.map(|other| SettingsError::SamePort(*one, *other)));
         }
         problems.extend(self.log_filter().err());
@@ -470,7 +473,14 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_to_the_doctor() {
-        let args = ["transom-sfu", "--http", "0.0.0.0:8443", "--lan", "--log", "inof"];
+        let args = [
+            "transom-sfu",
+            "--http",
+            "0.0.0.0:8443",
+            "--lan",
+            "--log",
+            "inof",
+        ];
         let cli = Cli::try_parse_from(args).unwrap();
         let home = |name: &str| (name == "HOME").then(|| "/home/pi".into());
         let settings = Settings::assemble(&cli, File::default(), home).unwrap();

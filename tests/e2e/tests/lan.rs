@@ -252,8 +252,14 @@ fn the_links_are_printed_again_when_asked_for() {
     let drive = sfu.token("drive");
     assert!(!text.contains(&drive) && !started.contains(&drive));
     let text = link(&["--drive"]);
-    assert!(text.contains(&format!("http://{}/#token={drive}", sfu.http)), "{text}");
-    assert_eq!(text.matches("#token=").count(), text.matches(&drive).count());
+    assert!(
+        text.contains(&format!("http://{}/#token={drive}", sfu.http)),
+        "{text}"
+    );
+    assert_eq!(
+        text.matches("#token=").count(),
+        text.matches(&drive).count()
+    );
 }
 
 /// At the level that says most, of everything that goes right and wrong.
