@@ -20,7 +20,8 @@
 //! 4. **Stop wins.** A stop needs no freshness. It ends the epoch that it names and all before, and also
 //!    any epoch whose arm was sent before it (its sender had not heard of the epoch yet). A late copy of a
 //!    stop that was sent before the arm stops nothing any more: its sender armed knowing of it. But it does
-//!    forbid arms sent before it, whatever way they come.
+//!    forbid arms sent before it, whatever way they come; also those of other operators, who are known by
+//!    an echo from before the stop.
 //! 5. **One sequence over both channels.** Setpoints and arms are taken in rising sequence only, which ends
 //!    replays and reordering. It begins anew with every lease.
 //! 6. **Lease.** The server stamps who sent a command and under which lease (a fencing token that rises

@@ -97,6 +97,7 @@ export class PlayerView {
 
   #showState() {
     const { state, detail } = this.#player;
+    this.#panel.drive.see(state === 'live');
     const [tone, text] = BADGES[state];
     el('badge').className = `badge ${tone}`;
     el('badge').dataset.state = state;

@@ -20,11 +20,11 @@ const MYSELF: &str = "/proc/self/exe";
 const SILENCE: Duration = Duration::from_secs(1);
 /// How long it may take to make the lines safe and go.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// Before the first restart: at once, since a process that was killed may have left lines as they were.
+/// Before a restart: at once, since a process that was killed may have left lines as they were, and only the
+/// next one makes them safe. However often it dies.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// Before that of one that never spoke, so never had the lines; each such failure doubles the pause.
 const LAST_PAUSE: Duration = Duration::from_secs(30);
-/// One that ran this long was well.
-const WELL: Duration = Duration::from_secs(10);
 
 /// The actuator, kept running until [`shutdown`](Self::shutdown).
 #[derive(Debug)]
@@ -58,6 +58,7 @@ impl Control {
             config,
             link: link.clone(),
             ended,
+            spoke: false,
         };
         Self {
             link,
@@ -85,13 +86,15 @@ struct Supervisor {
     config: ActuatorConfig,
     link: ActuatorLink,
     ended: watch::Receiver<bool>,
+    /// The present actuator has reported: it had the lines.
+    spoke: bool,
 }
 
 impl Supervisor {
     async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let started = Instant::now();
+            self.spoke = false;
             match ActuatorProcess::start(&self.program, &self.config) {
                 Ok(process) => {
                     if !self.attend(process).await {
@@ -103,7 +106,7 @@ impl Supervisor {
                     self.note_end(ActuatorEnd::NotStarted);
                 }
             }
-            if started.elapsed() >= WELL {
+            if self.spoke {
                 pause = FIRST_PAUSE;
             }
             tracing::info!("actuator: started again in {pause:?}; it wants to be armed then");
@@ -204,9 +207,10 @@ impl Supervisor {
         Ok(false)
     }
 
-    fn take(&self, frame: &[u8]) {
+    fn take(&mut self, frame: &[u8]) {
         match FromActuator::parse(frame) {
             Some(FromActuator::Message(channel, message)) => {
+                self.spoke = true;
                 self.link.shared().publish(channel, message);
             }
             Some(FromActuator::Note(text)) => tracing::info!("actuator: {text}"),

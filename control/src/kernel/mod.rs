@@ -57,6 +57,8 @@ pub struct Kernel {
     axes: Axes,
     /// When the latest fresh arm or setpoint of the open epoch came.
     fresh_at: Stamp,
+    /// When the latest stop came, of whatever lease.
+    stopped_at: Stamp,
     /// The latest refusal since was for the picture.
     blind: bool,
     age_us: u64,
@@ -97,6 +99,7 @@ impl Kernel {
             seen: Seen::default(),
             axes: Axes::ZERO,
             fresh_at: now,
+            stopped_at: Stamp::NONE,
             blind: false,
             age_us: 0,
             measurements: Measurements::default(),
@@ -345,6 +348,10 @@ impl Kernel {
         if self.fault {
             return AckResult::Fault;
         }
+        // Who armed had not heard of the stop, be it another operator's.
+        if echo < self.stopped_at {
+            return AckResult::Epoch;
+        }
         let Some(next) = follows.next().filter(|_| follows == self.epoch) else {
             return AckResult::Epoch;
         };
@@ -377,6 +384,7 @@ impl Kernel {
     }
 
     fn on_stop(&mut self, reason: StopReason) {
+        self.stopped_at = self.now;
         // The first reason is the one that ended the motion.
         if !matches!(self.state, State::Stopped(_)) {
             self.counters.count_stop(reason);

@@ -296,6 +296,29 @@ fn an_arm_that_was_overtaken_by_a_stop_opens_nothing() {
 }
 
 #[test]
+fn an_arm_of_another_operator_who_had_not_heard_of_the_stop_opens_nothing() {
+    for at_rest in [true, false] {
+        let mut kernel = kernel();
+        let mut epoch = 40;
+        if !at_rest {
+            say(1).under(1).arm(&mut kernel, 1, 40).expect("armed");
+            epoch = 41;
+        }
+        say(1).under(2).stop(&mut kernel, 100, epoch);
+        // The server gives a lease to whoever arms next; the press is older than the stop.
+        assert_eq!(
+            say(1).under(3).arm_echoing(&mut kernel, 101, epoch, 99),
+            Err(Rejection::Arm(AckResult::Epoch))
+        );
+        assert_ne!(kernel.state(), State::Armed);
+        say(2)
+            .under(3)
+            .arm_echoing(&mut kernel, 160, epoch, 150)
+            .expect("who heard of it may");
+    }
+}
+
+#[test]
 fn one_press_opens_one_epoch() {
     let mut kernel = armed();
     // Repetitions, and the network's copies.

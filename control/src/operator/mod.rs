@@ -152,8 +152,20 @@ impl Operator {
         self.picture = stamp;
     }
 
-    /// The channels are gone: nothing is repeated, the epoch is given up.
+    /// The channels are gone: the epoch is given up, and nothing is repeated but a stop. Who pressed it while
+    /// the link was failing means it when there is one again.
     pub fn handle_closed(&mut self) {
+        let stop = self.ending.filter(|ending| ending.reason.is_some());
+        self.forget();
+        self.ending = stop.map(|stop| Ending {
+            epoch: Epoch::ALL,
+            first: None,
+            reliable: None,
+            ..stop
+        });
+    }
+
+    fn forget(&mut self) {
         let kept = (self.config, self.seq, self.malformed);
         *self = Self::new(self.config);
         (self.config, self.seq, self.malformed) = kept;
@@ -161,7 +173,7 @@ impl Operator {
 
     /// A lease was granted: the sequence begins anew, nothing of before counts.
     pub fn take_lease(&mut self, lease: Lease) {
-        self.handle_closed();
+        self.forget();
         self.config.lease = lease;
         self.seq = Seq(0);
     }
@@ -170,7 +182,7 @@ impl Operator {
     pub fn handle_message(&mut self, now_us: u64, bytes: &[u8]) -> Result<Report, WireError> {
         let report = Report::parse(bytes).inspect_err(|_| count(&mut self.malformed))?;
         if report.stamp.plus(RESTART_US) < self.echo() {
-            self.handle_closed();
+            self.forget();
         }
         if report.stamp >= self.echo() {
             self.on_news(now_us, &report);

@@ -119,6 +119,18 @@ fn a_stop_is_repeated_until_it_is_heard() {
 }
 
 #[test]
+fn a_stop_that_was_pressed_while_the_link_failed_is_sent_by_the_next_one() {
+    let mut pair = Pair::armed();
+    pair.operator.stop(pair.now, StopReason::Operator);
+    pair.cut(100);
+    assert_eq!(pair.kernel.state(), State::Armed);
+    pair.operator.handle_closed();
+    assert_eq!(pair.phase(), Phase::Stopping);
+    pair.run(1);
+    assert_eq!(pair.kernel.state(), State::Stopped(StopReason::Operator));
+}
+
+#[test]
 fn a_cut_link_stops_both_and_nothing_resumes_by_itself() {
     let mut pair = Pair::armed();
     pair.operator.drive(pair.now, AHEAD);

@@ -7,13 +7,14 @@
 //   drive.addEventListener('change', () => show(drive.status()));
 //   drive.arm(); drive.stop(); drive.disarm();
 //   drive.steer();                           // a hand's axes have changed
+//   drive.see(false);                        // there is no picture now: nobody drives blind
 //   drive.leave();                           // nobody looks any more: zero, and stop what we drive
 //
 // status() is the Operator's, and
 //   linked      both channels are open
 //   mayDrive    as allowed
 //   drives      armed by us, or about to be
-//   refused     why the last press of arm came to nothing: a refusal, or what arm() returned; or null
+//   refused     why the last press of arm came to nothing: a refusal, what arm() returned, or 'unseen'; or null
 //   letGo       armed, but what was held before does not count: hands off first
 //   axes        what the hands say, { linear, angular }
 //   dropped     messages that found no room in a channel
@@ -34,6 +35,7 @@ export class Drive extends EventTarget {
   #time;
   #link = null;
   #mayDrive = false;
+  #sees = true;
   #phase = 'unheard';
   #letGo = false;
   #refused = null;
@@ -74,9 +76,18 @@ export class Drive extends EventTarget {
     this.#turn();
   }
 
+  // Whether there is a picture of now; true until told otherwise.
+  see(sees) {
+    this.#sees = sees;
+    if (sees || !this.status().drives) return;
+    for (const hand of this.#hands) hand.release();
+    this.#operator.stop(this.#time.now(), 'blind');
+    this.#turn();
+  }
+
   arm() {
     if (!this.#mayDrive) return;
-    this.#refused = this.#operator.arm(this.#time.now());
+    this.#refused = this.#sees ? this.#operator.arm(this.#time.now()) : 'unseen';
     this.#turn();
   }
 
@@ -136,7 +147,7 @@ export class Drive extends EventTarget {
       for (let out; (out = this.#operator.pollTransmit(now)); ) this.#send(out);
       this.#look(now);
     }
-    const due = this.#operator.pollTimeout(now) - now;
+    const due = this.#isOpen() ? this.#operator.pollTimeout(now) - now : LOOK_EVERY_MS;
     this.#callOff = this.#link ? this.#time.after(Math.max(1, Math.min(due, LOOK_EVERY_MS)), () => this.#turn()) : () => {};
     this.dispatchEvent(new Event('change'));
   }

@@ -24,7 +24,7 @@
 //                         `inputHoldMs`, else zero is sent: a dead page must not hold a key
 //   sawPicture(stampUs)   the device's stamp of the picture on the screen, echoed for a blind stop
 //   handleMessage(now, bytes)   returns the report, or null for what is none
-//   handleClosed()        the channels are gone: nothing is repeated, the epoch is given up
+//   handleClosed()        the channels are gone: the epoch is given up, nothing is repeated but a stop
 //   takeLease(lease)      a lease was granted: the sequence begins anew, nothing of before counts
 //   pollTransmit(now)     { channel: 'control'|'control-reliable', bytes } or null; call until null
 //   pollTimeout(now)      when pollTransmit will have something; Infinity: not before the next message
@@ -147,7 +147,10 @@ export class Operator {
   }
 
   handleClosed() {
+    // Who pressed Stop while the link was failing means it when there is one again.
+    const stop = this.#ending?.kind === 'stop' ? this.#ending : null;
     this.#forget();
+    if (stop) this.#ending = { ...stop, epoch: ALL_EPOCHS, firstSeq: null };
   }
 
   takeLease(lease) {

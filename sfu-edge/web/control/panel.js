@@ -54,6 +54,8 @@ export class DrivePanel {
     document.addEventListener('freeze', away, { signal });
     // Escape leaves the full screen and is not told to the page.
     document.addEventListener('fullscreenchange', () => document.fullscreenElement || away(), { signal });
+    // A menu swallows the end of a held key.
+    addEventListener('contextmenu', () => this.#release(), { signal });
     // Fingers that rest want no menu.
     el('dock').addEventListener('contextmenu', (event) => event.preventDefault(), { signal });
     this.#drive.addEventListener('change', () => this.#soon(), { signal });
@@ -77,6 +79,12 @@ export class DrivePanel {
   #stop() {
     this.#hold.release();
     this.#drive.stop();
+  }
+
+  #release() {
+    this.#keys.release();
+    this.#joystick.release();
+    this.#steered();
   }
 
   #steered() {

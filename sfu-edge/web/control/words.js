@@ -11,12 +11,13 @@ const REASONS = {
   'link-lost': 'It stopped: the connection to who drove was lost.',
   'agent-died': 'It stopped: the agent on the robot ended.',
   replaced: 'It stopped: another operator took over.',
-  blind: 'It stopped: the picture was too old.',
+  blind: 'It stopped: there was no fresh picture.',
   fault: 'It stopped: an output failed. The log of the agent names it.',
   shutdown: 'It stopped: the agent was shut down.',
 };
 
 const REFUSALS = {
+  unseen: 'Not armed: there is no picture, and nobody drives blind.',
   unheard: 'Not armed: there is no fresh word from the robot.',
   stopping: 'Not armed: a stop still waits for its answer.',
   stale: 'Not armed: the command was too old when it arrived. The network is too slow.',

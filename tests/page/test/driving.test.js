@@ -288,3 +288,20 @@ drives('what is no report, or no bytes at all, changes nothing', async (road) =>
   assert.equal(road.phase, 'disarmed');
   assert.equal(road.drive.status().malformed, 2);
 });
+
+drives('without a picture nobody drives', async (road) => {
+  road.drive.see(false);
+  await road.run(100);
+  road.drive.arm();
+  await road.run(50);
+  assert.deepEqual([road.phase, road.drive.status().refused], ['disarmed', 'unseen']);
+  road.drive.see(true);
+  await road.arm();
+  road.keys.axes = { linear: 0.5, angular: 0 };
+  road.drive.steer();
+  await road.run(40);
+  road.drive.see(false);
+  await road.run(20);
+  const { phase, reason } = road.drive.status();
+  assert.deepEqual([road.output, phase, reason], [[0, 0], 'stopped', 'blind']);
+});

@@ -142,6 +142,17 @@ test('a stop is sent even where nothing was ever heard', () => {
   assert.ok(sends(operator, 0).every(({ kind, epoch }) => kind === 'stop' && epoch === ALL_EPOCHS));
 });
 
+test('a stop that was pressed while the link failed is sent by the next one', () => {
+  const operator = armed();
+  operator.stop(1020);
+  sends(operator, 1020);
+  operator.handleClosed();
+  assert.equal(operator.status(1500).phase, 'stopping');
+  const again = sends(operator, 2000);
+  assert.deepEqual(again.map(({ channel }) => channel).sort(), ['control', 'control-reliable']);
+  assert.ok(again.every(({ kind, epoch }) => kind === 'stop' && epoch === ALL_EPOCHS));
+});
+
 test('what ended on the device ends here, and late reports change nothing', () => {
   const operator = armed();
   beacon(operator, 1005);
