@@ -14,6 +14,8 @@
 //!   rises with every holder and never falls: the device refuses lower ones, so
 //!   that nothing late of a former holder moves it. It begins at what the device
 //!   reports, so that a restart of ours does not lock anybody out.
+//! - An answer goes to the one whose lease it was given under: sequence numbers of
+//!   others would be taken for their own. Beacons and telemetry go to all.
 //! - When the holder is lost the device is told to stop, under a lease of its own,
 //!   again and again until a report shows that it knows that lease.
 //! - All else on these channels, and all on any other, is dropped and counted.
@@ -29,7 +31,7 @@ use std::sync::Arc;
 
 pub use counters::{DropReason, RelayStats};
 use transom_control::wire::{MAX_COMMAND, MAX_MESSAGE};
-use transom_control::{Channel, Command, Report};
+use transom_control::{Channel, Command, Report, ReportKind};
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;
 
@@ -199,7 +201,14 @@ impl Relay {
             party.take_report(now)?;
             let report = Report::parse(data).map_err(|_| DropReason::Malformed)?;
             room.on_report(now, key, &report, &mut self.outgoing)?;
-            self.tell_all(speaker.stream, channel, data);
+            let listeners = match report.kind {
+                ReportKind::Ack { .. } => {
+                    let asked = room.asked_by(report.lease).ok_or(DropReason::NobodyAsked)?;
+                    vec![asked]
+                }
+                ReportKind::Beacon { .. } | ReportKind::Telemetry(_) => room.viewers().to_vec(),
+            };
+            self.tell(&listeners, channel, data);
             return Ok(());
         }
         if !speaker.may_drive {
@@ -219,20 +228,18 @@ impl Relay {
         Ok(())
     }
 
-    /// Passes a report to all who listen on that channel.
-    fn tell_all(&mut self, stream: StreamKey, channel: Channel, data: &[u8]) {
-        let Some(room) = self.rooms.get(&stream) else {
-            return;
-        };
-        let listens = |key: &&u32| self.parties.get(*key).is_some_and(|p| p.is_open(channel));
-        let listeners: Vec<u32> = room.viewers().iter().filter(listens).copied().collect();
+    /// Passes a report to those of them who listen on that channel.
+    fn tell(&mut self, viewers: &[u32], channel: Channel, data: &[u8]) {
         let data: Arc<[u8]> = data.into();
         let label: Arc<str> = channel.label().into();
-        for key in listeners {
+        for key in viewers {
+            if !self.parties.get(key).is_some_and(|p| p.is_open(channel)) {
+                continue;
+            }
             let sent = self.send(
                 channel,
                 Outgoing {
-                    key,
+                    key: *key,
                     label: Arc::clone(&label),
                     kind: MessageKind::Binary,
                     data: Arc::clone(&data),

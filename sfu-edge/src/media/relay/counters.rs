@@ -27,6 +27,9 @@ pub enum DropReason {
     TooMany,
     /// The stream has no device, or it has not reported yet.
     NoDevice,
+    /// An answer to a command of a lease that is over, or to the server's own. Not
+    /// told in the log.
+    NobodyAsked,
     /// A newer setpoint came.
     Superseded,
     /// No lease is left to give.
@@ -39,7 +42,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnknownChannel,
         Self::TooLong,
         Self::Malformed,
@@ -48,6 +51,7 @@ impl DropReason {
         Self::IdlePing,
         Self::TooMany,
         Self::NoDevice,
+        Self::NobodyAsked,
         Self::Superseded,
         Self::NoLease,
         Self::ChannelClosed,
@@ -65,6 +69,7 @@ impl DropReason {
             Self::IdlePing => "idle_ping",
             Self::TooMany => "too_many",
             Self::NoDevice => "no_device",
+            Self::NobodyAsked => "nobody_asked",
             Self::Superseded => "superseded",
             Self::NoLease => "no_lease",
             Self::ChannelClosed => "channel_closed",
@@ -124,7 +129,8 @@ impl Told {
         for (told, reason) in self.counts.iter_mut().zip(DropReason::ALL) {
             let count = stats.dropped(reason);
             let before = std::mem::replace(told, count);
-            if count > before && reason != DropReason::IdlePing {
+            let is_loss = !matches!(reason, DropReason::IdlePing | DropReason::NobodyAsked);
+            if count > before && is_loss {
                 let _ = write!(text, " {}={}", reason.name(), count - before);
             }
         }
@@ -150,7 +156,8 @@ mod tests {
             assert_eq!(stats.dropped(reason), 1, "{}", reason.name());
         }
         let text = told.poll(start, &stats).expect("losses");
-        assert_eq!(text.split(' ').count(), DropReason::ALL.len() - 1, "{text}");
+        // Idle pings and answers that nobody waits for are no losses.
+        assert_eq!(text.split(' ').count(), DropReason::ALL.len() - 2, "{text}");
         stats.count(DropReason::NoRoom);
         assert_eq!(told.poll(start + TELL_EVERY / 2, &stats), None);
         let later = start + TELL_EVERY;

@@ -109,6 +109,14 @@ impl Room {
         }
     }
 
+    /// Whose commands an answer under this lease is about.
+    pub(super) fn asked_by(&self, lease: Lease) -> Option<u32> {
+        match self.voice {
+            Voice::Holder(key, _) | Voice::Stopper(key) if lease == self.lease => Some(key),
+            _ => None,
+        }
+    }
+
     /// The peer is gone, or one of its channels: if it drove, the device stops.
     /// Whether it drove.
     pub(super) fn on_lost(&mut self, now: Instant, key: u32, out: &mut VecDeque<Outgoing>) -> bool {

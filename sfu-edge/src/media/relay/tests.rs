@@ -2,7 +2,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use transom_control::{
-    Axes, Epoch, KernelConfig, Lease, Order, ReportKind, Seq, Source, Stamp, State, StopReason,
+    AckResult, Axes, CommandKind, Epoch, KernelConfig, Lease, Order, ReportKind, Seq, Source,
+    Stamp, State, StopReason,
 };
 
 use super::*;
@@ -84,6 +85,21 @@ fn report(lease: u32, state: State) -> Vec<u8> {
             applied: Seq(0),
             limit_ms: (KernelConfig::default().limit_us / 1000) as u16,
             age_ms: 0,
+        },
+    };
+    report.emit().to_vec()
+}
+
+fn ack(lease: u32) -> Vec<u8> {
+    let report = Report {
+        state: State::Armed,
+        lease: Lease(lease),
+        epoch: Epoch(1),
+        stamp: Stamp::from_micros(6),
+        kind: ReportKind::Ack {
+            seq: Seq(1),
+            of: CommandKind::Arm,
+            result: AckResult::Done,
         },
     };
     report.emit().to_vec()
@@ -422,4 +438,21 @@ fn commands_to_a_closed_channel_are_counted() {
     scene.says(1, &setpoint(2));
     assert_eq!(scene.device_gets(), []);
     assert_eq!(scene.count(DropReason::ChannelClosed), 1);
+}
+
+#[test]
+fn an_answer_goes_to_the_one_who_asked() {
+    let mut scene = Scene::new(5);
+    scene.says(1, &arm(1));
+    scene.says(2, &arm(1)); // refused: the other has just armed
+    let _ = scene.sent();
+    scene.says(DEVICE, &ack(6));
+    let keys = |scene: &mut Scene| scene.sent().iter().map(|o| o.key).collect::<Vec<_>>();
+    assert_eq!(keys(&mut scene), [1]);
+    scene.says(2, &stop(2));
+    let _ = scene.sent();
+    scene.says(DEVICE, &ack(6));
+    assert!(keys(&mut scene).is_empty(), "that lease is over");
+    scene.says(DEVICE, &ack(7));
+    assert_eq!(keys(&mut scene), [2]);
 }

@@ -24,16 +24,18 @@ fn arm() -> Vec<u8> {
     command.emit().to_vec()
 }
 
-fn ack() -> Vec<u8> {
+fn beacon() -> Vec<u8> {
     let report = Report {
-        state: State::Armed,
+        state: State::Disarmed,
         lease: Lease(0),
-        epoch: Epoch(1),
+        epoch: Epoch(0),
         stamp: Stamp::from_micros(1),
-        kind: ReportKind::Ack {
-            seq: Seq(1),
-            of: transom_control::CommandKind::Arm,
-            result: transom_control::AckResult::Done,
+        kind: ReportKind::Beacon {
+            heard: Seq(0),
+            held_us: 0,
+            applied: Seq(0),
+            limit_ms: 300,
+            age_ms: 0,
         },
     };
     report.emit().to_vec()
@@ -84,11 +86,11 @@ fn reports_and_commands_find_the_worker_of_their_receiver() {
     for client in [device, near, far] {
         note(&mut town, client, client == far, Happening::Opened);
     }
-    note(&mut town, device, false, says(ack()));
+    note(&mut town, device, false, says(beacon()));
     let sent = told(&mut town);
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].key, town.key(far).unwrap());
-    assert_eq!(*sent[0].data, *ack());
+    assert_eq!(*sent[0].data, *beacon());
     // The peer here has no such channel in truth: that much shows that it was to be told.
     let relayed = Arc::clone(&town.ingress.world.relayed);
     assert_eq!(relayed.dropped(DropReason::ChannelClosed), 1);
