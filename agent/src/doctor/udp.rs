@@ -125,8 +125,17 @@ fn judge(reached: &[Reached]) -> Finding {
 }
 
 fn uncalled(error: &CallError) -> Finding {
-    let CallError::Client(client) = error else {
-        return Finding::fail(error.to_string(), "see --log debug of the agent for more");
+    let client = match error {
+        CallError::Client(client) => client,
+        CallError::NoAddress => {
+            return Finding::fail(
+                "no address of this machine can be offered",
+                "bring its network up: `ip address` shows it; bridges of containers do not count",
+            );
+        }
+        other => {
+            return Finding::fail(other.to_string(), "see --log debug of the agent for more");
+        }
     };
     let mend = match client {
         ClientError::Forbidden(_) | ClientError::Unauthorized { .. } => {

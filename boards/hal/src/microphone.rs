@@ -69,6 +69,14 @@ pub enum MicrophoneError {
         /// The device asked for.
         device: String,
     },
+    /// This program was built without ALSA.
+    #[error(
+        "sound device {device}: this program was built without ALSA, as static ones are: take the one for glibc, or set `--audio none`"
+    )]
+    NotBuiltIn {
+        /// The device asked for.
+        device: String,
+    },
     /// No sound came in time.
     #[error("no sound from the card in time")]
     Timeout,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alsa::device_name::HintIter;
-use alsa::pcm::{Access, Format, HwParams, PCM};
+use alsa::pcm::{Access, Format, Frames, HwParams, PCM};
 use alsa::{Direction, Output, ValueOr};
 use rustix::io::Errno;
 use transom_boards_hal::{Microphone, MicrophoneError, SoundFormat};
@@ -125,7 +125,7 @@ pub fn list_microphones() -> Vec<String> {
 }
 
 /// The age of the first of `frames` just read, with `waiting` more in the ring.
-fn age_of_first(frames: usize, waiting: i64, rate: u32) -> Duration {
+fn age_of_first(frames: usize, waiting: Frames, rate: u32) -> Duration {
     let waiting = u64::try_from(waiting).unwrap_or(0).min(u64::from(rate));
     let frames = u64::try_from(frames).unwrap_or(u64::MAX);
     Duration::from_micros(

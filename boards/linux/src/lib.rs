@@ -6,11 +6,17 @@
 
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "alsa")]
 mod alsa_microphone;
 mod cameras;
 mod contain;
+#[cfg(not(feature = "alsa"))]
+mod no_microphone;
 mod v4l2_camera;
 
+#[cfg(feature = "alsa")]
 pub use alsa_microphone::{AlsaMicrophone, list_microphones};
 pub use cameras::{list as list_cameras, list_codecs};
+#[cfg(not(feature = "alsa"))]
+pub use no_microphone::{AlsaMicrophone, list_microphones};
 pub use v4l2_camera::V4l2Camera;

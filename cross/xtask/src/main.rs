@@ -4,7 +4,9 @@
 mod args;
 mod bench;
 mod boundaries;
+mod cross;
 mod demo;
+mod device;
 mod failure;
 mod foreground;
 mod logs;
@@ -13,6 +15,7 @@ mod parts;
 mod programs;
 mod step;
 mod summary;
+mod sysroot;
 mod test;
 mod tools;
 mod workspace;
@@ -27,6 +30,8 @@ cargo xtask COMMAND [options]     (COMMAND --help tells the options)
 
   demo     show live video and sound in a browser: builds, starts server and agent, prints the link
   test     run the tests, all of them or --only some; installs what they need
+  cross    build for ARM boards, and tell sizes and needs
+  device   boot an ARM board made of software and test our programs on it
   bench    measure against the project's goals: latency, load, start, memory and more
 
 On a fresh Debian machine with Rust, `cargo xtask demo` is all it takes.
@@ -38,6 +43,8 @@ fn main() -> ExitCode {
         Some("demo") => demo::demo(args),
         Some("test") => test::test(args),
         Some("bench") => bench::bench(args),
+        Some("device") => device::device(args),
+        Some("cross") => cross::cross(args),
         Some(demo::RUN) => demo::run(args),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

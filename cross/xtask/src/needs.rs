@@ -90,6 +90,40 @@ pub(crate) const BUILD: &[Package] = &[
     },
 ];
 
+/// C and C++ for 64-bit ARM boards.
+pub(crate) const COMPILERS_ARM64: &[Package] = &[Package {
+    name: "g++-aarch64-linux-gnu",
+    shown_by: Sign::Program("aarch64-linux-gnu-g++"),
+}];
+
+/// C and C++ for 32-bit ARM boards with a floating-point unit.
+pub(crate) const COMPILERS_ARMHF: &[Package] = &[Package {
+    name: "g++-arm-linux-gnueabihf",
+    shown_by: Sign::Program("arm-linux-gnueabihf-g++"),
+}];
+
+/// What runs one program of another architecture.
+pub(crate) const EMULATORS: &[Package] = &[Package {
+    name: "qemu-user-static",
+    shown_by: Sign::Program("qemu-aarch64-static"),
+}];
+
+/// A whole ARM board, and what sorts its kernel's modules.
+pub(crate) const BOARD: &[Package] = &[
+    Package {
+        name: "qemu-system-arm",
+        shown_by: Sign::Program("qemu-system-aarch64"),
+    },
+    Package {
+        name: "kmod",
+        shown_by: Sign::Record,
+    },
+    Package {
+        name: "xz-utils",
+        shown_by: Sign::Program("xz"),
+    },
+];
+
 /// Somebody else's DTLS, for the handshake tests.
 pub(crate) const OPENSSL: &[Package] = &[Package {
     name: "openssl",

@@ -3,6 +3,8 @@
 use std::process::Command;
 
 use crate::boundaries;
+use crate::cross::{self, Target};
+use crate::device;
 use crate::failure::Failure;
 use crate::needs::{self, Consent};
 use crate::step;
@@ -106,6 +108,24 @@ pub(crate) const PARTS: &[Part] = &[
         run: interop,
     },
     Part {
+        name: "cross",
+        about: "the programs built for 64-bit ARM, under an emulator: they carry media",
+        full: false,
+        run: cross_64,
+    },
+    Part {
+        name: "device",
+        about: "the programs on an ARM board made of software: its camera is seen elsewhere",
+        full: false,
+        run: device,
+    },
+    Part {
+        name: "cross-all",
+        about: "the same for musl and for 32-bit ARM",
+        full: true,
+        run: cross_all,
+    },
+    Part {
         name: "release",
         about: "the end-to-end tests on the release build",
         full: true,
@@ -139,6 +159,8 @@ fn unit(consent: Consent) -> Result<Count, Failure> {
     needs::debian(needs::OPENSSL, consent)?;
     let elsewhere = [
         "--workspace",
+        "--exclude",
+        "transom-tests-device",
         "--exclude",
         "transom-tests-e2e",
         "--exclude",
@@ -259,6 +281,89 @@ fn interop(consent: Consent) -> Result<Count, Failure> {
     let tests = peers.tests(Profile::Dev);
     let status = step::watch("interop", tests, |line| count.read(line))?;
     Ok(count.checked(status.success()))
+}
+
+fn cross_64(consent: Consent) -> Result<Count, Failure> {
+    under_emulation(&["aarch64-gnu"], consent)
+}
+
+fn cross_all(consent: Consent) -> Result<Count, Failure> {
+    under_emulation(&["aarch64-musl", "armv7-gnu"], consent)
+}
+
+/// Builds for the targets, looks at what was built, and runs it against this machine's own build.
+fn under_emulation(names: &[&str], consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    step::run("build", workspace::build(Profile::Dev))?;
+    let mut count = Count::default();
+    for target in names.iter().filter_map(|name| cross::named(name)) {
+        if let Err(failure) = cross::ready(target, consent) {
+            println!("{failure}");
+            println!("{}: NEITHER BUILT NOR RUN.", target.name);
+            count.join(&Count::skip(format!("no tools for {}", target.name)));
+            continue;
+        }
+        count.join(&emulated(target, consent)?);
+    }
+    Ok(count.checked(true))
+}
+
+fn emulated(target: &Target, consent: Consent) -> Result<Count, Failure> {
+    let folder = cross::build(target, Profile::Dev, false, consent)?;
+    let complaints = cross::report(target, &folder, false)?;
+    let mut count = match complaints.is_empty() {
+        true => Count::success(),
+        false => Count::failure(complaints.join("; ")),
+    };
+    let bin_dir = workspace::bin_dir(Profile::Dev).display().to_string();
+    let folder = folder.display().to_string();
+    let emulator_env = cross::emulator_env(target);
+    let mut env = vec![
+        ("TRANSOM_BIN_DIR", bin_dir.as_str()),
+        ("TRANSOM_EMULATOR", target.emulator),
+        ("TRANSOM_EMULATED_BIN_DIR", folder.as_str()),
+    ];
+    env.extend(
+        emulator_env
+            .iter()
+            .map(|(name, value)| (*name, value.as_str())),
+    );
+    count.join(&rust_tests(
+        "cross",
+        &["--package", "transom-tests-device", "--test", "emulated"],
+        &env,
+    )?);
+    Ok(count)
+}
+
+fn device(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    if let Err(failure) = device::ready(consent) {
+        println!("{failure}");
+        println!("NOTHING IS TESTED ON A BOARD.");
+        return Ok(Count::skip("no board: its tools or packages cannot be had"));
+    }
+    let image = device::image(consent)?.display().to_string();
+    step::run("build", workspace::build(Profile::Dev))?;
+    let bin_dir = workspace::bin_dir(Profile::Dev).display().to_string();
+    rust_tests(
+        "device",
+        &[
+            "--package",
+            "transom-tests-device",
+            "--test",
+            "board",
+            "--test",
+            "raspberry_pi",
+        ],
+        &[
+            ("TRANSOM_BIN_DIR", &bin_dir),
+            ("TRANSOM_BOARD", &image),
+            // A board takes the whole machine.
+            ("NEXTEST_TEST_THREADS", "1"),
+            ("RUST_TEST_THREADS", "1"),
+        ],
+    )
 }
 
 fn release(consent: Consent) -> Result<Count, Failure> {

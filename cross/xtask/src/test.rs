@@ -47,6 +47,11 @@ pub(crate) fn test(mut args: Args) -> Result<(), Failure> {
     run(&only, Consent::new(yes))
 }
 
+/// One part alone.
+pub(crate) fn run_part(name: &str, consent: Consent) -> Result<(), Failure> {
+    run(&[part(name)?], consent)
+}
+
 fn run(parts: &[&Part], consent: Consent) -> Result<(), Failure> {
     let mut summary = Summary::default();
     for (n, part) in parts.iter().enumerate() {

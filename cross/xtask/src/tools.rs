@@ -87,6 +87,31 @@ impl Peers {
     }
 }
 
+/// zig as C compiler and linker: its C libraries are those of any target, of any age.
+pub(crate) struct Zig {
+    bin: PathBuf,
+}
+
+impl Zig {
+    /// Installs what is missing.
+    pub(crate) fn ready(consent: Consent) -> Result<Self, Failure> {
+        let folder = workspace::root().join("cross");
+        python_packages(&folder, "zig-venv", &[], consent)?;
+        let bin = workspace::target().join("zig-venv").join("bin");
+        Ok(Self { bin })
+    }
+
+    /// `cargo build` for a triple, with glibc's version behind it if it is to be an old one.
+    pub(crate) fn cargo(&self, triple: &str) -> Command {
+        let mut command = Command::new(self.bin.join("cargo-zigbuild"));
+        command
+            .args(["zigbuild", "--target", triple])
+            .current_dir(workspace::root())
+            .env("CARGO_ZIGBUILD_PYTHON_PATH", self.bin.join("python"));
+        command
+    }
+}
+
 fn node_packages(folder: &Path) -> Result<(), Failure> {
     let lock = folder.join("package-lock.json");
     up_to_date(

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::failure::Failure;
+
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_owned()
@@ -14,11 +16,7 @@ pub(crate) fn target() -> PathBuf {
 
 /// The folder that holds the built programs.
 pub(crate) fn bin_dir(profile: Profile) -> PathBuf {
-    target().join(match profile {
-        Profile::Dev => "debug",
-        Profile::Release => "release",
-        Profile::Dist => "dist",
-    })
+    target().join(profile.folder())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,6 +25,37 @@ pub(crate) enum Profile {
     Release,
     /// What packages hold: one crate, as it were.
     Dist,
+}
+
+impl Profile {
+    pub(crate) fn named(name: &str) -> Result<Self, Failure> {
+        match name {
+            "dev" => Ok(Self::Dev),
+            "release" => Ok(Self::Release),
+            "dist" => Ok(Self::Dist),
+            other => Err(Failure::new(format!(
+                "a profile is dev, release or dist, not `{other}`"
+            ))),
+        }
+    }
+
+    /// What cargo calls its folder.
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+            Self::Dist => "dist",
+        }
+    }
+
+    /// What tells cargo.
+    pub(crate) fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Dev => &[],
+            Self::Release => &["--release"],
+            Self::Dist => &["--profile", "dist"],
+        }
+    }
 }
 
 /// `cargo` as it was called, from the workspace's root.
@@ -47,14 +76,6 @@ pub(crate) fn build_of(packages: &[&str], profile: Profile) -> Command {
     for package in packages {
         command.args(["--package", package]);
     }
-    match profile {
-        Profile::Dev => {}
-        Profile::Release => {
-            command.arg("--release");
-        }
-        Profile::Dist => {
-            command.args(["--profile", "dist"]);
-        }
-    }
+    command.args(profile.words());
     command
 }

@@ -70,6 +70,11 @@ pub enum CallError {
     /// No list of our addresses.
     #[error("cannot list the network interfaces: {0}")]
     Interfaces(#[source] io::Error),
+    /// None of our addresses may be offered.
+    #[error(
+        "no address of this machine can be offered: is its network up, and not left out by the configuration?"
+    )]
+    NoAddress,
     /// No certificate.
     #[error("cannot make a DTLS certificate: {0}")]
     Certificate(#[from] CertificateError),
@@ -105,6 +110,11 @@ pub async fn place(config: &CallConfig) -> Result<Answered, CallError> {
         ..config.addresses.clone()
     };
     let candidates = host_candidates(&policy, socket.port()).map_err(CallError::Interfaces)?;
+    if candidates.is_empty() {
+        // A machine that starts may have a route before its link counts as up. Without a candidate
+        // of ours there would be nothing to check, and half a minute to wait for it.
+        return Err(CallError::NoAddress);
+    }
     let certificate = Certificate::generate()?;
     let (description, offer) = LocalOffer::create(&OfferConfig {
         tracks: offered(&config.tracks, &mut rng),
@@ -201,4 +211,26 @@ fn is_loopback(host: &str) -> bool {
         .trim_end_matches(']')
         .parse::<IpAddr>();
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::EndpointConfig;
+
+    #[tokio::test]
+    async fn without_an_address_nobody_is_called() {
+        let config = EndpointConfig::new("http://192.0.2.1/whip/door", None);
+        let placed = place(&CallConfig {
+            endpoint: Endpoint::new(config).unwrap(),
+            addresses: AddressPolicy {
+                interfaces: vec!["no-such-interface".into()],
+                ..AddressPolicy::default()
+            },
+            tracks: Vec::new(),
+            data_channels: false,
+        })
+        .await;
+        assert!(matches!(placed, Err(CallError::NoAddress)));
+    }
 }

@@ -139,6 +139,20 @@ impl Player {
         watched
     }
 
+    /// Takes the sound that comes for `d`, packet by packet (Opus), in order of their numbers.
+    pub async fn listen(&mut self, d: Duration) -> Vec<Vec<u8>> {
+        let end = tokio::time::Instant::now() + d;
+        let mut sound = Vec::new();
+        while let Ok(Some(packet)) = tokio::time::timeout_at(end, self.media.recv()).await {
+            let track = &self.session.tracks[usize::from(packet.info.track.0)];
+            if track.kind == MediaKind::Audio {
+                sound.push((packet.info.seq, packet.payload));
+            }
+        }
+        sound.sort_by_key(|(seq, _)| *seq);
+        sound.into_iter().map(|(_, payload)| payload).collect()
+    }
+
     /// Whether the peer has ended.
     pub fn is_over(&self) -> bool {
         self.driver.is_finished()

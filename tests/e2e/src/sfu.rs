@@ -53,8 +53,13 @@ impl Sfu {
     }
 
     fn start_at(state: StateDir, http: &str, config: &str) -> Self {
+        Self::start_command(Command::new(binary("transom-sfu")), state, http, config)
+    }
+
+    /// The same by a command of the caller's: another build, or one under an emulator.
+    pub fn start_command(mut command: Command, state: StateDir, http: &str, config: &str) -> Self {
         let config = state.write("transom-sfu.toml", config);
-        let mut command = sfu(state.path());
+        command.arg("--state-dir").arg(state.path());
         command.arg("--config").arg(config);
         command.args(["--http", http, "--udp-port", "0"]);
         let program = Program::start(command);

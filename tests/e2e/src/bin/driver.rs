@@ -1,7 +1,8 @@
 //! Plays an agent whose operator drives ahead: starts a real actuator, arms it, and sends setpoints until
 //! something happens to it. A process of its own, since most of what happens is its death.
 //!
-//! `driver TRANSOM-AGENT TRACE END AFTER-MS`; END is what it does to itself, AFTER-MS after it was armed:
+//! `driver TRANSOM-AGENT TRACE END AFTER-MS`; TRACE is where the simulated robot writes its edges, or
+//! `raspberry-pi` to drive the header of one. END is what it does to itself, AFTER-MS after it was armed:
 //!
 //! - `none`: nothing, it drives on until somebody kills or stops it
 //! - `silent`: it goes on listening and says nothing any more
@@ -24,6 +25,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{MissedTickBehavior, interval};
 use transom_agent::actuator::{ActuatorConfig, Board};
 use transom_agent::control::Control;
+use transom_boards_raspberry_pi::DrivePins;
 use transom_control::{Axes, Axis, KernelConfig, Operator, OperatorConfig, Phase};
 use transom_tests_e2e::monotonic_us;
 
@@ -33,7 +35,10 @@ fn main() {
     let (program, trace, end) = (PathBuf::from(word()), PathBuf::from(word()), word());
     let after = word().parse::<u64>().expect("milliseconds") * 1000;
     let config = ActuatorConfig {
-        board: Board::Sim { trace: Some(trace) },
+        board: match trace.to_str() {
+            Some("raspberry-pi") => Board::RaspberryPi(DrivePins::default()),
+            _ => Board::Sim { trace: Some(trace) },
+        },
         kernel: KernelConfig::default(),
     };
     transom_agent::logging::start("info").expect("a level");

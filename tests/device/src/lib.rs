@@ -1,0 +1,19 @@
+//! The programs as boards run them: one process under an emulator, or on a board made of software.
+//!
+//! `cargo xtask test --only cross` builds them for this and says where they are.
+//!
+//! Everything here panics where it fails, as a test does.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this crate is tests only"
+)]
+
+mod board;
+mod emulated;
+mod pins;
+
+pub use board::{Board, Done, HOST, Machine};
+pub use emulated::emulated;
+pub use pins::Pins;

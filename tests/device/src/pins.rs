@@ -1,0 +1,84 @@
+//! The header of an emulated Raspberry Pi, seen from outside: qemu tells of each edge of a line (its
+//! qtest protocol, `irq_intercept_out`).
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// Where the chip's lines are in qemu's machine.
+const GPIO: &str = "/machine/soc/peripherals/gpio";
+
+/// The lines as they were last heard of.
+pub struct Pins {
+    qtest: BufReader<UnixStream>,
+    /// GPIO number to level.
+    levels: BTreeMap<u8, bool>,
+}
+
+impl Pins {
+    pub(crate) fn watch(mut qtest: UnixStream) -> Self {
+        writeln!(qtest, "irq_intercept_out {GPIO}").expect("qemu listens");
+        let mut pins = Self {
+            qtest: BufReader::new(qtest),
+            levels: BTreeMap::new(),
+        };
+        pins.set_timeout(Duration::from_secs(10));
+        while pins.line().expect("an answer") != "OK" {}
+        pins
+    }
+
+    /// The level of a line, `None` if it had no edge yet.
+    pub fn level(&self, pin: u8) -> Option<bool> {
+        self.levels.get(&pin).copied()
+    }
+
+    /// Waits until the line is at the level, and tells when its edge was heard.
+    #[track_caller]
+    pub fn wait_for(&mut self, pin: u8, level: bool, within: Duration) -> Instant {
+        let deadline = Instant::now() + within;
+        while self.level(pin) != Some(level) {
+            assert!(
+                self.edge_until(deadline),
+                "GPIO {pin} is not {level} within {within:?}; the lines: {:?}",
+                self.levels
+            );
+        }
+        Instant::now()
+    }
+
+    /// Takes in what happens for a while.
+    pub fn listen(&mut self, d: Duration) {
+        let end = Instant::now() + d;
+        while self.edge_until(end) {}
+    }
+
+    /// Takes in one edge; false if none came in time.
+    fn edge_until(&mut self, deadline: Instant) -> bool {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        self.set_timeout(left);
+        self.line().is_some()
+    }
+
+    fn set_timeout(&self, timeout: Duration) {
+        let socket = self.qtest.get_ref();
+        socket.set_read_timeout(Some(timeout)).expect("a timeout");
+    }
+
+    /// One line of qemu's; an edge is noted.
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.qtest.read_line(&mut line).ok()?;
+        assert!(!line.is_empty(), "qemu has ended");
+        let line = line.trim_end().to_owned();
+        let words: Vec<&str> = line.split(' ').collect();
+        if let ["IRQ", edge, pin] = words[..] {
+            let pin = pin.parse().expect("a line's number");
+            self.levels.insert(pin, edge == "raise");
+        }
+        Some(line)
+    }
+}
