@@ -68,6 +68,11 @@ impl ControlFigures {
         self.told = [0; SETPOINTS.len()];
     }
 
+    /// Whether the lines may be powered, as far as is told.
+    pub(super) fn is_armed(&self) -> bool {
+        self.state == State::Armed
+    }
+
     pub(super) fn on_end(&mut self, end: ActuatorEnd) {
         self.state = State::Disarmed;
         if let Some(count) = self.ends.get_mut(end as usize) {

@@ -16,7 +16,8 @@ use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME};
 
 /// This very program, even after it was replaced on the disk.
 const MYSELF: &str = "/proc/self/exe";
-/// Twenty beacons missed: it hangs, and with it what watches the outputs.
+/// Twenty beacons missed: it hangs, and with it what watches the outputs. While they are armed its limit
+/// is patience enough: only the next one makes the lines safe.
 const SILENCE: Duration = Duration::from_secs(1);
 /// How long it may take to make the lines safe and go.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -148,7 +149,7 @@ impl Supervisor {
                 self.note_end(ActuatorEnd::Died);
             }
             Over::Silent => {
-                tracing::error!("actuator: silent for {SILENCE:?}, killed");
+                tracing::error!("actuator: it hangs, and was killed");
                 self.note_end(ActuatorEnd::Silent);
             }
             Over::Failed(error) => {
@@ -190,8 +191,15 @@ impl Supervisor {
                     }
                 }
                 // Last: what came while this process itself was stopped counts.
-                () = sleep_until(heard + SILENCE) => return Over::Silent,
+                () = sleep_until(heard + self.patience()) => return Over::Silent,
             }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match self.link.shared().figures().is_armed() {
+            true => Duration::from_micros(self.config.kernel.limit_us).min(SILENCE),
+            false => SILENCE,
         }
     }
 

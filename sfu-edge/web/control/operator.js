@@ -217,8 +217,9 @@ export class Operator {
     this.#limitMs = beacon.limitMs;
     if (beacon.applied > 0) this.#commandAgeMs = beacon.ageMs;
     if (this.#lease !== 0 && beacon.lease !== this.#lease) return;
-    // After a reload the page goes on where its former self was.
-    this.#seq = Math.max(this.#seq, beacon.heard);
+    // After a reload the page goes on where its former self was. Through a server numbers begin anew with
+    // every lease, and what the device heard may be anybody's.
+    if (!this.#relayed) this.#seq = Math.max(this.#seq, beacon.heard);
     // What the device heard is somebody else's.
     if (!this.#pings()) return;
     const sent = this.#sent.find(({ seq }) => seq === beacon.heard);
