@@ -57,8 +57,8 @@ pub struct Kernel {
     axes: Axes,
     /// When the latest fresh arm or setpoint of the open epoch came.
     fresh_at: Stamp,
-    /// When the latest stop came, of whatever lease.
-    stopped_at: Stamp,
+    /// When the latest stop that anybody sent came, and under which lease.
+    stopped: Option<(Stamp, Lease)>,
     /// The latest refusal since was for the picture.
     blind: bool,
     age_us: u64,
@@ -99,7 +99,7 @@ impl Kernel {
             seen: Seen::default(),
             axes: Axes::ZERO,
             fresh_at: now,
-            stopped_at: Stamp::NONE,
+            stopped: None,
             blind: false,
             age_us: 0,
             measurements: Measurements::default(),
@@ -197,8 +197,13 @@ impl Kernel {
                 Ok(())
             }
             Order::Stop { epoch, reason } => {
+                // A copy is no news.
+                let is_new = self.seen.end.is_none_or(|end| end < seq);
                 if self.ends(seq, epoch) {
                     self.on_stop(reason);
+                    if is_new {
+                        self.stopped = Some((self.now, self.lease));
+                    }
                 }
                 self.acknowledge(channel, seq, CommandKind::Stop, AckResult::Done);
                 Ok(())
@@ -348,8 +353,11 @@ impl Kernel {
         if self.fault {
             return AckResult::Fault;
         }
-        // Who armed had not heard of the stop, be it another operator's.
-        if echo < self.stopped_at {
+        // Who armed had not heard of another operator's stop. Of one's own the sequence tells.
+        if self
+            .stopped
+            .is_some_and(|(at, lease)| lease != self.lease && echo < at)
+        {
             return AckResult::Epoch;
         }
         let Some(next) = follows.next().filter(|_| follows == self.epoch) else {
@@ -384,7 +392,6 @@ impl Kernel {
     }
 
     fn on_stop(&mut self, reason: StopReason) {
-        self.stopped_at = self.now;
         // The first reason is the one that ended the motion.
         if !matches!(self.state, State::Stopped(_)) {
             self.counters.count_stop(reason);

@@ -319,6 +319,17 @@ fn an_arm_of_another_operator_who_had_not_heard_of_the_stop_opens_nothing() {
 }
 
 #[test]
+fn copies_of_ones_own_stop_do_not_forbid_the_next_arm() {
+    let mut kernel = armed();
+    say(11).stop(&mut kernel, 100, 41);
+    say(11).stop(&mut kernel, 110, 41);
+    say(12).stop(&mut kernel, 120, 41);
+    say(13)
+        .arm_echoing(&mut kernel, 125, 41, 101)
+        .expect("its sender knows of them");
+}
+
+#[test]
 fn one_press_opens_one_epoch() {
     let mut kernel = armed();
     // Repetitions, and the network's copies.
