@@ -173,6 +173,7 @@ impl Supervisor {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Over::Died,
                 Err(error) => return Over::Failed(error),
             };
+            let patience = self.patience();
             tokio::select! {
                 biased;
                 () = asked(&mut self.ended) => return Over::Asked,
@@ -191,7 +192,7 @@ impl Supervisor {
                     }
                 }
                 // Last: what came while this process itself was stopped counts.
-                () = sleep_until(heard + self.patience()) => return Over::Silent,
+                () = sleep_until(heard + patience) => return Over::Silent,
             }
         }
     }
