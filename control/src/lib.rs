@@ -5,6 +5,7 @@
 //! - [`Kernel`] is the device's side as a value: commands in, axes out. Motion needs an arm, fresh
 //!   setpoints of the epoch that the arm opened, and nothing that stopped it since.
 //! - [`Operator`] is the other side: sequence, echo, repetition, acknowledgements, round trip.
+//! - [`Unanswered`] measures, on the way between the two, how long answers take.
 //!
 //! # The rules
 //!
@@ -41,6 +42,7 @@ mod kernel;
 mod numbers;
 mod operator;
 mod state;
+mod unanswered;
 pub mod wire;
 
 pub use axes::{Axes, Axis};
@@ -49,4 +51,5 @@ pub use kernel::{Kernel, KernelConfig, Measurements, Rejection, Transmit};
 pub use numbers::{Channel, Epoch, Lease, Seq, Source, Stamp};
 pub use operator::{ArmError, Operator, OperatorConfig, OperatorStatus, Phase, Refusal};
 pub use state::{AckResult, State, StopReason};
+pub use unanswered::Unanswered;
 pub use wire::{Command, CommandKind, Message, Order, Report, ReportKind, Telemetry, WireError};

@@ -184,8 +184,8 @@ fn motion(axes: Axes) -> Motion {
     }
 }
 
-/// CLOCK_MONOTONIC.
-fn clock() -> Stamp {
+/// CLOCK_MONOTONIC: all of this machine have the same.
+pub(crate) fn clock() -> Stamp {
     let now = clock_gettime(ClockId::Monotonic);
     let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
     Stamp::from_micros(u64::try_from(micros).unwrap_or(0))

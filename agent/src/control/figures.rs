@@ -1,7 +1,12 @@
 use std::time::Duration;
 
-use transom_control::{AckResult, Report, ReportKind, State, StopReason, Telemetry};
+use transom_control::{
+    AckResult, Command, CommandKind, Order, Report, ReportKind, Stamp, State, StopReason,
+    Telemetry, Unanswered,
+};
 use transom_rtc_telemetry::{Exposition, Histogram};
+
+use crate::actuator::ToActuator;
 
 /// The limit is 300 ms by default, and 2 s at most.
 const AGE_BOUNDS: &[Duration] = &[
@@ -13,6 +18,29 @@ const AGE_BOUNDS: &[Duration] = &[
     Duration::from_millis(320),
     Duration::from_millis(640),
     Duration::from_millis(1280),
+];
+
+/// Within a machine: a wake-up or two, unless it is overloaded.
+const LOCAL_BOUNDS: &[Duration] = &[
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+];
+
+/// Nothing that is told is older: who drives may write any stamp.
+const OLDEST: Duration = Duration::from_secs(60);
+
+/// Commands that are answered, and what figures call them.
+const ANSWERED: [(CommandKind, &str); 3] = [
+    (CommandKind::Arm, "arm"),
+    (CommandKind::Disarm, "disarm"),
+    (CommandKind::Stop, "stop"),
 ];
 
 /// How an actuator's time was over, besides in order.
@@ -42,6 +70,9 @@ pub(super) struct ControlFigures {
     state: State,
     told: [u32; SETPOINTS.len()],
     ages: Histogram,
+    handed_over: Histogram,
+    unanswered: Unanswered,
+    answers: [Histogram; ANSWERED.len()],
 }
 
 impl Default for ControlFigures {
@@ -56,6 +87,9 @@ impl Default for ControlFigures {
             state: State::Disarmed,
             told: [0; SETPOINTS.len()],
             ages: Histogram::new(AGE_BOUNDS),
+            handed_over: Histogram::new(LOCAL_BOUNDS),
+            unanswered: Unanswered::default(),
+            answers: ANSWERED.map(|_| Histogram::new(LOCAL_BOUNDS)),
         }
     }
 }
@@ -66,6 +100,7 @@ impl ControlFigures {
         self.starts += 1;
         self.state = State::Disarmed;
         self.told = [0; SETPOINTS.len()];
+        self.unanswered = Unanswered::default();
     }
 
     /// Whether the lines may be powered, as far as is told.
@@ -80,9 +115,30 @@ impl ControlFigures {
         }
     }
 
+    /// A frame that came at `since` is in the actuator's socket.
+    pub(super) fn on_handed_over(&mut self, now: Stamp, frame: &[u8], since: Stamp) {
+        self.handed_over.observe(micros(now.since(since)));
+        let Some(ToActuator::Message(_, message)) = ToActuator::parse(frame) else {
+            return;
+        };
+        let Ok(command) = Command::parse(message) else {
+            return;
+        };
+        self.unanswered.on_command(now.micros(), &command);
+        // The stamp that it echoes is of the clock that `now` is of. One that is none, or of the future,
+        // the kernel refuses.
+        if let Order::Setpoint { echo, .. } = command.order
+            && self.is_armed()
+            && echo != Stamp::NONE
+            && echo <= now
+        {
+            self.ages.observe(micros(now.since(echo)).min(OLDEST));
+        }
+    }
+
     /// Takes what goes to the operator. The device reports at once when its
     /// state changes, so that every stop shows.
-    pub(super) fn on_report(&mut self, message: &[u8]) {
+    pub(super) fn on_report(&mut self, now: Stamp, message: &[u8]) {
         let Ok(report) = Report::parse(message) else {
             return;
         };
@@ -93,13 +149,14 @@ impl ControlFigures {
             let stops = StopReason::ALL.iter().zip(&mut self.stops);
             bump(stops.filter(|(r, _)| **r == reason));
         }
-        let kind = match report.kind {
-            ReportKind::Beacon { age_ms, .. } => {
-                if report.state == State::Armed {
-                    self.ages.observe(Duration::from_millis(age_ms.into()));
-                }
-                "beacon"
+        if let Some((of, took)) = self.unanswered.on_report(now.micros(), &report) {
+            let mut answers = ANSWERED.iter().zip(&self.answers);
+            if let Some((_, answers)) = answers.find(|((kind, _), _)| *kind == of) {
+                answers.observe(micros(took));
             }
+        }
+        let kind = match report.kind {
+            ReportKind::Beacon { .. } => "beacon",
             ReportKind::Ack { result, .. } => {
                 bump(
                     AckResult::ALL
@@ -184,10 +241,26 @@ impl ControlFigures {
         }
         to.histogram(
             "transom_agent_control_setpoint_age_seconds",
-            "How old what the operator knew was as a setpoint came: the round trip from the device and back. A sample a beacon.",
+            "How old what the operator knew was as a setpoint was handed to the armed actuator: the round trip from the device and back. A sample a setpoint, applied or not.",
         )
         .sample(&[], &self.ages);
+        to.histogram(
+            "transom_agent_control_handover_seconds",
+            "From a command's arrival by a data channel, or a stop of the agent's own, to the actuator's socket.",
+        )
+        .sample(&[], &self.handed_over);
+        let mut family = to.histogram(
+            "transom_agent_control_answer_seconds",
+            "From there until the actuator's answer; of copies by both channels the first counts.",
+        );
+        for ((_, command), answers) in ANSWERED.iter().zip(&self.answers) {
+            family.sample(&[("command", command)], answers);
+        }
     }
+}
+
+fn micros(micros: u64) -> Duration {
+    Duration::from_micros(micros)
 }
 
 fn bump<'a, T>(counts: impl Iterator<Item = (T, &'a mut u64)>) {
@@ -199,8 +272,10 @@ fn bump<'a, T>(counts: impl Iterator<Item = (T, &'a mut u64)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use transom_control::{Epoch, Lease, Seq, Stamp};
+    use transom_control::{Axes, Channel, Epoch, Lease, Seq, Source};
     use transom_rtc_telemetry::Scrape;
+
+    const NOW: Stamp = Stamp::from_micros(5_000_000);
 
     fn report(state: State, kind: ReportKind) -> Vec<u8> {
         let report = Report {
@@ -245,11 +320,11 @@ mod tests {
         for _ in 0..2 {
             figures.on_start();
             for state in [State::Disarmed, State::Armed, stale, stale, State::Armed] {
-                figures.on_report(&beacon(state));
+                figures.on_report(NOW, &beacon(state));
             }
-            figures.on_report(&applied(7));
-            figures.on_report(&applied(9));
-            figures.on_report(b"no report");
+            figures.on_report(NOW, &applied(7));
+            figures.on_report(NOW, &applied(9));
+            figures.on_report(NOW, b"no report");
             figures.on_end(ActuatorEnd::Died);
         }
         let scrape = told(&figures);
@@ -262,8 +337,63 @@ mod tests {
         assert_eq!(value("transom_agent_actuator_starts_total", &[]), 2.0);
         let failures = "transom_agent_actuator_failures_total";
         assert_eq!(value(failures, &[("reason", "died")]), 2.0);
-        let ages = "transom_agent_control_setpoint_age_seconds_count";
-        assert_eq!(value(ages, &[]), 4.0);
         assert_eq!(value("transom_agent_control_armed", &[]), 0.0);
+    }
+
+    fn handed_over(figures: &mut ControlFigures, seq: u32, order: Order) {
+        let command = Command {
+            source: Source(0),
+            lease: Lease(1),
+            seq: Seq(seq),
+            order,
+        };
+        let frame = ToActuator::Message(Channel::Control, &command.emit()).emit();
+        let since = Stamp::from_micros(NOW.micros() - 300);
+        figures.on_handed_over(NOW, &frame, since);
+    }
+
+    #[test]
+    fn setpoints_have_an_age_and_stops_an_answer() {
+        let mut figures = ControlFigures::default();
+        let setpoint = |echo| Order::Setpoint {
+            epoch: Epoch(1),
+            echo,
+            picture: Stamp::NONE,
+            axes: Axes::ZERO,
+        };
+        let fresh = Stamp::from_micros(NOW.micros() - 70_000);
+        // Not armed: nothing is driven by it.
+        handed_over(&mut figures, 1, setpoint(fresh));
+        figures.on_report(NOW, &beacon(State::Armed));
+        for (seq, echo) in [(2, fresh), (3, Stamp::NONE), (4, NOW.plus(9))] {
+            handed_over(&mut figures, seq, setpoint(echo));
+        }
+        let stop = Order::Stop {
+            epoch: Epoch(1),
+            reason: StopReason::Operator,
+        };
+        handed_over(&mut figures, 5, stop);
+        let kind = ReportKind::Ack {
+            seq: Seq(5),
+            of: CommandKind::Stop,
+            result: AckResult::Done,
+        };
+        let answered = NOW.plus(400);
+        for _ in 0..2 {
+            figures.on_report(answered, &report(State::Disarmed, kind));
+        }
+        figures.on_handed_over(NOW, b"no frame", NOW);
+        let scrape = told(&figures);
+        let value = |name: &str, labels: &[(&str, &str)]| scrape.value(name, labels);
+        let ages = "transom_agent_control_setpoint_age_seconds";
+        assert_eq!(value(&format!("{ages}_count"), &[]), Some(1.0));
+        assert_eq!(value(&format!("{ages}_sum"), &[]), Some(0.07));
+        let over = "transom_agent_control_handover_seconds";
+        assert_eq!(value(&format!("{over}_count"), &[]), Some(6.0));
+        assert_eq!(value(&format!("{over}_sum"), &[]), Some(0.0015));
+        let answers = "transom_agent_control_answer_seconds";
+        let stop = [("command", "stop")];
+        assert_eq!(value(&format!("{answers}_count"), &stop), Some(1.0));
+        assert_eq!(value(&format!("{answers}_sum"), &stop), Some(0.0004));
     }
 }

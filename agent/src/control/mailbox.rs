@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use transom_control::{Channel, Command, Order, StopReason};
+use transom_control::{Channel, Command, Order, Stamp, StopReason};
 
 use crate::actuator::{MAX_FRAME, ToActuator};
 
@@ -13,7 +13,7 @@ const DEPTH: usize = 32;
 /// stop goes, and if all are stops the new one, which says what they say.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    setpoint: Option<Vec<u8>>,
+    setpoint: Option<Waiting>,
     others: VecDeque<Waiting>,
     dropped: u64,
     refused: u64,
@@ -27,12 +27,13 @@ pub(super) const COMMANDS: [&str; 6] = ["setpoint", "arm", "disarm", "stop", "pi
 struct Waiting {
     frame: Vec<u8>,
     stops: bool,
+    since: Stamp,
 }
 
 impl Mailbox {
     /// Takes what a data channel brought. What is too long to be anything is refused; all else is for the
     /// kernel to judge, which counts what is malformed.
-    pub(super) fn put(&mut self, channel: Channel, message: &[u8]) {
+    pub(super) fn put(&mut self, now: Stamp, channel: Channel, message: &[u8]) {
         let frame = ToActuator::Message(channel, message).emit();
         if frame.len() > MAX_FRAME {
             self.refused = self.refused.saturating_add(1);
@@ -52,32 +53,36 @@ impl Mailbox {
         }
         match order {
             Ok(Order::Setpoint { .. }) => {
-                if self.setpoint.replace(frame).is_some() {
+                let newest = Waiting {
+                    frame,
+                    stops: false,
+                    since: now,
+                };
+                if self.setpoint.replace(newest).is_some() {
                     self.dropped = self.dropped.saturating_add(1);
                 }
             }
-            Ok(Order::Stop { .. } | Order::Disarm { .. }) => self.queue(frame, true),
-            Ok(Order::Arm { .. } | Order::Ping) | Err(_) => self.queue(frame, false),
+            Ok(Order::Stop { .. } | Order::Disarm { .. }) => self.queue(now, frame, true),
+            Ok(Order::Arm { .. } | Order::Ping) | Err(_) => self.queue(now, frame, false),
         }
     }
 
     /// Takes a stop of the agent's own.
-    pub(super) fn stop(&mut self, reason: StopReason) {
-        self.queue(ToActuator::Stop(reason).emit(), true);
+    pub(super) fn stop(&mut self, now: Stamp, reason: StopReason) {
+        self.queue(now, ToActuator::Stop(reason).emit(), true);
     }
 
     /// The next frame, left where it is until [`sent`](Self::sent): the setpoint comes last, since what
     /// else waits was meant to be there before it.
     pub(super) fn first(&self) -> Option<&[u8]> {
-        let other = self.others.front().map(|waiting| waiting.frame.as_slice());
-        other.or(self.setpoint.as_deref())
+        let waiting = self.others.front().or(self.setpoint.as_ref());
+        waiting.map(|waiting| waiting.frame.as_slice())
     }
 
-    /// The first frame is on its way.
-    pub(super) fn sent(&mut self) {
-        if self.others.pop_front().is_none() {
-            self.setpoint = None;
-        }
+    /// The first frame is on its way: takes it out, with the time at which it came.
+    pub(super) fn sent(&mut self) -> Option<(Vec<u8>, Stamp)> {
+        let sent = self.others.pop_front().or_else(|| self.setpoint.take());
+        sent.map(|waiting| (waiting.frame, waiting.since))
     }
 
     /// A new actuator begins with nothing of before.
@@ -96,7 +101,7 @@ impl Mailbox {
         self.commands
     }
 
-    fn queue(&mut self, frame: Vec<u8>, stops: bool) {
+    fn queue(&mut self, since: Stamp, frame: Vec<u8>, stops: bool) {
         if self.others.len() >= DEPTH {
             self.dropped = self.dropped.saturating_add(1);
             match self.others.iter().position(|waiting| !waiting.stops) {
@@ -104,15 +109,21 @@ impl Mailbox {
                 None => return,
             }
         }
-        self.others.push_back(Waiting { frame, stops });
+        self.others.push_back(Waiting {
+            frame,
+            stops,
+            since,
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use transom_control::{Axes, Epoch, Lease, Seq, Source, Stamp};
+    use transom_control::{Axes, Epoch, Lease, Seq, Source};
 
     use super::*;
+
+    const NOW: Stamp = Stamp::from_micros(7);
 
     fn message(seq: u32, order: Order) -> Vec<u8> {
         let command = Command {
@@ -152,7 +163,8 @@ mod tests {
                 Some(ToActuator::Stop(_)) => 0,
                 None => panic!("no frame"),
             });
-            mailbox.sent();
+            let (_, since) = mailbox.sent().expect("the first");
+            assert_eq!(since, NOW);
         }
         all
     }
@@ -160,10 +172,10 @@ mod tests {
     #[test]
     fn the_newest_setpoint_wins_and_follows_all_else() {
         let mut mailbox = Mailbox::default();
-        mailbox.put(Channel::Control, &setpoint(1));
-        mailbox.put(Channel::Reliable, &stop(2));
-        mailbox.put(Channel::Control, &setpoint(3));
-        mailbox.stop(StopReason::LinkLost);
+        mailbox.put(NOW, Channel::Control, &setpoint(1));
+        mailbox.put(NOW, Channel::Reliable, &stop(2));
+        mailbox.put(NOW, Channel::Control, &setpoint(3));
+        mailbox.stop(NOW, StopReason::LinkLost);
         assert_eq!(drain(&mut mailbox), [2, 0, 3]);
         assert_eq!(mailbox.counters(), (1, 0));
     }
@@ -172,17 +184,17 @@ mod tests {
     fn stops_are_kept_when_there_is_no_room() {
         let mut mailbox = Mailbox::default();
         for seq in 0..100 {
-            mailbox.put(Channel::Control, &message(seq, Order::Ping));
+            mailbox.put(NOW, Channel::Control, &message(seq, Order::Ping));
         }
-        mailbox.put(Channel::Control, &stop(100));
+        mailbox.put(NOW, Channel::Control, &stop(100));
         for seq in 200..300 {
-            mailbox.put(Channel::Control, &message(seq, Order::Ping));
+            mailbox.put(NOW, Channel::Control, &message(seq, Order::Ping));
         }
         let all = drain(&mut mailbox);
         assert_eq!((all.len(), all.first()), (32, Some(&100)));
         assert_eq!(mailbox.counters(), (169, 0));
         for seq in 0..100 {
-            mailbox.put(Channel::Control, &stop(seq));
+            mailbox.put(NOW, Channel::Control, &stop(seq));
         }
         assert_eq!(drain(&mut mailbox), (0..32).collect::<Vec<_>>());
     }
@@ -190,10 +202,10 @@ mod tests {
     #[test]
     fn what_is_too_long_is_refused_and_what_is_odd_is_passed_on() {
         let mut mailbox = Mailbox::default();
-        mailbox.put(Channel::Control, &[0; 70_000]);
+        mailbox.put(NOW, Channel::Control, &[0; 70_000]);
         assert!(mailbox.first().is_none());
         assert_eq!(mailbox.counters(), (0, 1));
-        mailbox.put(Channel::Control, b"hello");
+        mailbox.put(NOW, Channel::Control, b"hello");
         assert_eq!(mailbox.first(), Some(&b"\0hello"[..]));
         mailbox.clear();
         assert!(mailbox.first().is_none());

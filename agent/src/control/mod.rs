@@ -17,3 +17,4 @@ mod supervisor;
 
 pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
 pub use supervisor::Control;
+pub(crate) use supervisor::MYSELF;

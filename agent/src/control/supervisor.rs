@@ -12,10 +12,10 @@ use transom_control::StopReason;
 use super::figures::ActuatorEnd;
 use super::link::ActuatorLink;
 use super::process::ActuatorProcess;
-use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME};
+use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME, clock};
 
 /// This very program, even after it was replaced on the disk.
-const MYSELF: &str = "/proc/self/exe";
+pub(crate) const MYSELF: &str = "/proc/self/exe";
 /// Twenty beacons missed: it hangs, and with it what watches the outputs. While they are armed its limit
 /// is patience enough: only the next one makes the lines safe.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -129,7 +129,7 @@ impl Supervisor {
             // Named, since the end of file alone would count as a death.
             let mut mailbox = self.link.shared().mailbox();
             mailbox.clear();
-            mailbox.stop(StopReason::Shutdown);
+            mailbox.stop(clock(), StopReason::Shutdown);
             let _ = mailbox.first().map(|frame| process.send(frame));
         }
         let limit = match over {
@@ -211,7 +211,10 @@ impl Supervisor {
             if !process.send(frame)? {
                 return Ok(true);
             }
-            mailbox.sent();
+            if let Some((frame, since)) = mailbox.sent() {
+                let mut figures = self.link.shared().figures();
+                figures.on_handed_over(clock(), &frame, since);
+            }
         }
         Ok(false)
     }

@@ -11,6 +11,7 @@ mod configuration;
 mod limits;
 mod ports;
 mod state;
+mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ pub fn run(cli: &Cli, options: &DoctorOptions) -> ExitCode {
 fn examine(examination: &mut Examination, settings: Settings, options: &DoctorOptions) {
     let dir = settings.state_dir.clone();
     examination.check("state", BOUND, move || state::examine(&dir));
+    examination.note("tokens", tokens::examine(&settings));
+    examination.note("metrics", tokens::metrics(&settings));
     let dir = settings.state_dir.clone();
     examination.check("disk", BOUND, move || machine::disk(&dir));
     let http = settings.http;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rustix::fs::Access;
+
 use crate::Finding;
 
 /// What is written is small; a full disk loses it all the same.
@@ -29,6 +31,15 @@ pub fn disk(path: &Path) -> Finding {
             "make room: `sudo du -xh / | sort -h | tail` shows what takes it",
         ),
     }
+}
+
+/// Whether this user may write the file at `path`, or make files in the directory.
+pub fn may_write(path: &Path) -> bool {
+    let mut wanted = Access::WRITE_OK;
+    if path.is_dir() {
+        wanted |= Access::EXEC_OK;
+    }
+    rustix::fs::access(path, wanted).is_ok()
 }
 
 #[cfg(test)]

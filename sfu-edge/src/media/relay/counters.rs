@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use transom_rtc_proto::time::Instant;
 
+use super::watch::DeviceStats;
+
 /// How often losses are told.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -90,6 +92,8 @@ pub struct RelayStats {
     pub leases: AtomicU64,
     /// Drivers that were lost, whose device was told to stop.
     pub drivers_lost: AtomicU64,
+    /// How devices fared.
+    pub devices: DeviceStats,
     dropped: [AtomicU64; DropReason::ALL.len()],
 }
 

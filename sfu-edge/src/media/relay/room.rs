@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use transom_control::wire::stamp_lease;
 use transom_control::{
-    Channel, Command, Epoch, Lease, Message, Order, Report, Seq, Source, State, StopReason,
+    Channel, Command, Epoch, Lease, Order, Report, Seq, Source, State, StopReason,
 };
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;
 
 use super::counters::DropReason;
+use super::watch::Watch;
 use crate::media::channels::{Outgoing, Speaker};
 
 /// How long nobody else may take the lease after an arm: as long as it is
@@ -32,6 +33,8 @@ pub(super) struct Room {
     stop: Option<Stop>,
     /// Keys of all viewers with a control channel.
     viewers: Vec<u32>,
+    /// How the device fares.
+    pub(super) watch: Watch,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -191,6 +194,12 @@ impl Room {
         Ok((outgoing(device, channel, &data, newest), begins))
     }
 
+    /// A command of whoever has the lease is on its way.
+    pub(super) fn watch_command(&mut self, now: Instant, command: &Command) {
+        let lease = self.lease;
+        self.watch.on_command(now, &Command { lease, ..*command });
+    }
+
     /// Says a stop again that no report has confirmed.
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut VecDeque<Outgoing>) {
         let Some(stop) = self.stop.as_mut().filter(|stop| stop.again <= now) else {
@@ -201,7 +210,7 @@ impl Room {
         out.push_front(outgoing(
             stop.key,
             Channel::Control,
-            &link_lost(stop.lease),
+            &link_lost(stop.lease).emit(),
             false,
         ));
         if stop.until <= now {
@@ -234,9 +243,10 @@ impl Room {
         };
         let _ = self.raise(); // at the end of the numbers a stop still passes
         tracing::info!(lease = self.lease.0, "the driver is lost: stop");
-        let message = link_lost(self.lease);
+        let stop = link_lost(self.lease);
+        self.watch.on_command(now, &stop);
         for channel in [Channel::Reliable, Channel::Control] {
-            out.push_front(outgoing(key, channel, &message, false));
+            out.push_front(outgoing(key, channel, &stop.emit(), false));
         }
         self.stop = Some(Stop {
             key,
@@ -266,8 +276,8 @@ fn outgoing(key: u32, channel: Channel, message: &[u8], newest: bool) -> Outgoin
     }
 }
 
-fn link_lost(lease: Lease) -> Message {
-    let stop = Command {
+fn link_lost(lease: Lease) -> Command {
+    Command {
         source: Source(0),
         lease,
         seq: Seq(1),
@@ -275,6 +285,5 @@ fn link_lost(lease: Lease) -> Message {
             epoch: Epoch::ALL,
             reason: StopReason::LinkLost,
         },
-    };
-    stop.emit()
+    }
 }
