@@ -17,7 +17,7 @@ const OURS: &str = "transom-agent";
 pub(super) fn examine(root: &Path, pins: &DrivePins) -> Vec<Finding> {
     let Some(model) = model(root) else {
         return Finding::fail(
-            "board = \"raspberry-pi\", and this machine is none",
+            "board = \"raspberry-pi\" is configured, and this machine is no Raspberry Pi",
             "choose board = \"sim\" or \"none\" in [control] of transom-agent.toml, or run the agent on the Pi",
         )
         .into();
@@ -25,6 +25,14 @@ pub(super) fn examine(root: &Path, pins: &DrivePins) -> Vec<Finding> {
     let memory = registers(root);
     let mut findings = vec![match open(&memory) {
         Ok(()) => Finding::ok(format!("{model}; its GPIO lines may be used")),
+        // All of the machine's memory will do, but for the chip of a Pi 5.
+        Err(_) if !is_rp1(root) && open(&root.join("dev/mem")).is_ok() => Finding::warn(
+            format!(
+                "{model}; without {} its GPIO lines are reached by /dev/mem, as root only",
+                memory.display()
+            ),
+            "use the kernel of Raspberry Pi OS: its /dev/gpiomem is for the group gpio",
+        ),
         Err(error) => refused(&memory, &error),
     }];
     let chip = root.join("dev/gpiochip0");
@@ -53,12 +61,15 @@ fn model(root: &Path) -> Option<String> {
 
 /// The GPIO registers: those of a Pi 5 belong to a chip of their own (RP1).
 fn registers(root: &Path) -> PathBuf {
-    let compatible = fs::read(root.join("proc/device-tree/compatible")).unwrap_or_default();
-    let is_rp1 = String::from_utf8_lossy(&compatible).contains("brcm,bcm2712");
-    root.join(match is_rp1 {
+    root.join(match is_rp1(root) {
         true => "dev/gpiomem0",
         false => "dev/gpiomem",
     })
+}
+
+fn is_rp1(root: &Path) -> bool {
+    let compatible = fs::read(root.join("proc/device-tree/compatible")).unwrap_or_default();
+    String::from_utf8_lossy(&compatible).contains("brcm,bcm2712")
 }
 
 /// As the driver opens it, which by itself changes nothing.
@@ -146,7 +157,7 @@ mod tests {
     fn another_machine_is_told() {
         let machine = Machine::new("none", "Orange Pi Zero", "allwinner,sun8i-h3\0");
         let failures = machine.failures(PwmKind::Software);
-        assert!(failures[0].contains("is none"), "{failures:?}");
+        assert!(failures[0].contains("no Raspberry Pi"), "{failures:?}");
         assert_eq!(failures.len(), 1);
     }
 
@@ -157,8 +168,11 @@ mod tests {
         let [memory, chip] = machine.failures(PwmKind::Software).try_into().expect("two");
         assert!(memory.ends_with("dev/gpiomem"), "{memory}");
         assert!(chip.ends_with("dev/gpiochip0"), "{chip}");
-        machine.file("dev/gpiomem", "");
         machine.file("dev/gpiochip0", "");
+        machine.file("dev/mem", "");
+        let warned = examine(&machine.0, &DrivePins::default());
+        assert_eq!(warned[0].verdict, Verdict::Warn, "{warned:?}");
+        machine.file("dev/gpiomem", "");
         assert!(machine.failures(PwmKind::Software).is_empty());
         let [pulses] = machine.failures(PwmKind::Hardware).try_into().expect("one");
         assert!(pulses.contains("not switched on"), "{pulses}");
@@ -170,8 +184,10 @@ mod tests {
     fn a_pi_5_has_its_registers_elsewhere() {
         let five = "raspberrypi,5-model-b\0brcm,bcm2712\0";
         let machine = Machine::new("5", "Raspberry Pi 5 Model B Rev 1.0", five);
-        machine.file("dev/gpiomem0", "");
         machine.file("dev/gpiochip0", "");
+        machine.file("dev/mem", "");
+        assert_eq!(machine.failures(PwmKind::Software).len(), 1);
+        machine.file("dev/gpiomem0", "");
         assert!(machine.failures(PwmKind::Software).is_empty());
     }
 

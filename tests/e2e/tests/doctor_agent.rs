@@ -387,7 +387,7 @@ fn the_board_is_another_machine() {
     }
     configured("[control]\nboard = \"raspberry-pi\"\n").fails(
         "board",
-        "this machine is none",
+        "this machine is no Raspberry Pi",
         "board = \"sim\"",
     );
 }

@@ -11,7 +11,9 @@ const SCARCE: u64 = 16 << 20;
 
 /// Whether there is room to write where `path` is, or will be.
 pub fn disk(path: &Path) -> Finding {
-    let there = path.ancestors().find(|p| p.exists()).unwrap_or(path);
+    let there = path.ancestors().find(|p| p.exists());
+    // A relative one has nothing above that is named.
+    let there = there.unwrap_or(Path::new("."));
     let stat = match rustix::fs::statvfs(there) {
         Ok(stat) => stat,
         Err(error) => {
@@ -46,6 +48,12 @@ pub fn may_write(path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::Verdict;
+
+    #[test]
+    fn a_relative_directory_is_judged_by_the_present_one() {
+        let finding = disk(Path::new("not-there-yet/below"));
+        assert!(finding.found.ends_with("MiB free at ."), "{finding:?}");
+    }
 
     #[test]
     fn a_directory_to_be_made_is_judged_by_its_parent() {
