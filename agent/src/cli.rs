@@ -152,8 +152,8 @@ pub enum Command {
     /// Look for what is wrong, and say what mends it.
     ///
     /// Checks the configuration, the way to the server (name, TCP, TLS, HTTP, the
-    /// token, UDP), clocks, camera, sound, whether the encoder keeps up, the board of
-    /// [control], its priority and its limit, and the port for figures. Who
+    /// token, UDP), clocks, camera, sound, whether the encoder keeps up, the robot's
+    /// board, its priority and its limit, and the port for figures. Who
     /// publishes meanwhile is not disturbed; a camera in use is only asked who
     /// uses it, and no output line is touched. The status is 0 if all is well or there are warnings only, 1 if
     /// something is wrong, 2 for a slip on the command line.

@@ -35,12 +35,8 @@ impl Unanswered {
     /// Setpoints and pings get no answer and are passed over.
     pub fn on_command(&mut self, now_us: u64, command: &Command) {
         let (lease, seq, of) = (command.lease, command.seq, command.order.kind());
-        let is_answered = match of {
-            CommandKind::Arm | CommandKind::Disarm | CommandKind::Stop => true,
-            CommandKind::Setpoint | CommandKind::Ping => false,
-        };
         let mut known = self.ring.iter().flatten();
-        if !is_answered || known.any(|entry| entry.is(lease, seq, of)) {
+        if !CommandKind::ANSWERED.contains(&of) || known.any(|entry| entry.is(lease, seq, of)) {
             return;
         }
         if let Some(place) = self.ring.get_mut(self.at) {

@@ -1,47 +1,7 @@
-use std::time::Duration;
+use transom_control::{AckResult, Report, ReportKind, Stamp, State, StopReason, Telemetry};
+use transom_rtc_telemetry::Exposition;
 
-use transom_control::{
-    AckResult, Command, CommandKind, Order, Report, ReportKind, Stamp, State, StopReason,
-    Telemetry, Unanswered,
-};
-use transom_rtc_telemetry::{Exposition, Histogram};
-
-use crate::actuator::ToActuator;
-
-/// The limit is 300 ms by default, and 2 s at most.
-const AGE_BOUNDS: &[Duration] = &[
-    Duration::from_millis(10),
-    Duration::from_millis(20),
-    Duration::from_millis(40),
-    Duration::from_millis(80),
-    Duration::from_millis(160),
-    Duration::from_millis(320),
-    Duration::from_millis(640),
-    Duration::from_millis(1280),
-];
-
-/// Within a machine: a wake-up or two, unless it is overloaded.
-const LOCAL_BOUNDS: &[Duration] = &[
-    Duration::from_micros(100),
-    Duration::from_micros(250),
-    Duration::from_micros(500),
-    Duration::from_millis(1),
-    Duration::from_micros(2500),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(50),
-    Duration::from_millis(250),
-];
-
-/// Nothing that is told is older: who drives may write any stamp.
-const OLDEST: Duration = Duration::from_secs(60);
-
-/// Commands that are answered, and what figures call them.
-const ANSWERED: [(CommandKind, &str); 3] = [
-    (CommandKind::Arm, "arm"),
-    (CommandKind::Disarm, "disarm"),
-    (CommandKind::Stop, "stop"),
-];
+use super::delays::Delays;
 
 /// How an actuator's time was over, besides in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +29,7 @@ pub(super) struct ControlFigures {
     /// The present actuator's state, as it said last, and its own counts.
     state: State,
     told: [u32; SETPOINTS.len()],
-    ages: Histogram,
-    handed_over: Histogram,
-    unanswered: Unanswered,
-    answers: [Histogram; ANSWERED.len()],
+    delays: Delays,
 }
 
 impl Default for ControlFigures {
@@ -86,10 +43,7 @@ impl Default for ControlFigures {
             setpoints: [0; SETPOINTS.len()],
             state: State::Disarmed,
             told: [0; SETPOINTS.len()],
-            ages: Histogram::new(AGE_BOUNDS),
-            handed_over: Histogram::new(LOCAL_BOUNDS),
-            unanswered: Unanswered::default(),
-            answers: ANSWERED.map(|_| Histogram::new(LOCAL_BOUNDS)),
+            delays: Delays::default(),
         }
     }
 }
@@ -100,7 +54,7 @@ impl ControlFigures {
         self.starts += 1;
         self.state = State::Disarmed;
         self.told = [0; SETPOINTS.len()];
-        self.unanswered = Unanswered::default();
+        self.delays.on_start();
     }
 
     /// Whether the lines may be powered, as far as is told.
@@ -117,23 +71,8 @@ impl ControlFigures {
 
     /// A frame that came at `since` is in the actuator's socket.
     pub(super) fn on_handed_over(&mut self, now: Stamp, frame: &[u8], since: Stamp) {
-        self.handed_over.observe(micros(now.since(since)));
-        let Some(ToActuator::Message(_, message)) = ToActuator::parse(frame) else {
-            return;
-        };
-        let Ok(command) = Command::parse(message) else {
-            return;
-        };
-        self.unanswered.on_command(now.micros(), &command);
-        // The stamp that it echoes is of the clock that `now` is of. One that is none, or of the future,
-        // the kernel refuses.
-        if let Order::Setpoint { echo, .. } = command.order
-            && self.is_armed()
-            && echo != Stamp::NONE
-            && echo <= now
-        {
-            self.ages.observe(micros(now.since(echo)).min(OLDEST));
-        }
+        let armed = self.is_armed();
+        self.delays.on_handed_over(now, frame, since, armed);
     }
 
     /// Takes what goes to the operator. The device reports at once when its
@@ -149,12 +88,7 @@ impl ControlFigures {
             let stops = StopReason::ALL.iter().zip(&mut self.stops);
             bump(stops.filter(|(r, _)| **r == reason));
         }
-        if let Some((of, took)) = self.unanswered.on_report(now.micros(), &report) {
-            let mut answers = ANSWERED.iter().zip(&self.answers);
-            if let Some((_, answers)) = answers.find(|((kind, _), _)| *kind == of) {
-                answers.observe(micros(took));
-            }
-        }
+        self.delays.on_report(now, &report);
         let kind = match report.kind {
             ReportKind::Beacon { .. } => "beacon",
             ReportKind::Ack { result, .. } => {
@@ -239,28 +173,8 @@ impl ControlFigures {
         for (result, count) in SETPOINTS.iter().zip(self.setpoints) {
             family.sample(&[("result", result)], count);
         }
-        to.histogram(
-            "transom_agent_control_setpoint_age_seconds",
-            "How old what the operator knew was as a setpoint was handed to the armed actuator: the round trip from the device and back. A sample a setpoint, applied or not.",
-        )
-        .sample(&[], &self.ages);
-        to.histogram(
-            "transom_agent_control_handover_seconds",
-            "From a command's arrival by a data channel, or a stop of the agent's own, to the actuator's socket.",
-        )
-        .sample(&[], &self.handed_over);
-        let mut family = to.histogram(
-            "transom_agent_control_answer_seconds",
-            "From there until the actuator's answer; of copies by both channels the first counts.",
-        );
-        for ((_, command), answers) in ANSWERED.iter().zip(&self.answers) {
-            family.sample(&[("command", command)], answers);
-        }
+        self.delays.write(to);
     }
-}
-
-fn micros(micros: u64) -> Duration {
-    Duration::from_micros(micros)
 }
 
 fn bump<'a, T>(counts: impl Iterator<Item = (T, &'a mut u64)>) {
@@ -272,7 +186,7 @@ fn bump<'a, T>(counts: impl Iterator<Item = (T, &'a mut u64)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use transom_control::{Axes, Channel, Epoch, Lease, Seq, Source};
+    use transom_control::{Epoch, Lease, Seq};
     use transom_rtc_telemetry::Scrape;
 
     const NOW: Stamp = Stamp::from_micros(5_000_000);
@@ -338,62 +252,5 @@ mod tests {
         let failures = "transom_agent_actuator_failures_total";
         assert_eq!(value(failures, &[("reason", "died")]), 2.0);
         assert_eq!(value("transom_agent_control_armed", &[]), 0.0);
-    }
-
-    fn handed_over(figures: &mut ControlFigures, seq: u32, order: Order) {
-        let command = Command {
-            source: Source(0),
-            lease: Lease(1),
-            seq: Seq(seq),
-            order,
-        };
-        let frame = ToActuator::Message(Channel::Control, &command.emit()).emit();
-        let since = Stamp::from_micros(NOW.micros() - 300);
-        figures.on_handed_over(NOW, &frame, since);
-    }
-
-    #[test]
-    fn setpoints_have_an_age_and_stops_an_answer() {
-        let mut figures = ControlFigures::default();
-        let setpoint = |echo| Order::Setpoint {
-            epoch: Epoch(1),
-            echo,
-            picture: Stamp::NONE,
-            axes: Axes::ZERO,
-        };
-        let fresh = Stamp::from_micros(NOW.micros() - 70_000);
-        // Not armed: nothing is driven by it.
-        handed_over(&mut figures, 1, setpoint(fresh));
-        figures.on_report(NOW, &beacon(State::Armed));
-        for (seq, echo) in [(2, fresh), (3, Stamp::NONE), (4, NOW.plus(9))] {
-            handed_over(&mut figures, seq, setpoint(echo));
-        }
-        let stop = Order::Stop {
-            epoch: Epoch(1),
-            reason: StopReason::Operator,
-        };
-        handed_over(&mut figures, 5, stop);
-        let kind = ReportKind::Ack {
-            seq: Seq(5),
-            of: CommandKind::Stop,
-            result: AckResult::Done,
-        };
-        let answered = NOW.plus(400);
-        for _ in 0..2 {
-            figures.on_report(answered, &report(State::Disarmed, kind));
-        }
-        figures.on_handed_over(NOW, b"no frame", NOW);
-        let scrape = told(&figures);
-        let value = |name: &str, labels: &[(&str, &str)]| scrape.value(name, labels);
-        let ages = "transom_agent_control_setpoint_age_seconds";
-        assert_eq!(value(&format!("{ages}_count"), &[]), Some(1.0));
-        assert_eq!(value(&format!("{ages}_sum"), &[]), Some(0.07));
-        let over = "transom_agent_control_handover_seconds";
-        assert_eq!(value(&format!("{over}_count"), &[]), Some(6.0));
-        assert_eq!(value(&format!("{over}_sum"), &[]), Some(0.0015));
-        let answers = "transom_agent_control_answer_seconds";
-        let stop = [("command", "stop")];
-        assert_eq!(value(&format!("{answers}_count"), &stop), Some(1.0));
-        assert_eq!(value(&format!("{answers}_sum"), &stop), Some(0.0004));
     }
 }

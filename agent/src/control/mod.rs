@@ -9,6 +9,7 @@
 //! Nothing here decides about motion. Should this process hang, die or be stopped, the actuator stops what
 //! moves by itself.
 
+mod delays;
 mod figures;
 mod link;
 mod mailbox;

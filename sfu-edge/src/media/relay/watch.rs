@@ -23,17 +23,10 @@ const ANSWER_BOUNDS: &[Duration] = &[
     Duration::from_millis(1280),
 ];
 
-/// Commands that are answered, and what figures call them.
-const ANSWERED: [(CommandKind, &str); 3] = [
-    (CommandKind::Arm, "arm"),
-    (CommandKind::Disarm, "disarm"),
-    (CommandKind::Stop, "stop"),
-];
-
 /// Of all devices since the start. Written by the relay, read by whoever asks.
 #[derive(Debug)]
 pub struct DeviceStats {
-    answers: [Histogram; ANSWERED.len()],
+    answers: [Histogram; CommandKind::ANSWERED.len()],
     stops: [AtomicU64; StopReason::ALL.len()],
     unanswered: AtomicU64,
 }
@@ -41,7 +34,7 @@ pub struct DeviceStats {
 impl Default for DeviceStats {
     fn default() -> Self {
         Self {
-            answers: ANSWERED.map(|_| Histogram::new(ANSWER_BOUNDS)),
+            answers: CommandKind::ANSWERED.map(|_| Histogram::new(ANSWER_BOUNDS)),
             stops: Default::default(),
             unanswered: AtomicU64::new(0),
         }
@@ -51,7 +44,7 @@ impl Default for DeviceStats {
 impl DeviceStats {
     /// From passing a command on until its answer came back, by the command's kind.
     pub fn answers(&self) -> impl Iterator<Item = (&'static str, &Histogram)> {
-        let names = ANSWERED.iter().map(|(_, name)| *name);
+        let names = CommandKind::ANSWERED.iter().map(|of| of.name());
         names.zip(&self.answers)
     }
 
@@ -98,8 +91,8 @@ impl Watch {
         let more = forgotten - std::mem::replace(&mut self.told, forgotten);
         stats.unanswered.fetch_add(more, Ordering::Relaxed);
         if let Some((of, micros)) = self.unanswered.on_report(now.as_micros(), report) {
-            let mut answers = ANSWERED.iter().zip(&stats.answers);
-            if let Some((_, histogram)) = answers.find(|((kind, _), _)| *kind == of) {
+            let mut answers = CommandKind::ANSWERED.iter().zip(&stats.answers);
+            if let Some((_, histogram)) = answers.find(|(kind, _)| **kind == of) {
                 histogram.observe(Duration::from_micros(micros));
             }
         }
