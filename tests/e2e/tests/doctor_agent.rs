@@ -379,6 +379,44 @@ fn a_robot_that_is_well_has_no_failure() {
 }
 
 #[test]
+fn a_robot_that_runs_is_not_disturbed() {
+    let sfu = Sfu::start();
+    let folder = StateDir::new();
+    let trace = folder.path().join("edges");
+    let file = folder.write(
+        "transom-agent.toml",
+        format!(
+            "metrics = \"127.0.0.1:0\"\n[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
+            trace.display()
+        ),
+    );
+    let whip = format!("http://{}/whip/door", sfu.http);
+    let mut command = Command::new(binary("transom-agent"));
+    command.args(["--whip", &whip, "--audio", "none", "--config"]);
+    command
+        .arg(&file)
+        .env("TRANSOM_TOKEN", sfu.token("publish"));
+    let agent = Program::start(command);
+    agent.line("actuator: started", Duration::from_secs(20));
+    agent.line(" connected", Duration::from_secs(20));
+    let line = agent.line("metrics at http://", Duration::from_secs(20));
+    let (_, addr) = line.split_once("http://").expect("an address");
+    let addr = addr.trim_end_matches("/metrics");
+    let config = file.display().to_string();
+    let diagnosis = doctor(&sfu, "publish", &["--config", &config, "--metrics", addr]);
+    diagnosis.is_well();
+    let port = diagnosis.found("metrics-port", "ok").concat();
+    let pid = format!("transom-agent (pid {}) already runs", agent.pid());
+    assert!(port.contains(&pid), "{port}");
+    let said = agent.lines();
+    let started = said
+        .iter()
+        .filter(|line| line.contains("actuator: started"));
+    assert_eq!(started.count(), 1, "{said:#?}");
+    assert!(!said.iter().any(|line| line.contains("lost:")), "{said:#?}");
+}
+
+#[test]
 fn the_board_is_another_machine() {
     let model = fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
     if model.contains("Raspberry Pi") {
