@@ -19,6 +19,7 @@ mod tests;
 
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, ToActuator};
+pub(crate) use service::clock;
 pub use socket::pair;
 
 use std::error::Error;

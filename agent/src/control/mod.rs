@@ -16,4 +16,5 @@ mod process;
 mod supervisor;
 
 pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
+pub use mailbox::Mailbox;
 pub use supervisor::Control;
