@@ -149,12 +149,12 @@ impl Person {
             16..=17 => {
                 self.presses += 1;
                 self.operator.stop(mine, StopReason::Operator);
-                witness.pressed_stop(now, self.author);
+                witness.pressed_stop(now, self.author, true);
             }
             18 => {
                 self.presses += 1;
                 self.operator.disarm(mine);
-                witness.pressed_stop(now, self.author);
+                witness.pressed_stop(now, self.author, false);
             }
             _ if self.operator.status(mine).phase == Phase::Foreign => {
                 self.forge(now, dice, witness, said);

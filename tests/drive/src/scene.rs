@@ -54,8 +54,20 @@ enum Peer {
 }
 
 impl Scene {
-    /// People on paths of one kind, the device on one of another: 25 kinds of scenes, over and over.
+    /// People on paths of one kind, the device on one of another: 25 kinds of scenes, over and over; and
+    /// everything goes wrong now and then.
     pub fn new(seed: u64) -> Self {
+        let mut scene = Self::with([seed, seed / 5].map(PathConfig::numbered), seed);
+        scene.plan_mishap();
+        scene
+    }
+
+    /// On cables, and nothing goes wrong.
+    pub fn calm(seed: u64) -> Self {
+        Self::with([PathConfig::numbered(0); 2], seed)
+    }
+
+    fn with(paths: [PathConfig; 2], seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let people = (0..PEOPLE).map(|at| {
             let author = at as Author + 1;
@@ -68,7 +80,7 @@ impl Scene {
             robot: Robot::new(0),
             session: None,
             witness: Witness::default(),
-            paths: [seed, seed / 5].map(PathConfig::numbered),
+            paths,
             due: BTreeMap::new(),
             planned: 0,
             authors: PEOPLE as Author,
@@ -78,7 +90,6 @@ impl Scene {
             let after = scene.dice.ms(0, 300);
             scene.plan(after, Due::Connect(peer));
         }
-        scene.plan_mishap();
         scene
     }
 

@@ -17,7 +17,7 @@ const SERVER: Author = 0;
 pub(crate) struct Witness {
     /// Who speaks by which session, as the relay names it.
     sessions: HashMap<Source, Author>,
-    said: HashMap<(Author, Seq), Said>,
+    said: HashMap<(Author, Seq), Vec<Said>>,
     /// The relay's order, and when the agent had the latest copy.
     relayed: HashMap<(Source, Lease, Seq), Relayed>,
     opened: Option<Opened>,
@@ -97,7 +97,10 @@ impl Witness {
             order: command.order,
         };
         // A first copy goes by both channels.
-        self.said.entry((author, command.seq)).or_insert(said);
+        let all = self.said.entry((author, command.seq)).or_default();
+        if all.iter().all(|known| known.order != said.order) {
+            all.push(said);
+        }
     }
 
     pub(crate) fn relayed(&mut self, emitted: u64, bytes: &[u8]) {
@@ -116,8 +119,11 @@ impl Witness {
         relayed.received = Some(now);
     }
 
-    pub(crate) fn pressed_stop(&mut self, now: u64, author: Author) {
-        if let Some(moves) = self.moves {
+    /// Somebody wants it to stand; `anybody` says whether that is heard of one who does not drive.
+    pub(crate) fn pressed_stop(&mut self, now: u64, author: Author, anybody: bool) {
+        if let Some(moves) = self.moves
+            && (anybody || moves.author == author)
+        {
             self.stop_pressed
                 .get_or_insert((now, moves.author == author));
         }
@@ -301,8 +307,9 @@ impl Witness {
         }
         let author = *self.sessions.get(&command.source).expect("a session");
         let said = self.said.get(&(author, command.seq));
-        let said = said.expect("said by one who may drive");
-        assert_eq!(said.order, command.order, "altered on the way");
+        let mut said = said.into_iter().flatten();
+        let said = said.find(|said| said.order == command.order);
+        let said = said.expect("said like that by one who may drive");
         (author, said.at, said.press)
     }
 

@@ -85,6 +85,26 @@ fn drives(first: u64) {
     assert!(all.superseded > 0);
 }
 
+/// Two who stop, arm and steer as they like, and nothing else: a stop of either is a matter of milliseconds, and
+/// is answered.
+#[test]
+fn on_a_cable_every_stop_is_done_and_answered_at_once() {
+    let mut all: Findings = (0..100).map(|seed| Scene::calm(seed).run(DRIVE)).sum();
+    println!(
+        "{} starts, {} of them by another",
+        all.starts, all.handovers
+    );
+    let own = told("own stop pressed -> stands", &mut all.own_stop_us);
+    let other = told("stop of another pressed -> stands", &mut all.other_stop_us);
+    let answered = told("stop pressed -> answered", &mut all.answered_us);
+    // Two cables of at most 3 ms, and an actuator that is late by 10.
+    assert!(own <= 16_000 && other <= 16_000, "{own} us, {other} us");
+    // Who stops at the same time may have to say it again.
+    assert!(answered <= 1_000_000, "{answered} us");
+    assert!(all.own_stop_us.len() > 100 && all.other_stop_us.len() > 100);
+    assert!(all.handovers > 100);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_drive() {
     let run = |seed| format!("{:?}", Scene::new(seed).run(DRIVE));

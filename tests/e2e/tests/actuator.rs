@@ -225,7 +225,9 @@ fn the_agent_is_stopped_and_goes_on() {
         let ended = drive.ended(drive.last("sent "), stands);
         // What it had in mind comes in a burst now, and moves nothing.
         signal(drive.driver.pid(), Signal::CONT);
+        drive.driver.line("stopped: stale", SOON);
         drive.stays();
+        assert!(is_alive(drive.actuator), "it was well all the time");
         ended
     });
 }

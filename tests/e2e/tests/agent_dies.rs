@@ -1,6 +1,6 @@
-//! The real agent, driven through a real server by a peer that plays the page, is killed, aborted and stopped
-//! while its robot moves and the page goes on. Twenty of twenty each stand within the limit since the last
-//! command, by the robot's own account of when it obeyed.
+//! The real agent, driven through a real server by a peer that plays the page, is killed, aborted, stopped and
+//! held up while its robot moves and the page goes on. Twenty of twenty each stand within the limit since the
+//! last command, by the robot's own account of when it obeyed.
 
 #![allow(
     clippy::expect_used,
@@ -9,6 +9,7 @@
 )]
 
 use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -28,22 +29,43 @@ const END_OF_FILE_US: u64 = 50_000;
 const SPOILED: usize = 10;
 const SOON: Duration = Duration::from_secs(30);
 
+/// What happens to the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Gets(Signal),
+    /// Nobody reads what it logs. The threads of its runtime wait to write, one after the other, and first the
+    /// one that has the data channels.
+    HeldUp,
+}
+
 #[test]
 fn an_agent_that_is_killed() {
-    rounds(Signal::KILL);
+    rounds(Fate::Gets(Signal::KILL));
 }
 
 #[test]
 fn an_agent_that_aborts() {
-    rounds(Signal::ABORT);
+    rounds(Fate::Gets(Signal::ABORT));
 }
 
 #[test]
 fn an_agent_that_is_stopped() {
-    rounds(Signal::STOP);
+    rounds(Fate::Gets(Signal::STOP));
 }
 
-fn rounds(death: Signal) {
+#[test]
+fn an_agent_whose_runtime_is_blocked() {
+    rounds(Fate::HeldUp);
+}
+
+impl Fate {
+    /// Whether the agent is gone then.
+    fn ends(self) -> bool {
+        matches!(self, Self::Gets(signal) if signal != Signal::STOP)
+    }
+}
+
+fn rounds(fate: Fate) {
     let mut sfu = Sfu::start();
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
@@ -58,7 +80,7 @@ fn rounds(death: Signal) {
         let some: Vec<_> = thread::scope(|scope| {
             let (sfu, runtime) = (&sfu, &runtime);
             let rounds: Vec<_> = streams
-                .map(|stream| scope.spawn(move || round(sfu, runtime, &stream, death)))
+                .map(|stream| scope.spawn(move || round(sfu, runtime, &stream, fate)))
                 .collect();
             let joined = rounds.into_iter().map(|round| round.join());
             joined.map(|end| end.expect("a round")).collect()
@@ -78,13 +100,13 @@ fn rounds(death: Signal) {
             "{spoiled} rounds prove nothing: {ends:?}"
         );
     }
-    println!("the real agent gets {death:?}:");
+    println!("the real agent: {fate:?}");
     tell(
         "last command obeyed",
         LIMIT_US,
         ends.iter().map(|end| end.command),
     );
-    if death != Signal::STOP {
+    if fate.ends() {
         tell("its end", END_OF_FILE_US, ends.iter().map(|end| end.cause));
     }
     assert!(ends.iter().all(Standstill::in_time), "{ends:?}");
@@ -92,7 +114,7 @@ fn rounds(death: Signal) {
 }
 
 /// `None` where the machine is too slow to drive.
-fn round(sfu: &Sfu, runtime: &Runtime, stream: &str, death: Signal) -> Option<Standstill> {
+fn round(sfu: &Sfu, runtime: &Runtime, stream: &str, fate: Fate) -> Option<Standstill> {
     let folder = StateDir::new();
     let trace = folder.path().join("trace");
     let table = format!(
@@ -105,6 +127,10 @@ fn round(sfu: &Sfu, runtime: &Runtime, stream: &str, death: Signal) -> Option<St
     command.args(["--token", &sfu.token("publish")]);
     command.args(["--source", "test", "--size", "160x120", "--fps", "5"]);
     command.args(["--audio", "none"]);
+    if fate == Fate::HeldUp {
+        // A few lines a packet.
+        command.args(["--log", "info,sctp_proto=trace"]);
+    }
     command.arg("--config").arg(config);
     let agent = Program::start(command);
     let started = agent.line("actuator: started pid=", SOON);
@@ -118,27 +144,39 @@ fn round(sfu: &Sfu, runtime: &Runtime, stream: &str, death: Signal) -> Option<St
         driver.drive(Duration::from_millis(300)).await;
     });
     let mut processor = ProcessorWatch::new(actuator);
+    // It happens in the midst of it: the page goes on, and knows of nothing.
     let pid = agent.pid();
-    let killer = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(100));
-        let killed = monotonic_us();
-        signal(pid, death);
-        killed
+    let (happened, happens) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(100));
+            let _ = happened.send(monotonic_us());
+            match fate {
+                Fate::Gets(death) => signal(pid, death),
+                Fate::HeldUp => agent.turn_deaf(true),
+            }
+        });
+        for turn in 0..200 {
+            runtime.block_on(driver.drive(Duration::from_millis(50)));
+            processor.look();
+            if turn > 4 && !lines.is_powered() {
+                break;
+            }
+        }
     });
-    // The page goes on, and knows of nothing.
-    for _ in 0..10 {
-        runtime.block_on(driver.drive(Duration::from_millis(50)));
-        processor.look();
-    }
-    let killed = killer.join().expect("a signal");
+    let cause = happens.recv().expect("it happened");
     let stands = lines.wait_for_power(false, SOON);
-    if stands < killed {
+    if stands < cause {
         return None;
     }
-    let ended = Standstill::new(&lines, killed, stands, processor.waited());
-    if death == Signal::STOP {
+    let ended = Standstill::new(&lines, cause, stands, processor.waited());
+    if !fate.ends() {
         // What it had in mind comes in a burst now, and moves nothing.
-        signal(pid, Signal::CONT);
+        match fate {
+            Fate::Gets(_) => signal(pid, Signal::CONT),
+            Fate::HeldUp => agent.turn_deaf(false),
+        }
+        agent.line("stopped: stale", SOON);
         runtime.block_on(driver.drive(Duration::from_millis(300)));
         assert!(!lines.is_powered(), "it moves again");
         assert!(is_alive(actuator));
