@@ -224,6 +224,7 @@ impl Person {
 fn config() -> OperatorConfig {
     OperatorConfig {
         interval_us: 20_000,
+        relayed: true,
         ..OperatorConfig::default()
     }
 }

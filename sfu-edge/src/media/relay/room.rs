@@ -24,6 +24,9 @@ const REPEAT_FOR: Duration = Duration::from_secs(3);
 /// until each has an answer; these are enough for a second's way there and back.
 const ASKED: usize = 32;
 
+/// None is above it, so that nobody drives any more.
+const LAST_LEASE: Lease = Lease(u32::MAX);
+
 /// One stream's device, who drives it and who listens.
 #[derive(Debug, Default)]
 pub(super) struct Room {
@@ -82,6 +85,10 @@ impl Room {
         self.release(now, out);
         for device in &mut self.devices {
             device.state = None;
+        }
+        // A device that claimed the last number takes no other's driving with it when it goes.
+        if self.lease == LAST_LEASE {
+            self.lease = Lease(0);
         }
         // Channels come of connected peers only, so this one has the stream.
         self.devices.push(Device { key, state: None });
@@ -148,6 +155,11 @@ impl Room {
             // One of a former life of ours. It would refuse what the holder sends.
             self.lease = report.lease;
             self.release(now, out);
+            if self.lease == LAST_LEASE {
+                tracing::warn!(
+                    "the device is at the last lease: nobody can arm it before it starts anew"
+                );
+            }
         }
         Ok(())
     }
