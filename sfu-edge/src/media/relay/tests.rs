@@ -469,7 +469,7 @@ fn an_answer_goes_to_the_one_who_asked() {
     scene.says(DEVICE, &ack(7));
     assert_eq!(keys(&mut scene), [2]);
     scene.says(DEVICE, &ack(5));
-    assert_eq!(keys(&mut scene), [], "nobody's");
+    assert!(keys(&mut scene).is_empty(), "nobody's");
 }
 
 /// Each copy takes the lease from the other, and an answer is a round trip later than that.
