@@ -65,7 +65,7 @@ impl Delays {
     /// A frame that came at `since` is in the actuator's socket; `armed` is whether it takes setpoints.
     pub(super) fn on_handed_over(&mut self, now: Stamp, frame: &[u8], since: Stamp, armed: bool) {
         self.handed_over.observe(micros(now.since(since)));
-        let Some(ToActuator::Message(_, message)) = ToActuator::parse(frame) else {
+        let Some(ToActuator::Message(_, _, message)) = ToActuator::parse(frame) else {
             return;
         };
         let Ok(command) = Command::parse(message) else {
@@ -135,8 +135,8 @@ mod tests {
             seq: Seq(seq),
             order,
         };
-        let frame = ToActuator::Message(Channel::Control, &command.emit()).emit();
         let since = Stamp::from_micros(NOW.micros() - 300);
+        let frame = ToActuator::Message(Channel::Control, since, &command.emit()).emit();
         delays.on_handed_over(NOW, &frame, since, armed);
     }
 

@@ -12,7 +12,7 @@ const DEPTH: usize = 32;
 /// At most one setpoint, the newest, and 32 others in order. When there is no room the oldest that is no
 /// stop goes, and if all are stops the new one, which says what they say.
 #[derive(Debug, Default)]
-pub(super) struct Mailbox {
+pub struct Mailbox {
     setpoint: Option<Waiting>,
     others: VecDeque<Waiting>,
     dropped: u64,
@@ -31,10 +31,10 @@ struct Waiting {
 }
 
 impl Mailbox {
-    /// Takes what a data channel brought. What is too long to be anything is refused; all else is for the
-    /// kernel to judge, which counts what is malformed.
-    pub(super) fn put(&mut self, now: Stamp, channel: Channel, message: &[u8]) {
-        let frame = ToActuator::Message(channel, message).emit();
+    /// Takes what a data channel brought at `now`. What is too long to be anything is refused; all else is for
+    /// the kernel to judge, which counts what is malformed.
+    pub fn put(&mut self, now: Stamp, channel: Channel, message: &[u8]) {
+        let frame = ToActuator::Message(channel, now, message).emit();
         if frame.len() > MAX_FRAME {
             self.refused = self.refused.saturating_add(1);
             return;
@@ -68,31 +68,31 @@ impl Mailbox {
     }
 
     /// Takes a stop of the agent's own.
-    pub(super) fn stop(&mut self, now: Stamp, reason: StopReason) {
+    pub fn stop(&mut self, now: Stamp, reason: StopReason) {
         self.queue(now, ToActuator::Stop(reason).emit(), true);
     }
 
     /// The next frame, left where it is until [`sent`](Self::sent): the setpoint comes last, since what
     /// else waits was meant to be there before it.
-    pub(super) fn first(&self) -> Option<&[u8]> {
+    pub fn first(&self) -> Option<&[u8]> {
         let waiting = self.others.front().or(self.setpoint.as_ref());
         waiting.map(|waiting| waiting.frame.as_slice())
     }
 
     /// The first frame is on its way: takes it out, with the time at which it came.
-    pub(super) fn sent(&mut self) -> Option<(Vec<u8>, Stamp)> {
+    pub fn sent(&mut self) -> Option<(Vec<u8>, Stamp)> {
         let sent = self.others.pop_front().or_else(|| self.setpoint.take());
         sent.map(|waiting| (waiting.frame, waiting.since))
     }
 
     /// A new actuator begins with nothing of before.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.setpoint = None;
         self.others.clear();
     }
 
     /// Frames dropped for want of room, and messages refused for their length.
-    pub(super) fn counters(&self) -> (u64, u64) {
+    pub fn counters(&self) -> (u64, u64) {
         (self.dropped, self.refused)
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let mut all = Vec::new();
         while let Some(frame) = mailbox.first() {
             all.push(match ToActuator::parse(frame) {
-                Some(ToActuator::Message(_, message)) => {
+                Some(ToActuator::Message(_, _, message)) => {
                     Command::parse(message).expect("a command").seq.0
                 }
                 Some(ToActuator::Stop(_)) => 0,
@@ -206,7 +206,7 @@ mod tests {
         assert!(mailbox.first().is_none());
         assert_eq!(mailbox.counters(), (0, 1));
         mailbox.put(NOW, Channel::Control, b"hello");
-        assert_eq!(mailbox.first(), Some(&b"\0hello"[..]));
+        assert_eq!(mailbox.first(), Some(&b"\0\0\0\0\0\0\0\0\x07hello"[..]));
         mailbox.clear();
         assert!(mailbox.first().is_none());
     }

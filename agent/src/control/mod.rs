@@ -17,5 +17,6 @@ mod process;
 mod supervisor;
 
 pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
+pub use mailbox::Mailbox;
 pub use supervisor::Control;
 pub(crate) use supervisor::MYSELF;

@@ -19,6 +19,9 @@ pub(crate) const MYSELF: &str = "/proc/self/exe";
 /// Twenty beacons missed: it hangs, and with it what watches the outputs. While they are armed its limit
 /// is patience enough: only the next one makes the lines safe.
 const SILENCE: Duration = Duration::from_secs(1);
+/// Before it counts as silent: what it said while this process was itself stopped has to be read first, and a
+/// timer may be told before that.
+const DOUBT: Duration = Duration::from_millis(5);
 /// How long it may take to make the lines safe and go.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Before a restart: at once, since a process that was killed may have left lines as they were, and only the
@@ -167,13 +170,14 @@ impl Supervisor {
     async fn pass(&mut self, process: &ActuatorProcess) -> Over {
         let mut frame = [0; MAX_FRAME];
         let mut heard = Instant::now();
+        let mut doubt = None;
         loop {
             let full = match self.flush(process) {
                 Ok(full) => full,
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Over::Died,
                 Err(error) => return Over::Failed(error),
             };
-            let patience = self.patience();
+            let due = doubt.unwrap_or(heard + self.patience());
             tokio::select! {
                 biased;
                 () = asked(&mut self.ended) => return Over::Asked,
@@ -181,6 +185,7 @@ impl Supervisor {
                     Ok(0) => return Over::Died,
                     Ok(len) => {
                         heard = Instant::now();
+                        doubt = None;
                         self.take(frame.get(..len).unwrap_or_default());
                     }
                     Err(error) => return Over::Failed(error),
@@ -191,8 +196,10 @@ impl Supervisor {
                         return Over::Failed(error);
                     }
                 }
-                // Last: what came while this process itself was stopped counts.
-                () = sleep_until(heard + patience) => return Over::Silent,
+                () = sleep_until(due) => match doubt {
+                    Some(_) => return Over::Silent,
+                    None => doubt = Some(Instant::now() + DOUBT),
+                },
             }
         }
     }

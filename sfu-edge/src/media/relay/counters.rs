@@ -29,7 +29,7 @@ pub enum DropReason {
     TooMany,
     /// The stream has no device, or it has not reported yet.
     NoDevice,
-    /// An answer to a command of a lease that is over, or to the server's own. Not
+    /// An answer to a command of a lease that is long over, or to the server's own. Not
     /// told in the log.
     NobodyAsked,
     /// A newer setpoint came.

@@ -21,6 +21,10 @@ const REPEAT_STOP: Duration = Duration::from_millis(50);
 /// After this a device has stopped by itself: no limit of age is above 2 s.
 const REPEAT_FOR: Duration = Duration::from_secs(3);
 
+/// Leases whose answers may be under way. Those who press stop at the same time take the lease from each other
+/// until each has an answer; these are enough for a second's way there and back.
+const ASKED: usize = 32;
+
 /// None is above it, so that nobody drives any more.
 const LAST_LEASE: Lease = Lease(u32::MAX);
 
@@ -33,6 +37,8 @@ pub(super) struct Room {
     /// The highest given so far.
     lease: Lease,
     voice: Voice,
+    /// Who had the latest leases; the oldest goes first.
+    asked: VecDeque<(Lease, u32)>,
     stop: Option<Stop>,
     /// Keys of all viewers with a control channel.
     viewers: Vec<u32>,
@@ -96,6 +102,7 @@ impl Room {
     pub(super) fn leave(&mut self, now: Instant, key: u32, out: &mut VecDeque<Outgoing>) -> bool {
         let lost = self.on_lost(now, key, out);
         self.viewers.retain(|k| *k != key);
+        self.asked.retain(|(_, k)| *k != key);
         if self.device() == Some(key) {
             self.voice = Voice::None;
         }
@@ -121,10 +128,8 @@ impl Room {
 
     /// Whose commands an answer under this lease is about.
     pub(super) fn asked_by(&self, lease: Lease) -> Option<u32> {
-        match self.voice {
-            Voice::Holder(key, _) | Voice::Stopper(key) if lease == self.lease => Some(key),
-            _ => None,
-        }
+        let asked = self.asked.iter().rev().find(|(l, _)| *l == lease);
+        asked.map(|(_, key)| *key)
     }
 
     /// The peer is gone, or one of its channels: if it drove, the device stops.
@@ -189,11 +194,13 @@ impl Room {
                 // At the end of the numbers a stop still passes.
                 let _ = self.raise();
                 self.voice = Voice::Stopper(key);
+                self.note_asked(key);
                 tracing::info!(session = %speaker.session, lease = self.lease.0, "stopped by a viewer");
             }
             (voice, Order::Arm { .. }) if !is_driven(now, voice, state) => {
                 self.raise()?;
                 self.voice = Voice::Holder(key, now);
+                self.note_asked(key);
                 begins = true;
                 tracing::info!(session = %speaker.session, lease = self.lease.0, "drives");
             }
@@ -244,6 +251,13 @@ impl Room {
         let next = self.lease.0.checked_add(1).ok_or(DropReason::NoLease)?;
         self.lease = Lease(next);
         Ok(())
+    }
+
+    fn note_asked(&mut self, key: u32) {
+        if self.asked.len() >= ASKED {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((self.lease, key));
     }
 
     /// Takes the lease from who drives, and tells the device to stop: before all

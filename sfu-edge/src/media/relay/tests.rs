@@ -465,9 +465,33 @@ fn an_answer_goes_to_the_one_who_asked() {
     scene.says(2, &stop(2));
     let _ = scene.sent();
     scene.says(DEVICE, &ack(6));
-    assert!(keys(&mut scene).is_empty(), "that lease is over");
+    assert_eq!(keys(&mut scene), [1], "late, and still about its own");
     scene.says(DEVICE, &ack(7));
     assert_eq!(keys(&mut scene), [2]);
+    scene.says(DEVICE, &ack(5));
+    assert!(keys(&mut scene).is_empty(), "nobody's");
+}
+
+/// Each copy takes the lease from the other, and an answer is a round trip later than that.
+#[test]
+fn two_who_stop_at_once_both_get_their_answer() {
+    let mut scene = Scene::new(0);
+    for seq in 1..20 {
+        scene.says(1, &stop(seq));
+        scene.says(2, &stop(seq));
+    }
+    assert_eq!(scene.device_gets().len(), 38);
+    for (lease, asked) in [(9, 1), (10, 2), (38, 2)] {
+        scene.says(DEVICE, &ack(lease));
+        let keys: Vec<_> = scene.sent().iter().map(|o| o.key).collect();
+        assert_eq!(keys, [asked]);
+    }
+    // They are not kept for ever, nor for one who is gone.
+    scene.says(DEVICE, &ack(6));
+    scene.gone(1);
+    scene.says(DEVICE, &ack(37));
+    assert_eq!(scene.sent(), []);
+    assert_eq!(scene.count(DropReason::NobodyAsked), 2);
 }
 
 #[test]
