@@ -25,7 +25,7 @@ impl TalkUrl {
         let mut endpoint = EndpointConfig::new(&url, token);
         match self.0.fingerprint {
             Some(fingerprint) => endpoint.trust = Trust::Fingerprint(fingerprint),
-            None if same => endpoint.trust = published.trust.clone(),
+            None if same => endpoint.trust = published.trust,
             None => {}
         }
         endpoint

@@ -15,8 +15,8 @@ use crate::stop::Stop;
 /// How long is listened, and how often the level is shown.
 const LISTEN: Duration = Duration::from_secs(3);
 const SHOWN_PER_S: u64 = 4;
-/// The chime, and what is kept in the speaker.
-const CHIME: Duration = Duration::from_millis(1700);
+/// What the speaker plays last lies in its queue for a while.
+const QUEUED: Duration = Duration::from_millis(200);
 /// A bar of this many signs goes from silence to full scale.
 const BAR: f32 = 48.0;
 const QUIETEST_DBFS: f32 = -72.0;
@@ -58,7 +58,7 @@ impl Trial {
         let format = speaker.format();
         let (handle, stop) = (PlayHandle::opened(), Stop::default());
         handle.chime();
-        let length = chime.duration().max(CHIME);
+        let length = chime.duration() + QUEUED;
         let played = std::thread::scope(|threads| {
             let playing = threads.spawn(|| play(&mut speaker, &chime, &handle, &stop));
             std::thread::sleep(length);

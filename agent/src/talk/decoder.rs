@@ -79,8 +79,8 @@ impl TalkDecoder {
 
     /// Decodes `packet`, or makes up as much sound as `like` has.
     fn decode(&mut self, packet: &[u8], again: bool, like: &[u8], heard: &mut impl FnMut(&[i16])) {
-        let duration = packet_duration(like).unwrap_or_default().as_millis();
-        let frames = usize::try_from(duration).unwrap_or(0) * (RATE as usize / 1000);
+        let duration = packet_duration(like).unwrap_or_default().as_micros();
+        let frames = usize::try_from(duration * u128::from(RATE) / 1_000_000).unwrap_or(0);
         let room = match packet.is_empty() || again {
             true => self.frames.get_mut(..frames),
             false => self.frames.get_mut(..),
@@ -126,7 +126,7 @@ mod tests {
         let packets = packets(100);
         let mut late = None;
         for (n, packet) in packets.into_iter().enumerate() {
-            now = now + Duration::from_millis(20);
+            now += Duration::from_millis(20);
             let seq = ExtSeq(70_000 + n as u64);
             match n {
                 // One comes behind the next, one twice, three never.
@@ -165,7 +165,7 @@ mod tests {
         let mut now = Instant::default();
         let mut heard = 0;
         for n in 0..200_u64 {
-            now = now + Duration::from_millis(20);
+            now += Duration::from_millis(20);
             let junk = (0..n % 40).map(|i| (n * 31 + i * 7) as u8).collect();
             decoder.push(now, ExtSeq(n * (1 + n % 5)), junk);
             decoder.poll(now, &figures, |frames| heard += frames.len());

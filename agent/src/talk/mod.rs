@@ -178,7 +178,7 @@ async fn take(mut media: mpsc::Receiver<MediaPacket>, play: &PlayHandle, clock: 
 
 async fn watch(mut events: mpsc::Receiver<Event>) {
     while let Some(event) = events.recv().await {
-        if event == Event::Connected {
+        if matches!(event, Event::Connected) {
             tracing::info!("somebody talks back");
         }
     }

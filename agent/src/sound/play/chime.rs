@@ -9,7 +9,7 @@ use crate::sound::tone::to_i16;
 use crate::sound::{Wav, WavError};
 
 /// The two tones, Hz: E5 and C5, a major third down, as doorbells have it.
-pub const TONES_HZ: [f32; 2] = [659.255, 523.251];
+const TONES_HZ: [f32; 2] = [659.255, 523.251];
 /// How long the first sounds alone, and both together, in samples.
 const SECOND_AT: usize = 24_000;
 const LEN: usize = 72_000;

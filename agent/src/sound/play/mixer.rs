@@ -4,7 +4,7 @@ use super::{Chime, PlayHandle, RATE};
 use crate::sound::{LevelMeter, SoundCount};
 
 /// Frames made at a time: 10 ms.
-pub const BLOCK: usize = RATE as usize / 100;
+pub(super) const BLOCK: usize = RATE as usize / 100;
 
 /// Makes what the speaker plays, at 48 kHz in one channel.
 #[derive(Debug)]

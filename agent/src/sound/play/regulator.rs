@@ -18,7 +18,7 @@ const MS: usize = RATE as usize / 1000;
 
 /// The pitch is changed by no more than this, in millionths: nobody hears it,
 /// and two crystals differ by less.
-pub const MAX_PPM: f64 = 200.0;
+const MAX_PPM: f64 = 200.0;
 /// Time over which what waits is averaged, seconds: packets come 20 ms at a time.
 const AVERAGE_S: f64 = 4.0;
 /// Millionths for each millisecond too much: 20 ms are worth all of it.
