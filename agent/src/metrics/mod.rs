@@ -133,7 +133,7 @@ impl Metrics {
         .value(sound.microphone_drift_ppm().map_or(f64::NAN, f64::from));
         to.gauge(
             "transom_agent_talk_drift_ppm",
-            "How much faster the clock of who talks back runs than the speaker's; NaN while nobody talks.",
+            "How much faster than by the speaker's clock the sound of who talks back is played, so that what waits stays the same; NaN while nobody talks.",
         )
         .value(sound.talk_drift_ppm().map_or(f64::NAN, f64::from));
         to.counter(

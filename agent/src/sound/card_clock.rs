@@ -20,6 +20,8 @@ const START_HZ: f64 = 0.5;
 const SETTLED_HZ: f64 = 0.03;
 /// Before this much was heard the drift is not known, seconds.
 const SETTLED_AFTER: f64 = 30.0;
+/// What is told of it is an average over this, seconds.
+const AVERAGED_OVER: f64 = 300.0;
 
 /// The moments of a card's samples, smoothed.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct CardClock {
     end: f64,
     /// Seconds of ours in a second of the card.
     pace: f64,
+    /// The same, averaged: to be told, not to be reckoned with.
+    told: f64,
     /// Seconds since the start or the last gap.
     settled: f64,
     running: bool,
@@ -43,6 +47,7 @@ impl CardClock {
             origin,
             end: 0.0,
             pace: 1.0,
+            told: 1.0,
             settled: 0.0,
             running: false,
         }
@@ -70,9 +75,11 @@ impl CardClock {
         let omega = TAU * hz * card;
         self.end = expected + SQRT_2 * omega * error;
         if card > 0.0 {
-            self.pace += omega * omega * error / card;
+            let pace = self.pace + omega * omega * error / card;
+            self.pace = pace.clamp(1.0 - MAX_DRIFT, 1.0 + MAX_DRIFT);
+            let weight = card / self.settled.min(AVERAGED_OVER);
+            self.told += weight * (self.pace - self.told);
         }
-        self.pace = self.pace.clamp(1.0 - MAX_DRIFT, 1.0 + MAX_DRIFT);
         self.instant(start)
     }
 
@@ -80,7 +87,7 @@ impl CardClock {
     /// until that is known.
     pub fn drift_ppm(&self) -> Option<f32> {
         #[allow(clippy::cast_possible_truncation, reason = "at most 1000")]
-        let ppm = ((1.0 / self.pace - 1.0) * 1e6) as f32;
+        let ppm = ((1.0 / self.told - 1.0) * 1e6) as f32;
         (self.settled >= SETTLED_AFTER).then_some(ppm)
     }
 

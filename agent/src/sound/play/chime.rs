@@ -13,6 +13,8 @@ const TONES_HZ: [f32; 2] = [659.255, 523.251];
 /// How long the first sounds alone, and both together, in samples.
 const SECOND_AT: usize = 24_000;
 const LEN: usize = 72_000;
+/// The last of it fades away, in samples.
+const FADE: usize = 4_800;
 /// Each falls to a third within this, seconds.
 const DECAY_S: f32 = 0.35;
 const LEVEL: f32 = 0.4;
@@ -49,7 +51,7 @@ impl Chime {
         let samples = (0..LEN).map(|n| {
             let value: f32 = [(TONES_HZ[0], 0), (TONES_HZ[1], SECOND_AT)]
                 .into_iter()
-                .map(|(hz, begin)| n.checked_sub(begin).map_or(0.0, |n| tone(hz, n)))
+                .map(|(hz, begin)| n.checked_sub(begin).map_or(0.0, |n| tone(hz, n)) * ending(n))
                 .sum();
             to_i16(value)
         });
@@ -90,11 +92,16 @@ impl Chime {
 #[allow(clippy::cast_precision_loss, reason = "below 100 000")]
 fn tone(hz: f32, n: usize) -> f32 {
     let t = n as f32 / RATE as f32;
-    let left = (LEN - n.min(LEN)) as f32 / RATE as f32;
-    let edge = (t / ATTACK_S).min(left / 0.05).clamp(0.0, 1.0);
+    let edge = (t / ATTACK_S).min(1.0);
     // An octave above, as a bar has it.
     let wave = (TAU * hz * t).sin() + 0.25 * (TAU * 2.0 * hz * t).sin();
     LEVEL * edge * (-t / DECAY_S).exp() * wave
+}
+
+/// Neither does it end at once.
+#[allow(clippy::cast_precision_loss, reason = "below 100 000")]
+fn ending(n: usize) -> f32 {
+    (LEN.saturating_sub(n) as f32 / FADE as f32).min(1.0)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl TalkQueue {
         let pull = inner
             .regulator
             .pull(inner.waiting.len() + inner.ready.len(), out.len());
-        figures.set_talk_drift_ppm(inner.regulator.drift_ppm());
+        figures.set_talk_drift_ppm(inner.regulator.ppm());
         let Pull::Play {
             leave_out,
             ppm,
