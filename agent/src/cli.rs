@@ -139,7 +139,7 @@ pub struct Cli {
     /// off, error, warn, info, debug or trace [default: info]; and other levels for
     /// modules, such as info,transom_agent::publisher=debug, which then stand in each
     /// line: transom_agent::publisher (sessions), ::feed, ::source (cameras), ::encode,
-    /// ::sound, ::control (actuator); transom_rtc_tokio (WHIP, ICE), transom_rtc_dtls and
+    /// ::sound, ::talk, ::control (actuator); transom_rtc_tokio (WHIP, ICE), transom_rtc_dtls and
     /// dtls (handshakes), sctp_proto (data channels)
     #[arg(long, value_name = "FILTER", env = "TRANSOM_AGENT_LOG")]
     pub log: Option<String>,

@@ -11,13 +11,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use transom_tests_device::{Board, HOST, Machine, RATE, Speaker};
-use transom_tests_e2e::{Program, Sfu, binary};
+use transom_tests_e2e::{Player, Program, Sfu, binary};
 
 const SOON: Duration = Duration::from_secs(60);
 /// The chime's two tones, and the beep of the source `test`.
 const DING_HZ: f64 = 659.255;
 const DONG_HZ: f64 = 523.251;
 const BEEP_HZ: f64 = 880.0;
+/// What the board's loopback card is made to hear.
+const TONE: &str = "speaker-test -D hw:Loopback,0,0 -F S16_LE -r 48000 -c 1 -t sine -f 440";
+const TONE_HZ: f64 = 440.0;
+/// The card's driver, which lets go of it as it would of one that is pulled out.
+const DRIVER: &str = "/sys/bus/platform/drivers/snd_aloop";
 /// What is listened to at a time: 50 ms.
 const WINDOW: usize = RATE as usize / 20;
 /// Samples quieter than this on average are silence.
@@ -152,4 +157,74 @@ fn who_talks_back_is_heard_though_the_speaker_is_unplugged_meanwhile() {
         figures.said
     );
     sfu.still_serves();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_microphone_that_is_unplugged_is_taken_up_again() {
+    let mut board = Board::boot(Machine::Virt);
+    let mut sfu = Sfu::start_with(&format!(
+        "listen = [\"0.0.0.0:0\"]\nadvertise = [\"{HOST}\"]\n"
+    ));
+    let publish = sfu
+        .pairing_link("door", &sfu.fingerprint())
+        .replace("127.0.0.1", HOST);
+    board.start("tone", TONE);
+    board.start(
+        "agent",
+        &format!(
+            "transom-agent --whip '{publish}' --source test --size 160x120 --fps 5 \
+             --metrics 127.0.0.1:9101 --audio alsa:plughw:CARD=Loopback,DEV=1"
+        ),
+    );
+    board.wait_for("grep -m1 connected /tmp/agent.log", SOON);
+    let mut player = Player::open(&sfu, "door", None).await.expect("a session");
+    player.connected().await;
+    assert!(heard_by(&mut player).await >= 20, "before");
+
+    // The driver waits until nobody holds the card any more, as it does for one that is pulled out.
+    board.start("unbind", &format!("echo snd_aloop.0 >{DRIVER}/unbind"));
+    board.wait_for("grep -m1 unplugged /tmp/agent.log", SOON);
+    board.run("kill $(cat /tmp/tone.pid)", SOON);
+    board.wait_for("! grep Loopback /proc/asound/cards", SOON);
+    board.wait_for(
+        "wget -qO- http://127.0.0.1:9101/metrics | grep 'microphone\",kind=\"rms\"} NaN'",
+        SOON,
+    );
+    board.wait_for(&format!("echo snd_aloop.0 >{DRIVER}/bind"), SOON);
+    board.start("tone", TONE);
+    board.wait_for(
+        "test $(grep -c 'microphone opened' /tmp/agent.log) = 2",
+        SOON,
+    );
+    player.listen(Duration::from_secs(2)).await;
+    assert!(heard_by(&mut player).await >= 20, "after");
+
+    let told = board.run(
+        "wget -qO- http://127.0.0.1:9101/metrics | grep -e sound_ -e drift; grep stats /tmp/agent.log",
+        SOON,
+    );
+    println!("{}", told.said);
+    assert!(
+        told.said
+            .contains("transom_agent_sound_devices_lost_total{device=\"microphone\"} 1"),
+        "{}",
+        told.said
+    );
+    sfu.still_serves();
+}
+
+/// In how many windows of four seconds a viewer hears the tone.
+async fn heard_by(player: &mut Player) -> usize {
+    let mut decoder = opus::Decoder::new(RATE, opus::Channels::Mono).expect("a decoder");
+    let (mut samples, mut pcm) = (Vec::new(), [0_i16; 5760]);
+    for packet in player.listen(Duration::from_secs(4)).await {
+        let n = decoder.decode(&packet, &mut pcm, false).expect("Opus");
+        samples.extend_from_slice(&pcm[..n]);
+    }
+    let heard = count(&samples, TONE_HZ);
+    println!(
+        "the tone in {heard} of {} windows of 50 ms",
+        samples.len() / WINDOW
+    );
+    heard
 }
