@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::config::{Bitrate, Fingerprint, MetricsAddr, Size, Token, WhipUrl};
+use crate::config::{
+    Bitrate, Fingerprint, MetricsAddr, Size, SpeakerDevice, TalkUrl, Token, WhipUrl,
+};
 use crate::feed::{AudioSource, VideoSource};
 
 const EXAMPLES: &str = "\
@@ -23,6 +25,8 @@ Examples:
       check a file and see what would be done
   transom-agent doctor --whip URL --source v4l2:/dev/video0
       look for what is wrong, and say what mends it
+  transom-agent sound --speaker alsa:default --audio alsa:default
+      list the sound cards, play the chime, and show what the microphone hears
 
 The file holds the same settings:
   whip = \"http://127.0.0.1:7080/whip/front\"
@@ -40,6 +44,9 @@ The file holds the same settings:
   [audio]
   source = \"test\"          # or \"file:PATH.wav\", \"alsa:default\", \"none\"
   bitrate = \"32k\"
+  speaker = \"none\"         # or \"alsa:default\": plays the chime and who talks back
+  chime = \"ding.wav\"       # in place of two tones
+  talk = \"http://127.0.0.1:7080/whep/front-talk\"  # who publishes it is heard
   [control]
   board = \"none\"           # or \"sim\", \"raspberry-pi\": what commands drive
   limit_ms = 300           # without a command that fresh it stops
@@ -95,6 +102,21 @@ pub struct Cli {
     #[arg(long, value_name = "SOUND", env = "TRANSOM_AGENT_AUDIO")]
     pub audio: Option<AudioSource>,
 
+    /// Where the chime and who talks back are heard: alsa:DEVICE or none [default: none]
+    #[arg(long, value_name = "SPEAKER", env = "TRANSOM_AGENT_SPEAKER")]
+    pub speaker: Option<SpeakerDevice>,
+
+    /// A stream to hear by the speaker: who publishes it talks back. Such as
+    /// http://HOST:7080/whep/NAME-talk; a token that may watch it behind #token=, if
+    /// ours may not
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TRANSOM_AGENT_TALK",
+        hide_env_values = true
+    )]
+    pub talk: Option<TalkUrl>,
+
     /// The size of pictures made here; a wish to a camera [default: 640x480]
     #[arg(long, value_name = "WxH", env = "TRANSOM_AGENT_SIZE")]
     pub size: Option<Size>,
@@ -118,7 +140,7 @@ pub struct Cli {
     /// off, error, warn, info, debug or trace [default: info]; and other levels for
     /// modules, such as info,transom_agent::publisher=debug, which then stand in each
     /// line: transom_agent::publisher (sessions), ::feed, ::source (cameras), ::encode,
-    /// ::sound, ::control (actuator); transom_rtc_tokio (WHIP, ICE), transom_rtc_dtls and
+    /// ::sound, ::talk, ::control (actuator); transom_rtc_tokio (WHIP, ICE), transom_rtc_dtls and
     /// dtls (handshakes), sctp_proto (data channels)
     #[arg(long, value_name = "FILTER", env = "TRANSOM_AGENT_LOG")]
     pub log: Option<String>,
@@ -158,6 +180,11 @@ pub enum Command {
     /// uses it, and no output line is touched. The status is 0 if all is well or there are warnings only, 1 if
     /// something is wrong, 2 for a slip on the command line.
     Doctor(DoctorOptions),
+    /// List the sound cards, play the chime and show what the microphone hears.
+    ///
+    /// Tries the speaker and the microphone that are configured, or else ALSA's
+    /// `default`. No server is needed. The status is 0 if both work.
+    Sound,
 }
 
 /// How the doctor reports.
@@ -194,9 +221,13 @@ fn without_secret(error: &clap::Error) -> String {
     let shown = match value.split_once('#') {
         _ if value.is_empty() => return text,
         _ if flag.starts_with("--token") => "..",
-        Some((address, _)) if flag.starts_with("--whip") => address,
+        Some((address, _)) if flag.starts_with("--whip") || flag.starts_with("--talk") => address,
         // user:password@
-        None if flag.starts_with("--whip") && value.contains('@') => "..",
+        None if (flag.starts_with("--whip") || flag.starts_with("--talk"))
+            && value.contains('@') =>
+        {
+            ".."
+        }
         _ => return text,
     };
     text.replace(value, shown)

@@ -12,7 +12,9 @@ use crate::clock::MediaClock;
 use crate::encode::{EncodeError, EncoderConfig, SoftwareEncoder};
 use crate::output::{AudioOutput, VideoOutput};
 use crate::publish::{FeedControl, MediaFeed};
-use crate::sound::{self, OpusEncoder, OpusError, PacedSound, SoundError, Tone, Wav, WavError};
+use crate::sound::{
+    self, OpusEncoder, OpusError, PacedSound, SoundCount, SoundError, Timeline, Tone, Wav, WavError,
+};
 use crate::source::file::{self, FileError, Recording};
 use crate::source::{camera, generated};
 use crate::stop::Stop;
@@ -203,6 +205,8 @@ fn play_for_ever(wav: Wav, path: &Path, bps: u32, output: &AudioOutput, stop: &S
 /// Records until told to stop; a card that is absent or goes away is waited for.
 fn record_for_ever(device: &str, bps: u32, output: &AudioOutput, stop: &Stop) {
     let mut backoff = Backoff::default();
+    let mut timeline = Timeline::default();
+    let figures = output.control().sound();
     while !stop.is_set() {
         let ended = open_microphone(device)
             .map_err(SoundError::from)
@@ -210,8 +214,13 @@ fn record_for_ever(device: &str, bps: u32, output: &AudioOutput, stop: &Stop) {
                 backoff.worked();
                 let format = microphone.format();
                 tracing::info!(device, rate = format.rate, "microphone opened");
-                sound::record(microphone.as_mut(), bps, output, stop)
+                let ended = sound::record(microphone.as_mut(), bps, &mut timeline, output, stop);
+                let lost = u64::from(ended.is_err());
+                figures.add(SoundCount::MicrophoneLost, lost);
+                ended
             });
+        figures.set_microphone(None);
+        figures.set_microphone_drift_ppm(None);
         match ended {
             Ok(()) => return,
             Err(error) => {

@@ -24,3 +24,4 @@ pub mod slot;
 pub mod sound;
 pub mod source;
 pub mod stop;
+pub mod talk;

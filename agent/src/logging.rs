@@ -35,6 +35,7 @@ const NAMES: LogNames = LogNames {
                 "sound",
                 "source",
                 "stop",
+                "talk",
             ],
         },
         Crate {

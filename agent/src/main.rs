@@ -8,11 +8,15 @@ use clap::error::ErrorKind;
 use tokio::sync::watch;
 use transom_agent::actuator;
 use transom_agent::cli::{Cli, Command, one_line};
-use transom_agent::config::Config;
+use transom_agent::config::{Config, SpeakerDevice};
 use transom_agent::control::{ActuatorLink, Control};
+use transom_agent::feed::AudioSource;
 use transom_agent::metrics::{HostNames, Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
+use transom_agent::sound::play::{PlayConfig, Playback};
+use transom_agent::sound::trial::Trial;
+use transom_agent::talk::{self, TalkConfig};
 use transom_agent::{doctor, logging, signal};
 use transom_rtc_telemetry::Process;
 use transom_rtc_tokio::address::AddressPolicy;
@@ -34,12 +38,39 @@ fn main() -> ExitCode {
     if let Some(Command::Doctor(options)) = cli.command.clone() {
         return doctor::run(&cli, &options);
     }
+    if matches!(cli.command, Some(Command::Sound)) {
+        return try_sound(cli);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("transom-agent: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What is configured, as far as that can be read: no server is needed for this.
+fn try_sound(cli: Cli) -> ExitCode {
+    let mut trial = Trial {
+        source: cli.audio.clone().unwrap_or(AudioSource::None),
+        play: PlayConfig {
+            speaker: match cli.speaker.clone() {
+                Some(SpeakerDevice::Alsa(device)) => Some(device),
+                _ => None,
+            },
+            chime: None,
+        },
+    };
+    if let Ok(config) = Config::load(cli) {
+        trial = Trial {
+            source: config.audio.value.clone(),
+            play: config.play(),
+        };
+    }
+    match trial.run(&mut std::io::stdout()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) | Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -98,6 +129,15 @@ async fn publish(
         std::future::pending::<()>().await;
     });
     let mut feed = MediaFeed::start(&config.feed())?;
+    let playback = Playback::start(&config.play(), feed.control.sound().clone())?;
+    if let Some(endpoint) = config.talk() {
+        let talk = TalkConfig {
+            endpoint: Endpoint::new(endpoint)?,
+            addresses: AddressPolicy::default(),
+        };
+        let play = playback.handle().clone();
+        tokio::spawn(talk::run(talk, play, shutdown.clone()));
+    }
     let figures = Arc::new(PublishFigures::default());
     if let Some(address) = &config.metrics {
         let names = HostNames::of_this_machine(&config.metrics_hosts);

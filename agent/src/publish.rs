@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::clock::{Capture, MediaClock};
 use crate::queue::Receiver;
+use crate::sound::SoundFigures;
 use crate::stop::Stop;
 use transom_rtc_telemetry::Histogram;
 
@@ -164,6 +165,7 @@ struct Shared {
     paused: AtomicBool,
     counts: [AtomicU64; FeedCount::LEN],
     encode_time: Histogram,
+    sound: SoundFigures,
 }
 
 /// What the capture side counts.
@@ -217,6 +219,7 @@ impl Default for Shared {
             paused: AtomicBool::new(false),
             counts: [const { AtomicU64::new(0) }; FeedCount::LEN],
             encode_time: Histogram::new(ENCODE_BOUNDS),
+            sound: SoundFigures::default(),
         }
     }
 }
@@ -251,6 +254,11 @@ impl FeedControl {
     pub fn count(&self, count: FeedCount) -> u64 {
         let counts = self.0.counts.get(count as usize);
         counts.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// How loud it is, and what else sound tells; of playing, too.
+    pub fn sound(&self) -> &SoundFigures {
+        &self.0.sound
     }
 
     /// How long the encoder took for a picture.

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use transom_rtc_doctor::forgiving::{self, Forgiven};
 
 use super::control::Control;
-use super::value::{Bitrate, MetricsAddr, Size, Token};
+use super::talk::TalkUrl;
+use super::value::{Bitrate, MetricsAddr, Size, SpeakerDevice, Token};
 use super::whip::{Fingerprint, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 use crate::metrics::HostName;
@@ -48,6 +49,9 @@ pub(super) struct Video {
 pub(super) struct Audio {
     pub(super) source: Option<AudioSource>,
     pub(super) bitrate: Option<Bitrate>,
+    pub(super) speaker: Option<SpeakerDevice>,
+    pub(super) chime: Option<PathBuf>,
+    pub(super) talk: Option<TalkUrl>,
 }
 
 /// Why the file cannot be used. Each text is one line and names the mend.

@@ -2,6 +2,7 @@
 
 mod control;
 mod file;
+mod talk;
 mod value;
 mod whip;
 
@@ -10,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 pub use control::ControlError;
 pub use file::FileError;
-pub use value::{Bitrate, MetricsAddr, Size, Token, ValueError};
+pub use talk::TalkUrl;
+pub use value::{Bitrate, MetricsAddr, Size, SpeakerDevice, Token, ValueError};
 pub use whip::{Fingerprint, WhipUrl};
 
 use crate::actuator::ActuatorConfig;
@@ -19,6 +21,7 @@ use crate::feed::{AudioSource, FeedConfig, VideoSource};
 use crate::logging;
 use crate::metrics::HostName;
 use crate::rate::RateConfig;
+use crate::sound::play::PlayConfig;
 use file::File;
 use transom_boards_hal::FrameSize;
 use transom_rtc_telemetry::LogFilterError;
@@ -64,6 +67,12 @@ pub struct Config {
     pub audio: Setting<AudioSource>,
     /// What the sound uses.
     pub audio_bitrate: Setting<Bitrate>,
+    /// Where the chime and who talks back are heard.
+    pub speaker: Setting<SpeakerDevice>,
+    /// A WAV file as the chime; the file alone says it.
+    pub chime: Option<PathBuf>,
+    /// Whom the speaker lets be heard.
+    pub talk: Option<Setting<TalkUrl>>,
     /// What is driven, if anything; the file alone says it.
     pub control: Option<ActuatorConfig>,
 }
@@ -136,6 +145,9 @@ pub enum ConfigError {
         /// The most.
         max: Bitrate,
     },
+    /// Who talks back would not be heard.
+    #[error("talk: there is no speaker to hear it by: set --speaker alsa:default too")]
+    TalkWithoutSpeaker,
     /// What is to be driven makes no sense.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -244,6 +256,9 @@ impl Config {
                 file.audio.bitrate,
                 Bitrate::from_bps(32_000),
             ),
+            speaker: pick(cli.speaker, file.audio.speaker, SpeakerDevice::None),
+            chime: file.audio.chime,
+            talk: choose(cli.talk, file.audio.talk),
             control: file.control.check()?,
         };
         Ok(config)
@@ -273,6 +288,9 @@ impl Config {
         if min.bps() > max.bps() {
             problems.push(ConfigError::Bounds { min, max });
         }
+        if self.talk.is_some() && self.speaker.value == SpeakerDevice::None {
+            problems.push(ConfigError::TalkWithoutSpeaker);
+        }
         if !(6_000..=510_000).contains(&self.audio_bitrate.value.bps()) {
             problems.push(ConfigError::AudioBitrate(self.audio_bitrate.value));
         }
@@ -295,6 +313,12 @@ impl Config {
         endpoint
     }
 
+    /// The stream that is heard on the board, if there is a speaker for it.
+    pub fn talk(&self) -> Option<EndpointConfig> {
+        let talk = self.talk.as_ref()?;
+        Some(talk.value.endpoint(&self.endpoint()))
+    }
+
     /// What to capture.
     pub fn feed(&self) -> FeedConfig {
         FeedConfig {
@@ -305,6 +329,17 @@ impl Config {
             max_video_bps: self.bitrate.value.bps(),
             audio: self.audio.value.clone(),
             audio_bps: self.audio_bitrate.value.bps(),
+        }
+    }
+
+    /// What is played, and where.
+    pub fn play(&self) -> PlayConfig {
+        PlayConfig {
+            speaker: match &self.speaker.value {
+                SpeakerDevice::None => None,
+                SpeakerDevice::Alsa(device) => Some(device.clone()),
+            },
+            chime: self.chime.clone(),
         }
     }
 
@@ -399,6 +434,28 @@ impl Config {
             self.audio_bitrate.origin,
             "of Opus, bits a second",
         );
+        line(
+            "audio.speaker",
+            &self.speaker.value,
+            self.speaker.origin,
+            "plays the chime and who talks back",
+        );
+        if let Some(chime) = &self.chime {
+            line(
+                "audio.chime",
+                &chime.display(),
+                Origin::File,
+                "in place of the two tones",
+            );
+        }
+        if let Some(talk) = &self.talk {
+            line(
+                "audio.talk",
+                &talk.value,
+                talk.origin,
+                "who publishes this stream is heard by the speaker",
+            );
+        }
         let origin = match self.control {
             Some(_) => Origin::File,
             None => Origin::Default,

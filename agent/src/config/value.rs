@@ -201,6 +201,39 @@ impl fmt::Display for AudioSource {
     }
 }
 
+/// Where the chime and who talks back are heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SpeakerDevice {
+    /// Nowhere.
+    #[default]
+    None,
+    /// An ALSA device.
+    Alsa(String),
+}
+
+impl FromStr for SpeakerDevice {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match split(text) {
+            ("none", None) => Ok(Self::None),
+            ("alsa", Some(device)) if !device.contains('\0') => Ok(Self::Alsa(device.to_owned())),
+            _ => Err(ValueError(format!(
+                "`{text}` is no speaker: give alsa:DEVICE or none"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for SpeakerDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Alsa(device) => write!(f, "alsa:{device}"),
+        }
+    }
+}
+
 /// The kind and what follows the first colon, unless that is nothing.
 fn split(text: &str) -> (&str, Option<&str>) {
     match text.split_once(':') {
@@ -275,9 +308,22 @@ macro_rules! from_written {
 
 pub(super) use from_written;
 
-from_written!(Bitrate, Size, VideoSource, AudioSource, Token);
+from_written!(
+    Bitrate,
+    Size,
+    VideoSource,
+    AudioSource,
+    SpeakerDevice,
+    Token
+);
 
 impl<'de> Deserialize<'de> for VideoSource {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Written::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for SpeakerDevice {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::try_from(Written::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
@@ -342,6 +388,12 @@ mod tests {
             assert!(text.parse::<VideoSource>().is_err(), "{text}");
         }
         assert!("alsa:".parse::<AudioSource>().is_err());
+        for text in ["none", "alsa:plughw:CARD=Device,DEV=0"] {
+            assert_eq!(text.parse::<SpeakerDevice>().expect(text).to_string(), text);
+        }
+        for text in ["", "alsa", "test", "none:"] {
+            assert!(text.parse::<SpeakerDevice>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use transom_rtc_telemetry::{Exposition, Process};
 use crate::control::ActuatorLink;
 use crate::publish::{FeedControl, FeedCount};
 use crate::publisher::{PublishCount, PublishFigures, PublisherState};
+use crate::sound::SoundCount;
 
 /// Where the figures come from.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl Metrics {
         )
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
         self.write_feed(&mut to);
+        self.write_sound(&mut to);
         self.write_sessions(&mut to);
         self.write_sent(&mut to);
         self.write_udp(&mut to);
@@ -105,6 +107,89 @@ impl Metrics {
             "Times that the sound card lost sound because it was not taken in time.",
         )
         .value(feed.count(F::SoundOverruns));
+    }
+
+    fn write_sound(&self, to: &mut Exposition) {
+        let sound = self.feed.sound();
+        let mut levels = to.gauge(
+            "transom_agent_sound_level_dbfs",
+            "How loud the last second was, mean and peak; NaN while there is no such device.",
+        );
+        for (device, level) in [
+            ("microphone", sound.microphone()),
+            ("speaker", sound.speaker()),
+        ] {
+            let of = |value: Option<f32>| value.map_or(f64::NAN, f64::from);
+            levels.sample(
+                &[("device", device), ("kind", "rms")],
+                of(level.map(|level| level.rms)),
+            );
+            levels.sample(
+                &[("device", device), ("kind", "peak")],
+                of(level.map(|level| level.peak)),
+            );
+        }
+        to.gauge(
+            "transom_agent_microphone_drift_ppm",
+            "How much faster the microphone's clock runs than the board's; NaN while unknown.",
+        )
+        .value(sound.microphone_drift_ppm().map_or(f64::NAN, f64::from));
+        to.gauge(
+            "transom_agent_talk_drift_ppm",
+            "How much faster than by the speaker's clock the sound of who talks back is played, so that what waits stays the same; NaN while nobody talks.",
+        )
+        .value(sound.talk_drift_ppm().map_or(f64::NAN, f64::from));
+        to.counter(
+            "transom_agent_sound_devices_lost_total",
+            "Times that a card in use went away or broke; it is taken up again when it is back.",
+        )
+        .sample(
+            &[("device", "microphone")],
+            sound.count(SoundCount::MicrophoneLost),
+        )
+        .sample(
+            &[("device", "speaker")],
+            sound.count(SoundCount::SpeakerLost),
+        );
+        for (name, help, count) in [
+            (
+                "transom_agent_sound_underruns_total",
+                "Times that the speaker ran out of sound because none was written in time.",
+                SoundCount::Underruns,
+            ),
+            (
+                "transom_agent_chimes_total",
+                "Chimes that began to play.",
+                SoundCount::Chimes,
+            ),
+            (
+                "transom_agent_chimes_unheard_total",
+                "Chimes that nobody heard: no speaker was there.",
+                SoundCount::ChimesUnheard,
+            ),
+            (
+                "transom_agent_talk_packets_total",
+                "Sound packets of who talks back that were played.",
+                SoundCount::TalkPackets,
+            ),
+            (
+                "transom_agent_talk_missing_total",
+                "Sound packets of who talks back that never came; the decoder made up for them.",
+                SoundCount::TalkMissing,
+            ),
+            (
+                "transom_agent_talk_dry_total",
+                "Gaps because sound of who talks back came too late.",
+                SoundCount::TalkDry,
+            ),
+            (
+                "transom_agent_talk_left_out_samples_total",
+                "Samples of who talks back left out because too many waited.",
+                SoundCount::TalkLeftOut,
+            ),
+        ] {
+            to.counter(name, help).value(sound.count(count));
+        }
     }
 
     fn write_sessions(&self, to: &mut Exposition) {

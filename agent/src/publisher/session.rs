@@ -285,7 +285,7 @@ impl Carrier<'_> {
         let (video, audio) = (of(self.tracks.video), of(self.tracks.audio));
         tracing::info!(
             "stats frames={} late={} video_packets={} video_bytes={} audio_packets={} repairs={} \
-             lost_fraction={:.3} rtt_ms={} target_bps={} queue_full={}",
+             lost_fraction={:.3} rtt_ms={} target_bps={} queue_full={} overruns={} {}",
             feed.control.count(FeedCount::Frames),
             feed.control.count(FeedCount::EncoderBusy),
             video.packets,
@@ -299,6 +299,8 @@ impl Carrier<'_> {
             ),
             rate.bitrate_bps(),
             stats.lost.frames_queue_full,
+            feed.control.count(FeedCount::SoundOverruns),
+            feed.control.sound(),
         );
     }
 }

@@ -4,20 +4,19 @@ use std::time::{Duration, Instant};
 
 use transom_boards_hal::{Microphone, MicrophoneError, SoundFormat};
 
-use super::{OpusEncoder, OpusError, PACKET_SAMPLES, PacedSound, Resampler, WavError};
+use super::card_clock::{CardClock, Timeline};
+use super::{LevelMeter, OpusEncoder, OpusError, PACKET_SAMPLES, PacedSound, Resampler, WavError};
 use crate::clock::Pace;
 use crate::output::AudioOutput;
 use crate::publish::FeedCount;
 use crate::stop::Stop;
 
+const OPUS_RATE: u32 = 48_000;
 const PACKET: Duration = Duration::from_millis(20);
 /// Longest wait for a card; a stop is seen in between.
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
 /// A card that gives nothing for this long is opened again.
 const SILENT: u32 = 20;
-/// The card's clock and the board's may part by this much (100 ms at 48 kHz)
-/// before the timestamps jump; overruns get there at once.
-const MAX_DRIFT: u32 = 4_800;
 
 /// Why sound ended.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +58,11 @@ pub fn run_paced(
 }
 
 /// Records from `microphone` into `output`, in mono, until told to stop or it
-/// fails.
+/// fails. `timeline` goes on over all microphones of a feed.
 pub fn record(
     microphone: &mut dyn Microphone,
     opus_bps: u32,
+    timeline: &mut Timeline,
     output: &AudioOutput,
     stop: &Stop,
 ) -> Result<(), SoundError> {
@@ -71,7 +71,9 @@ pub fn record(
         .filter(|_| format.channels > 0)
         .ok_or(SoundError::Format(format))?;
     let mut encoder = OpusEncoder::new(1, opus_bps)?;
-    let mut timeline = Timeline::default();
+    let figures = output.control().sound();
+    let mut clock = CardClock::new(format.rate, Instant::now());
+    let mut meter = LevelMeter::new(u64::from(format.rate));
     let channels = usize::from(format.channels);
     let mut block = vec![0; PACKET_SAMPLES * channels];
     let (mut mono, mut pending) = (Vec::new(), Vec::new());
@@ -85,20 +87,28 @@ pub fn record(
             }
             Err(error) => return Err(error.into()),
         };
+        let now = Instant::now();
         silent = 0;
         let lost = microphone.overruns();
         let more = lost.saturating_sub(std::mem::replace(&mut overruns, lost));
         output.control().add(FeedCount::SoundOverruns, more);
-        let now = Instant::now();
-        let before = duration_of(pending.len());
-        let mut at = now.checked_sub(age + before).unwrap_or(now);
         let recorded = block.get(..read).unwrap_or_default();
         mono.clear();
         mono.extend(recorded.chunks_exact(channels).map(mean));
+        if let Some(level) = meter.add(&mono) {
+            figures.set_microphone(Some(level));
+            figures.set_microphone_drift_ppm(clock.drift_ppm());
+        }
+        // The age is that of the first; the clock goes by the last.
+        let end = now + duration_of(mono.len(), format.rate);
+        let end = end.checked_sub(age).unwrap_or(now);
+        let begin = clock.advance(mono.len(), end, more > 0);
+        let before = duration_of(pending.len(), OPUS_RATE);
+        let mut at = begin.checked_sub(before).unwrap_or(begin);
         resampler.process(&mono, &mut pending);
         let mut packets = pending.chunks_exact(encoder.packet_samples());
         for samples in packets.by_ref() {
-            let timestamp = timeline.next(output.timestamp(at));
+            let timestamp = timeline.next(at, output.timestamp(at));
             if !output.is_paused() {
                 output.send(encoder.encode(samples)?, at, timestamp);
             }
@@ -111,36 +121,15 @@ pub fn record(
 }
 
 /// All channels of one moment as one.
-fn mean(frame: &[i16]) -> i16 {
+pub(super) fn mean(frame: &[i16]) -> i16 {
     let sum: i64 = frame.iter().map(|&sample| i64::from(sample)).sum();
     let count = i64::try_from(frame.len()).unwrap_or(1).max(1);
     i16::try_from(sum / count).unwrap_or(0)
 }
 
-/// How long so many frames at 48 kHz last.
-fn duration_of(frames: usize) -> Duration {
-    Duration::from_micros(frames as u64 * 1_000 / 48)
-}
-
-/// The timestamps of a card: they count its samples, because a receiver plays
-/// by them; the sender reports say how they lie to the clock.
-#[derive(Debug, Default)]
-struct Timeline {
-    next: Option<u32>,
-}
-
-impl Timeline {
-    /// The timestamp of the next packet, captured when the clock said `clock`.
-    fn next(&mut self, clock: u32) -> u32 {
-        let timestamp = match self.next {
-            // Ahead by too much: sound was lost. Behind: it only drifts, and
-            // going back is not allowed.
-            Some(next) if clock.wrapping_sub(next).cast_signed() <= MAX_DRIFT.cast_signed() => next,
-            _ => clock,
-        };
-        self.next = Some(timestamp.wrapping_add(PACKET_SAMPLES as u32));
-        timestamp
-    }
+/// How long so many frames last.
+fn duration_of(frames: usize, rate: u32) -> Duration {
+    Duration::from_micros(frames as u64 * 1_000_000 / u64::from(rate.max(1)))
 }
 
 #[cfg(test)]
@@ -231,7 +220,13 @@ mod tests {
         let control = output.control().clone();
         let recording = thread::spawn(move || {
             let mut card = FakeCard { reads: 0 };
-            record(&mut card, 48_000, &output, &Stop::default())
+            record(
+                &mut card,
+                48_000,
+                &mut Timeline::default(),
+                &output,
+                &Stop::default(),
+            )
         });
         let mut got = Vec::new();
         while !recording.is_finished() {
@@ -251,7 +246,7 @@ mod tests {
             .map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp))
             .collect();
         // The loss shows; everything else counts samples.
-        assert!(steps.iter().any(|&step| step > 960 + MAX_DRIFT));
+        assert!(steps.iter().any(|&step| step > 960 + 4_800));
         assert!(steps.iter().filter(|&&step| step == 960).count() >= 14);
     }
 
@@ -260,20 +255,6 @@ mod tests {
         assert_eq!(mean(&[i16::MAX, i16::MAX]), i16::MAX);
         assert_eq!(mean(&[100, -300]), -100);
         assert_eq!(mean(&[]), 0);
-    }
-
-    #[test]
-    fn timestamps_count_samples_and_jump_only_forward() {
-        let mut timeline = Timeline::default();
-        assert_eq!(timeline.next(1_000), 1_000);
-        assert_eq!(timeline.next(2_100), 1_960);
-        assert_eq!(timeline.next(500), 2_920);
-        assert_eq!(timeline.next(50_000), 50_000);
-        let mut timeline = Timeline {
-            next: Some(u32::MAX - 10),
-        };
-        assert_eq!(timeline.next(100), u32::MAX - 10);
-        assert_eq!(timeline.next(1_000), 949);
     }
 
     #[test]
@@ -298,7 +279,14 @@ mod tests {
             }
         }
         let (output, _frames) = output();
-        let ended = record(&mut Telegraph, 48_000, &output, &Stop::default());
+        let mut timeline = Timeline::default();
+        let ended = record(
+            &mut Telegraph,
+            48_000,
+            &mut timeline,
+            &output,
+            &Stop::default(),
+        );
         assert!(matches!(ended, Err(SoundError::Format(_))));
     }
 }

@@ -1,12 +1,21 @@
-//! Where sound comes from, and Opus.
+//! Where sound comes from, Opus, and what is played here.
 
 mod capture;
+mod card_clock;
+mod figures;
+mod level;
 mod opus_encoder;
+pub mod play;
 mod resample;
 mod tone;
+#[cfg(target_os = "linux")]
+pub mod trial;
 mod wav;
 
 pub use capture::{SoundError, record, run_paced};
+pub use card_clock::{CardClock, Timeline};
+pub use figures::{SoundCount, SoundFigures};
+pub use level::{Level, LevelMeter};
 pub use opus_encoder::{OpusEncoder, OpusError};
 pub use resample::Resampler;
 pub use tone::Tone;

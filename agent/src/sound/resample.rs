@@ -1,8 +1,8 @@
-//! Any sample rate to 48 kHz: a windowed sinc, tabulated in phases.
+//! From any sample rate to any, near 48 kHz or far: a windowed sinc, tabulated in phases.
 
 use super::tone::to_i16;
 
-const OUT_RATE: u32 = 48_000;
+const OPUS_RATE: u32 = 48_000;
 /// Zero crossings of the sinc on each side: enough for 80 dB of stop band.
 const HALF_CROSSINGS: usize = 16;
 /// Tabulated positions between two input samples; between those, linear.
@@ -13,52 +13,91 @@ const PASS: f64 = 0.92;
 const BETA: f64 = 8.0;
 /// Rates beyond are no sound.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
+/// An input frame in units of `position`.
+const FRAME: u64 = 1 << 32;
 
-/// Resamples interleaved samples of one or two channels to 48 kHz.
+/// Resamples interleaved samples of one or two channels.
 #[derive(Debug)]
 pub struct Resampler {
-    rate: u32,
     channels: usize,
-    /// Taps on each side of the position.
+    /// Taps on each side of the position; none where nothing is to be done.
     half: usize,
     /// `PHASES + 1` rows of `2 * half` taps.
     table: Vec<f32>,
     /// Interleaved input still needed; the first frame belongs to the first tap.
     input: Vec<f32>,
-    /// Position of the next output between two input frames, in 48000ths.
-    position: u32,
+    /// Position of the next output between two input frames, below [`FRAME`].
+    position: u64,
+    /// Input for one frame of output, by the rates alone and as it is steered.
+    nominal: u64,
+    step: u64,
 }
 
 impl Resampler {
-    /// A resampler from `rate`; `None` for a rate that is no sound's or for
-    /// more than two channels.
+    /// A resampler from `rate` to 48 kHz; `None` for a rate that is no sound's
+    /// or for more than two channels.
     pub fn new(rate: u32, channels: u16) -> Option<Self> {
-        if !RATES.contains(&rate) || !(1..=2).contains(&channels) {
+        Self::between(rate, OPUS_RATE, channels)
+    }
+
+    /// A resampler from a rate to another, which does nothing where they are the same.
+    pub fn between(from: u32, to: u32, channels: u16) -> Option<Self> {
+        let mut resampler = Self::steered(from, to, channels)?;
+        if from == to {
+            resampler.half = 0;
+            resampler.table = Vec::new();
+            resampler.input = Vec::new();
+        }
+        Some(resampler)
+    }
+
+    /// One that can be steered by [`steer`](Self::steer).
+    pub fn steered(from: u32, to: u32, channels: u16) -> Option<Self> {
+        if !RATES.contains(&from) || !RATES.contains(&to) || !(1..=2).contains(&channels) {
             return None;
         }
         // Going down, the filter is stretched to the lower rate.
-        let stretch = (f64::from(rate) / f64::from(OUT_RATE)).max(1.0);
+        let stretch = (f64::from(from) / f64::from(to)).max(1.0);
         let half = ceil_to_usize(HALF_CROSSINGS as f64 * stretch);
         let channels = usize::from(channels);
-        let (table, input) = if rate == OUT_RATE {
-            (Vec::new(), Vec::new())
-        } else {
-            // Half a filter of silence comes before the first sample.
-            (tabulate(half, stretch), vec![0.0; (half - 1) * channels])
-        };
+        // Rounded by half of 2^-32: a sample in days.
+        let nominal = (u64::from(from) * FRAME + u64::from(to) / 2) / u64::from(to);
         Some(Self {
-            rate,
             channels,
             half,
-            table,
-            input,
+            table: tabulate(half, stretch),
+            // Half a filter of silence comes before the first sample.
+            input: vec![0.0; (half - 1) * channels],
             position: 0,
+            nominal,
+            step: nominal,
         })
+    }
+
+    /// Takes in so many millionths more for the same output from now on, at
+    /// most a thousandth.
+    pub fn steer(&mut self, ppm: f32) {
+        let millionths = f64::from(ppm).clamp(-1000.0, 1000.0) * 1e-6;
+        #[allow(clippy::cast_precision_loss, reason = "2^32 times less than 100")]
+        let step = self.nominal as f64 * (1.0 + millionths);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive, and below 2^40"
+        )]
+        {
+            self.step = step.round() as u64;
+        }
+    }
+
+    /// Frames taken in that have not all come out yet.
+    pub fn held(&self) -> usize {
+        self.input.len() / self.channels
     }
 
     /// Takes input and appends all output that it makes possible to `out`.
     pub fn process(&mut self, input: &[i16], out: &mut Vec<i16>) {
-        if self.rate == OUT_RATE {
+        if self.half == 0 {
             out.extend_from_slice(input);
             return;
         }
@@ -71,10 +110,10 @@ impl Resampler {
             for channel in 0..self.channels {
                 out.push(to_i16(self.interpolate(first, channel)));
             }
-            let next = u64::from(self.position) + u64::from(self.rate);
-            // Both fit: the rates are bounded.
-            first += usize::try_from(next / u64::from(OUT_RATE)).unwrap_or(usize::MAX / 4);
-            self.position = u32::try_from(next % u64::from(OUT_RATE)).unwrap_or(0);
+            let next = self.position + self.step;
+            // It fits: the rates are bounded.
+            first += usize::try_from(next / FRAME).unwrap_or(usize::MAX / 4);
+            self.position = next % FRAME;
         }
         // A step is far shorter than the filter, so `first` lies inside.
         self.input.drain(..first.min(frames) * self.channels);
@@ -82,10 +121,10 @@ impl Resampler {
 
     fn interpolate(&self, first: usize, channel: usize) -> f32 {
         let taps = 2 * self.half;
-        let scaled = u64::from(self.position) * PHASES as u64;
-        let phase = usize::try_from(scaled / u64::from(OUT_RATE)).unwrap_or(0);
-        #[allow(clippy::cast_precision_loss, reason = "below 48 000")]
-        let between = (scaled % u64::from(OUT_RATE)) as f32 / OUT_RATE as f32;
+        let scaled = self.position * PHASES as u64;
+        let phase = usize::try_from(scaled / FRAME).unwrap_or(0);
+        #[allow(clippy::cast_precision_loss, reason = "a fraction, near enough")]
+        let between = (scaled % FRAME) as f32 / FRAME as f32;
         let mut rows = self.table.chunks_exact(taps).skip(phase);
         let (Some(low), Some(high)) = (rows.next(), rows.next()) else {
             return 0.0;
@@ -238,6 +277,38 @@ mod tests {
         }
         assert!((4_800_000 - 40..=4_800_000).contains(&made), "{made}");
         assert!(resampler.input.len() < 100);
+    }
+
+    #[test]
+    fn steering_changes_the_rate_and_nothing_else() {
+        let mut resampler = Resampler::steered(48_000, 48_000, 1).expect("a rate");
+        let mut out = Vec::new();
+        for ppm in [0.0, 200.0, -200.0] {
+            resampler.steer(ppm);
+            out.clear();
+            // What leaves has 1 kHz.
+            let hz = 1_000.0 / (1.0 + f64::from(ppm) * 1e-6);
+            resampler.process(&sine(hz, 48_000, 480_000), &mut out);
+            let expected = 480_000.0 / (1.0 + f64::from(ppm) * 1e-6);
+            assert!(
+                (out.len() as f64 - expected).abs() < 20.0,
+                "{ppm}: {}",
+                out.len()
+            );
+            // Not even a change of the rate is heard: 60 dB below the tone.
+            let (tone, rest) = levels(&out, 1_000.0);
+            assert!((tone - 16_000.0).abs() < 100.0, "{ppm}: level {tone}");
+            assert!(rest < 16.0, "{ppm}: noise {rest}");
+        }
+        assert!(resampler.held() < 40);
+    }
+
+    #[test]
+    fn a_card_of_another_rate_gets_its_own() {
+        let mut resampler = Resampler::between(48_000, 44_100, 1).expect("rates");
+        let mut out = Vec::new();
+        resampler.process(&sine(1_000.0, 48_000, 48_000), &mut out);
+        assert!(out.len().abs_diff(44_100) < 40, "{}", out.len());
     }
 
     #[test]

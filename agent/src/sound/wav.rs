@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use transom_rtc_proto::time::WallTime;
 
@@ -26,6 +27,7 @@ pub struct Wav {
     file: BufReader<File>,
     encoding: Encoding,
     channels: u16,
+    rate: u32,
     data_start: u64,
     data_len: u64,
     /// Bytes of `data` read in this round.
@@ -140,6 +142,7 @@ impl Wav {
             file,
             encoding: header.encoding,
             channels: header.channels,
+            rate: header.rate,
             data_start: header.data_start,
             data_len: header.data_len,
             read: 0,
@@ -153,6 +156,25 @@ impl Wav {
             return Err(WavError::Empty { path: wav.path });
         }
         Ok(wav)
+    }
+
+    /// How long one round of it lasts.
+    pub fn duration(&self) -> Duration {
+        let frames = self.data_len / self.frame_len();
+        Duration::from_millis(frames.saturating_mul(1000) / u64::from(self.rate.max(1)))
+    }
+
+    /// Reads one round of it into memory, mixed to one channel at 48 kHz. The
+    /// caller looks at [`duration`](Self::duration) before.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read_whole(&mut self) -> Result<Vec<i16>, WavError> {
+        while self.read < self.data_len {
+            self.read_block()?;
+        }
+        let frames = self.ready.chunks_exact(usize::from(self.channels.max(1)));
+        Ok(frames.map(super::capture::mean).collect())
     }
 
     fn frame_len(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! Traits and plain data of the boards: cameras, microphones, drives.
+//! Traits and plain data of the boards: cameras, microphones, speakers, drives.
 //!
 //! A leaf: no clock, no file, no thread. A frame says how long ago it was
 //! captured, and the program that has a clock turns that into an instant, so
@@ -14,6 +14,7 @@ mod choice;
 mod differential_drive;
 mod drive;
 mod microphone;
+mod speaker;
 mod video;
 
 pub use camera::{Camera, CameraError, CameraInfo, CapturedFrame, list_cameras};
@@ -21,4 +22,5 @@ pub use choice::{CameraWish, choose};
 pub use differential_drive::{DifferentialDrive, Motor};
 pub use drive::{Drive, DriveError, Measured, Motion, Wheels};
 pub use microphone::{Microphone, MicrophoneError, SoundFormat};
+pub use speaker::{Speaker, SpeakerError};
 pub use video::{CameraFormat, FourCc, FrameSize, PixelFormat};

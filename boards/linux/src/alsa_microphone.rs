@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use alsa::device_name::HintIter;
-use alsa::pcm::{Access, Format, Frames, HwParams, PCM};
-use alsa::{Direction, Output, ValueOr};
+use alsa::Direction;
+use alsa::pcm::{Frames, PCM};
 use rustix::io::Errno;
 use transom_boards_hal::{Microphone, MicrophoneError, SoundFormat};
 
-/// The rate of Opus; ALSA's plug layer or ours resamples from others.
-const RATE: u32 = 48_000;
+use crate::alsa_card::{self, Refusal};
+
 /// A period is what arrives at once: half an Opus frame keeps latency low.
 const PERIOD_US: u32 = 10_000;
 /// The card's ring: what a busy board may be late before sound is lost.
@@ -26,18 +25,18 @@ pub struct AlsaMicrophone {
 }
 
 impl AlsaMicrophone {
-    /// Opens an ALSA capture device (`default`, `plughw:CARD=Cam,DEV=0`), in
-    /// mono where the card can.
+    /// Opens an ALSA capture device (`default`, `plughw:CARD=Cam,DEV=0`, or a
+    /// part of a card's name), in mono where the card can.
     pub fn open(device: &str) -> Result<Self, MicrophoneError> {
-        // The library prints its own account of a missing card to stderr; a
-        // fresh buffer for this thread takes it instead and frees the last one.
-        let _account = Output::local_error_handler();
-        let pcm = PCM::new(device, Direction::Capture, false).map_err(|e| absent_or(device, e))?;
-        let format = set(&pcm).map_err(|_| MicrophoneError::NoUsableFormat {
-            device: device.to_owned(),
+        let pcm = alsa_card::open(device, Direction::Capture)
+            .map_err(|refusal| explain(device, "snd_pcm_open", refusal))?;
+        let format = alsa_card::set(&pcm, PERIOD_US, BUFFER_US).map_err(|_| {
+            MicrophoneError::NoUsableFormat {
+                device: device.to_owned(),
+            }
         })?;
         pcm.start()
-            .map_err(|e| refused(device, "snd_pcm_start", e))?;
+            .map_err(|e| explain(device, "snd_pcm_start", Refusal::of(e)))?;
         Ok(Self {
             name: device.to_owned(),
             pcm,
@@ -49,8 +48,10 @@ impl AlsaMicrophone {
     /// Heals an overrun or a suspend, once; other errors are final.
     fn heal(&mut self, error: alsa::Error) -> Result<(), MicrophoneError> {
         match Errno::from_raw_os_error(error.errno()) {
-            Errno::PIPE | Errno::STRPIPE | Errno::INTR | Errno::AGAIN => {}
-            _ => return Err(refused(&self.name, error.func(), error)),
+            // A signal, or there is nothing yet: nothing was lost.
+            Errno::INTR | Errno::AGAIN => return Ok(()),
+            Errno::PIPE | Errno::STRPIPE => {}
+            _ => return Err(explain(&self.name, error.func(), Refusal::of(error))),
         }
         self.overruns += 1;
         self.pcm
@@ -59,7 +60,7 @@ impl AlsaMicrophone {
             .or_else(|e| match Errno::from_raw_os_error(e.errno()) {
                 // It runs already.
                 Errno::BADFD => Ok(()),
-                _ => Err(refused(&self.name, "snd_pcm_recover", e)),
+                _ => Err(explain(&self.name, "snd_pcm_recover", Refusal::of(e))),
             })
     }
 }
@@ -112,16 +113,7 @@ impl Microphone for AlsaMicrophone {
 
 /// The capture devices present, by the names that convert formats as needed.
 pub fn list_microphones() -> Vec<String> {
-    let _account = Output::local_error_handler();
-    let Ok(hints) = HintIter::new(None, c"pcm") else {
-        return Vec::new();
-    };
-    hints
-        .filter(|hint| !matches!(hint.direction, Some(Direction::Playback)))
-        .filter_map(|hint| hint.name)
-        .filter(|name| name.starts_with("plughw:"))
-        .take(16)
-        .collect()
+    alsa_card::list(Direction::Capture)
 }
 
 /// The age of the first of `frames` just read, with `waiting` more in the ring.
@@ -137,46 +129,20 @@ fn age_of_first(frames: usize, waiting: Frames, rate: u32) -> Duration {
     )
 }
 
-fn set(pcm: &PCM) -> alsa::Result<SoundFormat> {
-    let params = HwParams::any(pcm)?;
-    params.set_access(Access::RWInterleaved)?;
-    params.set_format(Format::s16())?;
-    if params.set_channels(1).is_err() {
-        params.set_channels(2)?;
-    }
-    params.set_rate_near(RATE, ValueOr::Nearest)?;
-    params.set_period_time_near(PERIOD_US, ValueOr::Nearest)?;
-    params.set_buffer_time_near(BUFFER_US, ValueOr::Nearest)?;
-    pcm.hw_params(&params)?;
-    let rate = params.get_rate()?;
-    let channels = params.get_channels()?;
-    Ok(SoundFormat {
-        rate: rate.max(1),
-        channels: u16::try_from(channels).unwrap_or(1).max(1),
-    })
-}
-
-fn absent_or(device: &str, error: alsa::Error) -> MicrophoneError {
-    match Errno::from_raw_os_error(error.errno()) {
-        // An unknown name in the library's configuration is EINVAL.
-        Errno::NOENT | Errno::NODEV | Errno::NXIO | Errno::INVAL => MicrophoneError::Absent {
-            device: device.to_owned(),
+fn explain(device: &str, operation: &'static str, refusal: Refusal) -> MicrophoneError {
+    let device = device.to_owned();
+    match refusal {
+        Refusal::Absent => MicrophoneError::Absent {
+            device,
             present: list_microphones(),
         },
-        _ => refused(device, "snd_pcm_open", error),
-    }
-}
-
-fn refused(device: &str, operation: &'static str, error: alsa::Error) -> MicrophoneError {
-    let device = device.to_owned();
-    match Errno::from_raw_os_error(error.errno()) {
-        Errno::ACCESS | Errno::PERM => MicrophoneError::Denied { device },
-        Errno::BUSY => MicrophoneError::Busy { device },
-        Errno::NODEV => MicrophoneError::Gone { device },
-        code => MicrophoneError::Driver {
+        Refusal::Denied => MicrophoneError::Denied { device },
+        Refusal::Busy => MicrophoneError::Busy { device },
+        Refusal::Gone => MicrophoneError::Gone { device },
+        Refusal::Other(code) => MicrophoneError::Driver {
             device,
             operation,
-            code: code.raw_os_error(),
+            code,
         },
     }
 }
@@ -202,7 +168,7 @@ mod tests {
     fn the_null_device_records_silence() {
         // ALSA's null plugin needs no card: it walks the whole of `set` and `read`.
         let mut microphone = AlsaMicrophone::open("null").expect("the null plugin is built in");
-        assert_eq!(microphone.format().rate, RATE);
+        assert_eq!(microphone.format().rate, 48_000);
         let channels = usize::from(microphone.format().channels);
         let mut samples = vec![1; 480 * channels];
         let (read, _) = microphone

@@ -7,16 +7,26 @@
 #![cfg(target_os = "linux")]
 
 #[cfg(feature = "alsa")]
+mod alsa_card;
+#[cfg(feature = "alsa")]
 mod alsa_microphone;
+#[cfg(feature = "alsa")]
+mod alsa_speaker;
 mod cameras;
 mod contain;
 #[cfg(not(feature = "alsa"))]
 mod no_microphone;
+#[cfg(not(feature = "alsa"))]
+mod no_speaker;
 mod v4l2_camera;
 
 #[cfg(feature = "alsa")]
 pub use alsa_microphone::{AlsaMicrophone, list_microphones};
+#[cfg(feature = "alsa")]
+pub use alsa_speaker::{AlsaSpeaker, list_speakers};
 pub use cameras::{list as list_cameras, list_codecs};
 #[cfg(not(feature = "alsa"))]
 pub use no_microphone::{AlsaMicrophone, list_microphones};
+#[cfg(not(feature = "alsa"))]
+pub use no_speaker::{AlsaSpeaker, list_speakers};
 pub use v4l2_camera::V4l2Camera;

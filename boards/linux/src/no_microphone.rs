@@ -14,11 +14,6 @@ impl AlsaMicrophone {
             device: device.to_owned(),
         })
     }
-
-    /// None, of no microphone.
-    pub fn overruns(&self) -> u64 {
-        match *self {}
-    }
 }
 
 impl Microphone for AlsaMicrophone {
@@ -27,6 +22,10 @@ impl Microphone for AlsaMicrophone {
     }
 
     fn read(&mut self, _: &mut [i16], _: Duration) -> Result<(usize, Duration), MicrophoneError> {
+        match *self {}
+    }
+
+    fn overruns(&self) -> u64 {
         match *self {}
     }
 }
@@ -42,9 +41,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_named_with_the_mend() {
-        let Err(error) = AlsaMicrophone::open("default") else {
-            panic!("there is no microphone");
-        };
+        let Err(error) = AlsaMicrophone::open("default");
         let text = error.to_string();
         assert!(
             text.contains("ALSA") && text.contains("--audio none"),

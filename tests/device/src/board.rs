@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use transom_tests_e2e::{Program, StateDir};
 
-use crate::Pins;
+use crate::{Pins, Speaker};
 
 /// A loaded machine takes its time: five times what a quiet one needs.
 const BOOT: Duration = Duration::from_secs(90);
@@ -23,7 +23,7 @@ pub const HOST: &str = "10.0.2.2";
 /// A kind of board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Machine {
-    /// qemu's own: a network, a camera, a sound card.
+    /// qemu's own: a network, a camera, a sound card, a speaker on USB.
     Virt,
     /// A Raspberry Pi 3: its header, and no network.
     RaspberryPi,
@@ -58,6 +58,8 @@ impl Board {
         let image = PathBuf::from(image);
         let folder = StateDir::new();
         let console = folder.path().join("console");
+        let heard = folder.path().join("heard.wav");
+        let monitor = folder.path().join("monitor");
         let mut qemu = Command::new("qemu-system-aarch64");
         match machine {
             Machine::Virt => qemu
@@ -73,6 +75,14 @@ impl Board {
                 ])
                 .args(["-netdev", "user,id=net"])
                 .args(["-device", "virtio-net-pci,netdev=net,romfile="])
+                .args(["-device", "qemu-xhci"])
+                .args(["-device", "usb-audio,id=speaker,audiodev=heard"])
+                .arg("-audiodev")
+                .arg(format!(
+                    "wav,id=heard,path={},out.frequency={}",
+                    heard.display(),
+                    crate::RATE
+                ))
                 .args(["-append", "console=ttyAMA0 panic=-1 loglevel=1"]),
             // The chip's registers are open to programs, as a Pi's own kernel leaves them.
             Machine::RaspberryPi => qemu
@@ -86,7 +96,11 @@ impl Board {
                 ]),
         };
         let pins = folder.path().join("pins");
-        qemu.args(["-display", "none", "-no-reboot", "-monitor", "none"])
+        qemu.args(["-display", "none", "-no-reboot"])
+            .args([
+                "-monitor",
+                &format!("unix:{},server=on,wait=off", monitor.display()),
+            ])
             .arg("-kernel")
             .arg(image.join("vmlinuz"))
             .arg("-initrd")
@@ -130,6 +144,12 @@ impl Board {
     pub fn pins(&mut self) -> Pins {
         let socket = self.folder.path().join("pins");
         Pins::watch(connect(&socket, &mut self.qemu))
+    }
+
+    /// The virtual board's speaker.
+    pub fn speaker(&mut self) -> Speaker {
+        let monitor = connect(&self.folder.path().join("monitor"), &mut self.qemu);
+        Speaker::new(self.folder.path().join("heard.wav"), monitor)
     }
 
     /// Runs a shell's command line on the board and waits for its end.

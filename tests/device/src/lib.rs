@@ -13,7 +13,9 @@
 mod board;
 mod emulated;
 mod pins;
+mod speaker;
 
 pub use board::{Board, Done, HOST, Machine};
 pub use emulated::emulated;
 pub use pins::Pins;
+pub use speaker::{RATE, Speaker};

@@ -46,6 +46,9 @@ const MODULES: &[(&str, &str)] = &[
         "n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0",
     ),
     ("snd_aloop", ""),
+    // A speaker on USB.
+    ("xhci_pci", ""),
+    ("snd_usb_audio", ""),
 ];
 
 /// Installs and fetches what the image is made of; returns the packages and the kernel's release.
