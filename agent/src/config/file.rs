@@ -7,7 +7,8 @@ use serde::Deserialize;
 use transom_rtc_doctor::forgiving::{self, Forgiven};
 
 use super::control::Control;
-use super::value::{Bitrate, MetricsAddr, Size, Token};
+use super::value::{Bitrate, EncoderName, Format, MetricsAddr, Size, Token};
+use super::video::{Controls, Second};
 use super::whip::{Fingerprint, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 
@@ -38,6 +39,11 @@ pub(super) struct Video {
     pub(super) fps: Option<u32>,
     pub(super) bitrate: Option<Bitrate>,
     pub(super) min_bitrate: Option<Bitrate>,
+    pub(super) format: Option<Format>,
+    pub(super) encoder: Option<EncoderName>,
+    #[serde(default)]
+    pub(super) controls: Controls,
+    pub(super) second: Option<Second>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -2,8 +2,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use transom_boards_hal::{
-    Camera as _, CameraError, CameraFormat, CameraInfo, CameraWish, FrameSize, PixelFormat,
-    list_cameras,
+    Camera as _, CameraError, CameraFormat, CameraInfo, CameraWish, CodecWish, FrameSize,
+    PixelFormat, list_cameras,
 };
 use transom_boards_linux::V4l2Camera;
 use transom_rtc_doctor::Finding;
@@ -20,7 +20,11 @@ const TRIES: usize = 5;
 
 /// Opens the camera as the agent does, and takes a picture.
 pub(super) fn examine(name: &str, size: FrameSize, fps: u32) -> (Vec<Finding>, Coding) {
-    let wish = CameraWish { size, fps };
+    let wish = CameraWish {
+        size,
+        fps,
+        codec: CodecWish::Any,
+    };
     let unknown = Coding::Here(size, fps);
     let offered = match V4l2Camera::offers(name, wish) {
         Ok(offered) => offered,
@@ -139,6 +143,7 @@ mod tests {
     const WISH: CameraWish = CameraWish {
         size: FrameSize::new(640, 480),
         fps: 30,
+        codec: CodecWish::Any,
     };
 
     fn got(width: u32, millifps: u32) -> Verdict {

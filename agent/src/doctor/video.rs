@@ -25,6 +25,10 @@ pub(super) fn examine(source: &VideoSource, size: FrameSize, fps: u32) -> (Vec<F
         ),
         VideoSource::File(path) => (recording(path, fps), Coding::Elsewhere),
         VideoSource::V4l2(device) => camera::examine(device, size, fps),
+        VideoSource::Csi(_) => (
+            Finding::skipped("a CSI camera is looked at with `rpicam-hello --list-cameras`").into(),
+            Coding::Elsewhere,
+        ),
     }
 }
 

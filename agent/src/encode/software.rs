@@ -104,6 +104,10 @@ fn set_option<T>(encoder: &mut Encoder, option: ENCODER_OPTION, mut value: T) ->
 }
 
 impl H264Encoder for SoftwareEncoder {
+    fn name(&self) -> &str {
+        "openh264"
+    }
+
     fn encode(
         &mut self,
         picture: &Picture,

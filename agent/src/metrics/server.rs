@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::Metrics;
+use super::{Metrics, snapshot};
 
 /// Connections at a time; more wait. A scraper needs one.
 const MAX_CONNECTIONS: usize = 8;
@@ -25,7 +25,7 @@ const MAX_HEAD_LEN: usize = 8 * 1024;
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 64;
 
-/// Serves `/metrics` and nothing else, by plain HTTP.
+/// Serves `/metrics` and `/snapshot.jpg` and nothing else, by plain HTTP.
 #[derive(Debug)]
 pub struct MetricsServer {
     listener: TcpListener,
@@ -61,10 +61,10 @@ impl MetricsServer {
                 return;
             };
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, client)) => {
                     let metrics = Arc::clone(&metrics);
                     tokio::spawn(async move {
-                        converse(stream, metrics).await;
+                        converse(stream, client.ip(), metrics).await;
                         drop(place);
                     });
                 }
@@ -78,10 +78,20 @@ impl MetricsServer {
     }
 }
 
-async fn converse(stream: TcpStream, metrics: Arc<Metrics>) {
+async fn converse(stream: TcpStream, client: IpAddr, metrics: Arc<Metrics>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), &metrics);
-        async move { Ok::<_, Infallible>(answer) }
+        let metrics = Arc::clone(&metrics);
+        let (method, path) = (request.method(), request.uri().path());
+        let still = (path == snapshot::PATH && method == Method::GET)
+            .then(|| snapshot::may_see(&request, client));
+        let ready = still.is_none().then(|| answer(method, path, &metrics));
+        async move {
+            let answer = match ready {
+                Some(answer) => answer,
+                None => snapshot::answer(still == Some(true), &metrics.stills).await,
+            };
+            Ok::<_, Infallible>(answer)
+        }
     });
     let ended = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -99,13 +109,13 @@ fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes
     let read = matches!(*method, Method::GET | Method::HEAD);
     let (status, text) = match (path, read) {
         ("/metrics", true) => (StatusCode::OK, metrics.write()),
-        ("/metrics", false) => (
+        ("/metrics" | snapshot::PATH, _) => (
             StatusCode::METHOD_NOT_ALLOWED,
             "this can only be read, with GET\n".into(),
         ),
         _ => (
             StatusCode::NOT_FOUND,
-            "nothing is here; figures are at /metrics\n".into(),
+            "nothing is here; figures are at /metrics, a still picture at /snapshot.jpg\n".into(),
         ),
     };
     let kind = match status {
