@@ -44,6 +44,7 @@ The file holds the same settings:
   hflip = false
   vflip = false
   power_line = \"50Hz\"      # or \"60Hz\", \"auto\", \"off\"
+  other = { Brightness = 120 }  # by the driver's own name
   [video.second]           # a second, smaller stream of the same camera
   stream = \"front-low\"     # or whip = \"http://...\"
   size = \"320x240\"

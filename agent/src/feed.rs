@@ -224,7 +224,7 @@ fn start_video(
             })
         }
         VideoSource::V4l2(device) => {
-            let mut source = CameraSource::new(device, config.controls);
+            let mut source = CameraSource::new(device, config.controls.clone());
             let (size, fps) = (config.size, config.fps);
             // Pictures are there already for the second stream then.
             let codec = match (config.codec, &taps.second) {
@@ -248,7 +248,7 @@ fn start_video(
                 config.size,
                 config.fps,
                 config.video_bps,
-                config.controls,
+                config.controls.clone(),
             );
             let capture = camera::Capture {
                 config: encoder,

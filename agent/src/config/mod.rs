@@ -320,7 +320,7 @@ impl Config {
             video_bps: self.bitrate.value.bps(),
             max_video_bps: self.bitrate.value.bps(),
             codec: self.format.value.0,
-            controls: self.controls,
+            controls: self.controls.clone(),
             encoder: self.encoder.value.0.clone(),
             second: self.second.as_ref().map(|second| second.config),
             audio: self.audio.value.clone(),

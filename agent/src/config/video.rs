@@ -1,5 +1,6 @@
 //! The tables `[video.controls]` and `[video.second]`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
@@ -11,7 +12,7 @@ use crate::feed::SecondConfig;
 use transom_boards_hal::FrameSize;
 
 /// What is set on a camera; everything is optional.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Controls {
     #[serde(default, deserialize_with = "written")]
@@ -22,6 +23,8 @@ pub(super) struct Controls {
     vflip: Option<bool>,
     #[serde(default, deserialize_with = "written")]
     power_line: Option<PowerLine>,
+    #[serde(default)]
+    other: BTreeMap<String, i64>,
 }
 
 /// Text, or a plain number.
@@ -44,6 +47,7 @@ impl From<Controls> for CameraControls {
             hflip: controls.hflip,
             vflip: controls.vflip,
             power_line: controls.power_line,
+            other: controls.other.into_iter().collect(),
         }
     }
 }
@@ -145,6 +149,7 @@ pub(super) fn explain(
         hflip,
         vflip,
         power_line,
+        other,
     } = controls;
     if let Some(exposure) = exposure {
         line(
@@ -167,6 +172,10 @@ pub(super) fn explain(
     }
     if let Some(mains) = power_line {
         line("video.controls.power_line", mains, "whose lamps flicker");
+    }
+    for (name, value) in other {
+        let name = format!("video.controls.other.{name:?}");
+        line(&name, value, "by the driver's own name");
     }
     if let Some(second) = second {
         line(
@@ -207,7 +216,7 @@ mod tests {
 
     #[test]
     fn controls_are_read_and_slips_name_the_mend() {
-        let text = "exposure = \"5ms\"\nfocus = 120\nhflip = true\npower_line = 50\n";
+        let text = "exposure = \"5ms\"\nfocus = 120\nhflip = true\npower_line = 50\n[other]\nGain = 3\n";
         let controls: Controls = toml::from_str(text).expect("controls");
         assert_eq!(
             CameraControls::from(controls),
@@ -217,6 +226,7 @@ mod tests {
                 hflip: Some(true),
                 vflip: None,
                 power_line: Some(PowerLine::Hz50),
+                other: vec![("Gain".to_owned(), 3)],
             }
         );
         for (text, words) in [

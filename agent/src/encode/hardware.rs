@@ -88,6 +88,7 @@ impl HardwareEncoder {
     ) -> Result<Option<(Vec<u8>, bool)>, HardwareError> {
         let (y, u, v) = picture.planes();
         let coded = self.encoder.encode([y, u, v], at, key)?;
+        tracing::trace!("{device} made {} bytes", coded.len());
         let unit = self.assembler.assemble(AnnexB::new(&coded));
         unit.map_err(|error| HardwareError::Unit {
             device: device.to_owned(),

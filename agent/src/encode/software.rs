@@ -323,6 +323,37 @@ mod tests {
     }
 
     #[test]
+    fn no_second_carries_much_more_than_the_bitrate() {
+        // A camera that is turned to something else every two seconds, in the dark.
+        let mut encoder = encoder(500_000);
+        let source = TestPicture::new(SIZE);
+        let mut picture = Picture::new(SIZE);
+        let mut state = 1;
+        let sizes: Vec<usize> = (0..300)
+            .map(|frame| {
+                source.draw(&mut picture, wall(frame));
+                if frame / 60 % 2 == 1 {
+                    picture.planes_mut().0.reverse();
+                }
+                for pixel in picture.planes_mut().0.iter_mut().step_by(3) {
+                    *pixel = pixel.saturating_add(noise(&mut state) / 16);
+                }
+                let mut out = Vec::new();
+                let at = Duration::from_micros(frame * 1_000_000 / 30);
+                let encoded = encoder.encode(&picture, at, false, &mut out);
+                assert_ne!(encoded, Ok(Encoded::Skipped));
+                out.len()
+            })
+            .collect();
+        let seconds = sizes[30..].windows(30).map(|second| second.iter().sum::<usize>() * 8);
+        let (most, largest) = (seconds.max().unwrap(), sizes[30..].iter().max().unwrap());
+        println!("at 500 kbit/s: {most} bit in the fullest second, {largest} bytes the largest picture");
+        assert!(most < 1_000_000, "{most} bit in a second");
+        // Half a second's worth: what a queue of that length holds back.
+        assert!(*largest < 500_000 / 8 / 2, "{largest} bytes in a picture");
+    }
+
+    #[test]
     fn the_bitrate_changes_in_flight_without_a_key_frame() {
         let mut encoder = encoder(400_000);
         let low = bitrate(&run_noise(&mut encoder, 0, 150)[60..]);

@@ -1,11 +1,13 @@
 //! What can be set on a camera besides its format.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
 /// Settings of a camera; what is `None` stays as the camera has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CameraControls {
     /// How long a picture is exposed.
     pub exposure: Option<Exposure>,
@@ -17,6 +19,8 @@ pub struct CameraControls {
     pub vflip: Option<bool>,
     /// The mains, whose lamps flicker.
     pub power_line: Option<PowerLine>,
+    /// Any others, by the names that the camera's driver gives them.
+    pub other: Vec<(String, i64)>,
 }
 
 /// How long a picture is exposed.

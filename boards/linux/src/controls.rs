@@ -3,7 +3,7 @@
 use std::fmt;
 
 use transom_boards_hal::{CameraControls, Exposure, Focus, PowerLine};
-use v4l::control::{Control, Value};
+use v4l::control::{Control, Type, Value};
 use v4l::device::Device;
 
 use crate::contain::contained;
@@ -38,6 +38,9 @@ const NAMES: [(&str, u32); 6] = [
     ("vflip", VFLIP),
 ];
 const POWER_LINE: (&str, u32) = ("power_line", POWER_LINE_FREQUENCY);
+
+/// Controls named in a line.
+const MAX_NAMES: usize = 40;
 
 /// A setting that a camera has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +135,42 @@ pub(crate) fn set(device: &Device, camera: &str, wished: &CameraControls) -> Vec
         let outcome = apply(device, POWER_LINE_FREQUENCY, value);
         check("power_line", &mains, outcome);
     }
+    if !wished.other.is_empty() {
+        complaints.extend(set_others(device, camera, &wished.other));
+    }
     complaints
+}
+
+/// Sets controls by the names that the driver gives them.
+fn set_others(device: &Device, camera: &str, wished: &[(String, i64)]) -> Vec<String> {
+    let described = contained("VIDIOC_QUERY_EXT_CTRL", || device.query_controls());
+    let described = described.and_then(Result::ok).unwrap_or_default();
+    let complain = |(name, value): &(String, i64)| {
+        let found = described.iter().find(|control| control.name == *name);
+        let Some(control) = found else {
+            let names: Vec<String> = described
+                .iter()
+                .filter(|control| control.typ != Type::CtrlClass)
+                .take(MAX_NAMES)
+                .map(|control| format!("{} ({} to {})", control.name, control.minimum, control.maximum))
+                .collect();
+            return Some(format!(
+                "camera {camera} has no control \"{name}\"; it has {}",
+                names.join(", ")
+            ));
+        };
+        match apply(device, control.id, *value) {
+            Outcome::Set => None,
+            Outcome::Other(got) => Some(format!(
+                "camera {camera} was given \"{name}\" = {value} and took {got}"
+            )),
+            Outcome::Missing => Some(format!(
+                "camera {camera} refuses \"{name}\" = {value}: it takes {} to {}, unless another setting forbids it",
+                control.minimum, control.maximum
+            )),
+        }
+    };
+    wished.iter().filter_map(complain).collect()
 }
 
 fn list(abilities: &[Ability]) -> String {

@@ -1,5 +1,5 @@
 //! An H.264 encoder in hardware: V4L2 memory to memory, multi-planar, as the
-//! Raspberry Pi's `bcm2835-codec` is.
+//! Raspberry Pi's `bcm2835-codec` is. `cargo run --example m2m` tries one out.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;

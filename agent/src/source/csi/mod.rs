@@ -84,7 +84,7 @@ impl CsiSource {
             self.settings.fps
         );
         self.found = Some(program.clone());
-        Ok(CsiCamera::new(program, self.settings, running))
+        Ok(CsiCamera::new(program, self.settings.clone(), running))
     }
 }
 
@@ -107,6 +107,7 @@ pub struct CsiCamera {
 impl CsiCamera {
     fn new(program: Program, settings: Settings, running: Running) -> Self {
         Self {
+            wished_bps: settings.bitrate_bps,
             program,
             settings,
             running,
@@ -114,7 +115,6 @@ impl CsiCamera {
             piece: vec![0; PIECE],
             unit: Vec::new(),
             pause_parts: PAUSE_PARTS,
-            wished_bps: settings.bitrate_bps,
             started: Instant::now(),
             first_due: None,
         }

@@ -34,7 +34,7 @@ pub(super) struct Program {
 }
 
 /// What it is to capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) camera: u8,
     pub(super) size: FrameSize,
@@ -144,6 +144,9 @@ impl Program {
             Some(PowerLine::Hz60) => option("--flicker-period", "8333us".to_owned()),
             Some(PowerLine::Auto) => option("--flicker-period", "auto".to_owned()),
             Some(PowerLine::Off) | None => {}
+        }
+        for (name, _) in &controls.other {
+            tracing::warn!("{} takes no control \"{name}\"", self.name());
         }
         told
     }
@@ -308,6 +311,7 @@ mod tests {
             hflip: Some(true),
             vflip: Some(false),
             power_line: Some(PowerLine::Hz50),
+            other: Vec::new(),
         },
     };
 
