@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn controls_are_read_and_slips_name_the_mend() {
-        let text = "exposure = \"5ms\"\nfocus = 120\nhflip = true\npower_line = 50\n[other]\nGain = 3\n";
+        let text =
+            "exposure = \"5ms\"\nfocus = 120\nhflip = true\npower_line = 50\n[other]\nGain = 3\n";
         let controls: Controls = toml::from_str(text).expect("controls");
         assert_eq!(
             CameraControls::from(controls),

@@ -2,6 +2,7 @@
 
 mod choice;
 mod hardware;
+mod scene;
 mod software;
 mod worker;
 

@@ -13,11 +13,11 @@ use transom_rtc_tokio::call::{CallConfig, place};
 use transom_rtc_tokio::client::{ClientError, Retry, Session as Whip};
 use transom_rtc_tokio::driver::{Connection, Driver, FrameRefused, OutgoingFrame, PeerHandle};
 
-use super::{SessionError, until_set};
 use super::driving::Driving;
 use super::encoding::EncodingFigures;
 use super::figures::{Follower, PublishCount, PublishFigures, PublisherState};
 use super::loss::LossWindow;
+use super::{SessionError, until_set};
 use crate::clock::Capture;
 use crate::control::ActuatorLink;
 use crate::publish::{FeedControl, FeedCount, MediaFeed};

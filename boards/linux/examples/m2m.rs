@@ -20,14 +20,25 @@ const PICTURES: u32 = 150;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let Some(device) = words.first() else {
-        println!("m2m DEVICE [WIDTH HEIGHT [OUT]]; encoders here: {:?}", list_encoders());
+        println!(
+            "m2m DEVICE [WIDTH HEIGHT [OUT]]; encoders here: {:?}",
+            list_encoders()
+        );
         return;
     };
-    let side = |at: usize, default| words.get(at).map_or(default, |w| w.parse().expect("a number"));
+    let side = |at: usize, default| {
+        words
+            .get(at)
+            .map_or(default, |w| w.parse().expect("a number"))
+    };
     let size = FrameSize::new(side(1, 640), side(2, 480));
     for round in 1..=2 {
         let stream = encode(device, size);
-        println!("round {round}: {} bytes, beginning with {:02x?}", stream.len(), &stream[..16]);
+        println!(
+            "round {round}: {} bytes, beginning with {:02x?}",
+            stream.len(),
+            &stream[..16]
+        );
         if let Some(out) = words.get(3) {
             std::fs::write(out, &stream).expect("the file is written");
         }
@@ -63,6 +74,9 @@ fn encode(device: &str, size: FrameSize) -> Vec<u8> {
         }
         stream.extend(unit);
     }
-    println!("{PICTURES} pictures of {size}: {:?} each, {slowest:?} at most", total / PICTURES);
+    println!(
+        "{PICTURES} pictures of {size}: {:?} each, {slowest:?} at most",
+        total / PICTURES
+    );
     stream
 }

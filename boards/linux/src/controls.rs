@@ -152,7 +152,12 @@ fn set_others(device: &Device, camera: &str, wished: &[(String, i64)]) -> Vec<St
                 .iter()
                 .filter(|control| control.typ != Type::CtrlClass)
                 .take(MAX_NAMES)
-                .map(|control| format!("{} ({} to {})", control.name, control.minimum, control.maximum))
+                .map(|control| {
+                    format!(
+                        "{} ({} to {})",
+                        control.name, control.minimum, control.maximum
+                    )
+                })
                 .collect();
             return Some(format!(
                 "camera {camera} has no control \"{name}\"; it has {}",

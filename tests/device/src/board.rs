@@ -183,7 +183,10 @@ impl Board {
             let (mut board, _) = listener.accept().expect("the board");
             board.write_all(&contents).expect("the board takes it");
         });
-        let taken = self.run(&format!("nc {HOST} {port} >{path}"), Duration::from_secs(60));
+        let taken = self.run(
+            &format!("nc {HOST} {port} >{path}"),
+            Duration::from_secs(60),
+        );
         assert_eq!(taken.status, 0, "{}", taken.said);
         sending.join().expect("all was sent");
     }

@@ -72,7 +72,10 @@ async fn a_camera_that_is_unplugged_and_comes_back_is_seen_again() {
     pictures(&mut player, SOON).await;
     let driver = "/sys/bus/platform/drivers/vivid";
     for (round, pause) in [(1, 2), (2, 6)] {
-        let gone = board.run(&format!("echo vivid.0 >{driver}/unbind && ! ls /dev/video0"), SOON);
+        let gone = board.run(
+            &format!("echo vivid.0 >{driver}/unbind && ! ls /dev/video0"),
+            SOON,
+        );
         assert_eq!(gone.status, 0, "{}", gone.said);
         quiet(&mut player).await;
         let back = board.run(&format!("sleep {pause}; echo vivid.0 >{driver}/bind"), SOON);
@@ -86,14 +89,23 @@ async fn a_camera_that_is_unplugged_and_comes_back_is_seen_again() {
     let gone = board.run(&format!("echo vivid.0 >{driver}/unbind"), SOON);
     assert_eq!(gone.status, 0, "{}", gone.said);
     quiet(&mut player).await;
-    let back = board.run(&format!("echo vivid.0 >{driver}/bind; ls /dev/video*"), SOON);
+    let back = board.run(
+        &format!("echo vivid.0 >{driver}/bind; ls /dev/video*"),
+        SOON,
+    );
     let took = pictures(&mut player, SOON).await;
-    println!("back as one of {}: pictures after {took:?}", back.said.replace('\n', " "));
+    println!(
+        "back as one of {}: pictures after {took:?}",
+        back.said.replace('\n', " ")
+    );
     assert!(!back.said.contains("/dev/video0"), "{}", back.said);
     assert!(took < BACK, "{took:?}");
     let log = board.run("cat /tmp/agent.log", SOON).said;
     println!("its log:\n{log}");
-    assert!(log.contains("was unplugged") && log.contains("is back as /dev/video"), "{log}");
+    assert!(
+        log.contains("was unplugged") && log.contains("is back as /dev/video"),
+        "{log}"
+    );
     sfu.still_serves();
 }
 
@@ -117,7 +129,9 @@ async fn settings_are_set_and_what_a_camera_lacks_is_told() {
     println!("luma of the mirrored bars: {mirrored:?}");
     assert!(mirrored.first() < mirrored.last(), "{mirrored:?}");
     // The second stream, for itself.
-    let mut low = Player::open(&sfu, "door-low", None).await.expect("a session");
+    let mut low = Player::open(&sfu, "door-low", None)
+        .await
+        .expect("a session");
     low.connected().await;
     pictures(&mut low, SOON).await;
     let (width, height, _) = decode_last(&low.watch(Duration::from_secs(3)).await.units().0);
@@ -131,11 +145,23 @@ async fn settings_are_set_and_what_a_camera_lacks_is_told() {
     let log = board.run("cat /tmp/agent.log", SOON).said;
     println!("its log:\n{log}");
     // It says that it has MJPEG, takes it, and delivers another: or offers none.
-    assert!(log.contains("MJPEG, which was asked for, is not offered"), "{log}");
-    assert!(log.contains("has no focus = 10; it has none of exposure"), "{log}");
-    assert!(log.contains("has no control \"Zoom\"; it has ") && log.contains("Contrast (0 to 255)"), "{log}");
+    assert!(
+        log.contains("MJPEG, which was asked for, is not offered"),
+        "{log}"
+    );
+    assert!(
+        log.contains("has no focus = 10; it has none of exposure"),
+        "{log}"
+    );
+    assert!(
+        log.contains("has no control \"Zoom\"; it has ") && log.contains("Contrast (0 to 255)"),
+        "{log}"
+    );
     assert!(log.contains("\"Brightness\" = 999"), "{log}");
-    assert!(log.contains("encoder openh264 for 320x180: no encoder in hardware is present"), "{log}");
+    assert!(
+        log.contains("encoder openh264 for 320x180: no encoder in hardware is present"),
+        "{log}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +187,10 @@ async fn a_recording_of_h264_goes_through_a_camera_untouched() {
     assert!(seen.len() > 60, "{} pictures in 6 s", seen.len());
     for unit in &seen[1..seen.len() - 1] {
         let slices = slices(&unit.data);
-        assert!(clip.iter().any(|sent| self::slices(sent) == slices), "a picture was altered");
+        assert!(
+            clip.iter().any(|sent| self::slices(sent) == slices),
+            "a picture was altered"
+        );
     }
     // A writer that ends is a camera that stalls; the next one is the camera come back.
     board.run("kill $(cat /tmp/feeder.pid)", SOON);
@@ -172,7 +201,10 @@ async fn a_recording_of_h264_goes_through_a_camera_untouched() {
     let log = board.run("cat /tmp/agent.log", SOON).said;
     println!("fed again: pictures after {took:?}; its log:\n{log}");
     assert!(took < BACK, "{took:?}");
-    assert!(log.contains("H.264 160x120") && log.contains("passed through as it is"), "{log}");
+    assert!(
+        log.contains("H.264 160x120") && log.contains("passed through as it is"),
+        "{log}"
+    );
     sfu.still_serves();
 }
 
@@ -210,7 +242,10 @@ async fn a_recording_of_jpegs_is_decoded_and_encoded() {
         }
     }
     let log = board.run("cat /tmp/agent.log", SOON).said;
-    println!("{} red and {} white pictures; its log:\n{log}", kinds[0], kinds[1]);
+    println!(
+        "{} red and {} white pictures; its log:\n{log}",
+        kinds[0], kinds[1]
+    );
     assert!(kinds.iter().all(|count| *count > 5), "{kinds:?}");
     assert!(log.contains("MJPEG 64x48"), "{log}");
 }
@@ -235,7 +270,10 @@ fn decode_last(units: &[AccessUnit]) -> (usize, usize, Vec<u8>) {
     let mut decoder = Decoder::new().expect("a decoder");
     let begin = units.iter().position(|unit| unit.key_frame);
     let mut last = None;
-    for unit in units.get(begin.unwrap_or(units.len())..).unwrap_or_default() {
+    for unit in units
+        .get(begin.unwrap_or(units.len())..)
+        .unwrap_or_default()
+    {
         if let Ok(Some(decoded)) = decoder.decode(&unit.data) {
             let (width, height) = decoded.dimensions();
             let row = &decoded.y()[height * 7 / 8 * decoded.strides().0..][..width];

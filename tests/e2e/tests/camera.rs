@@ -14,9 +14,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use transom_rtc_proto::codec::h264::{AnnexB, Sps};
-use transom_tests_e2e::{
-    Player, Program, Request, Sfu, StateDir, access_units, binary, exchange,
-};
+use transom_tests_e2e::{Player, Program, Request, Sfu, StateDir, access_units, binary, exchange};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -42,7 +40,8 @@ fn metrics_of(agent: &Program) -> SocketAddr {
 
 /// Head and body of the answer to a GET with this `Host`.
 fn get(to: SocketAddr, host: &str) -> (String, Vec<u8>) {
-    let request = format!("GET /snapshot.jpg HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("GET /snapshot.jpg HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     let answer = exchange(to, request.as_bytes());
     let end = answer
         .windows(4)
@@ -82,8 +81,14 @@ async fn a_still_and_a_second_stream_come_of_the_same_pictures() {
     // Before anybody watches, and before there is a session.
     let (head, jpeg) = get(address, &address.to_string());
     assert!(head.starts_with("http/1.1 200"), "{head}");
-    assert!(head.contains("content-type: image/jpeg") && head.contains("x-age-ms: "), "{head}");
-    assert!(head.contains("cache-control: no-store") && !head.contains("access-control"), "{head}");
+    assert!(
+        head.contains("content-type: image/jpeg") && head.contains("x-age-ms: "),
+        "{head}"
+    );
+    assert!(
+        head.contains("cache-control: no-store") && !head.contains("access-control"),
+        "{head}"
+    );
     assert!(jpeg.starts_with(&[0xff, 0xd8, 0xff]) && jpeg.ends_with(&[0xff, 0xd9]));
     assert!(jpeg.len() > 5_000, "{} bytes", jpeg.len());
     // A page that points a name of its own at this machine sees nothing.
@@ -110,13 +115,20 @@ async fn a_still_and_a_second_stream_come_of_the_same_pictures() {
     let watched = low.watch(Duration::from_secs(3)).await;
     let (pictures, missing) = watched.units();
     println!("{} pictures of the second stream in 3 s", pictures.len());
-    assert!((15..=36).contains(&pictures.len()) && missing == 0, "{}", pictures.len());
+    assert!(
+        (15..=36).contains(&pictures.len()) && missing == 0,
+        "{}",
+        pictures.len()
+    );
     // While both are watched, a still comes all the same.
     let (head, _) = get(address, "localhost");
     assert!(head.starts_with("http/1.1 200"), "{head}");
     // Every ten seconds the log tells what encoding costs.
     let line = agent.line("encode_ms=", SOON);
-    assert!(line.contains("encoder=openh264") && line.contains("encode_cpu="), "{line}");
+    assert!(
+        line.contains("encoder=openh264") && line.contains("encode_cpu="),
+        "{line}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,10 +164,17 @@ async fn a_csi_camera_comes_through_a_program_that_may_die() {
     let (pictures, _) = player.watch(Duration::from_secs(6)).await.units();
     println!("{} pictures in 6 s", pictures.len());
     let keys = pictures.iter().filter(|unit| unit.key_frame).count();
-    assert!(pictures.len() > 30 && keys > 3, "{} pictures", pictures.len());
+    assert!(
+        pictures.len() > 30 && keys > 3,
+        "{} pictures",
+        pictures.len()
+    );
     let line = agent.line("rpicam-vid ended with status 1", SOON);
     assert!(line.contains("the camera is gone"), "{line}");
     let started = fs::read_to_string(folder.path().join("started")).expect("its calls");
     assert!(started.lines().count() >= 2, "{started}");
-    assert!(started.contains("--camera 1") && started.contains("--width 160"), "{started}");
+    assert!(
+        started.contains("--camera 1") && started.contains("--width 160"),
+        "{started}"
+    );
 }

@@ -196,21 +196,35 @@ mod tests {
         for at in [units[1].len() / 3, units[1].len() / 2] {
             assert!(!can_begin_unit(&units[1][at..]), "{at}");
         }
-        let (head, tail) = units[1].split_at(units[1].len() / 2);
-        assert_eq!(splitter.push(head, later), Pushed::Good);
-        assert_eq!(splitter.next_unit(later), None);
-        assert!(splitter.flush(later).is_some());
-        assert_eq!(splitter.push(tail, later), Pushed::Torn);
-        // What is left of it goes with the next unit's front, and is passed
-        // over by whoever looks for start codes.
-        splitter.push(&units[2], later);
-        splitter.push(&units[3], later);
-        let mut got = Vec::new();
-        while let Some((unit, _)) = splitter.next_unit(later) {
-            got.push(unit);
+        for at in [units[1].len() / 3, units[1].len() / 2] {
+            let (head, tail) = units[1].split_at(at);
+            let mut splitter = splitter_after(&units[0], start);
+            assert_eq!(splitter.push(head, later), Pushed::Good);
+            assert_eq!(splitter.next_unit(later), None);
+            assert!(splitter.flush(later).is_some());
+            assert_eq!(splitter.push(tail, later), Pushed::Torn);
+            // What is left of it goes by itself, or in front of the next unit;
+            // both go by, since nothing is taken before the next key frame.
+            splitter.push(&units[2], later);
+            splitter.push(&units[3], later);
+            let mut got = Vec::new();
+            while let Some((unit, _)) = splitter.next_unit(later) {
+                got.push(unit);
+            }
+            let last = got.last().expect("a unit");
+            let whole: Vec<&[u8]> = AnnexB::new(&units[2]).collect();
+            let nals: Vec<&[u8]> = AnnexB::new(last).collect();
+            assert!(nals.ends_with(&whole), "{at}");
         }
-        let nals: Vec<&[u8]> = AnnexB::new(&got[0]).collect();
-        assert_eq!(nals, AnnexB::new(&units[2]).collect::<Vec<_>>());
+    }
+
+    /// One that was given a unit and a pause behind it.
+    fn splitter_after(unit: &[u8], now: Instant) -> Splitter {
+        let mut splitter = Splitter::default();
+        splitter.push(unit, now);
+        let _ = splitter.next_unit(now);
+        splitter.flush(now).expect("a unit");
+        splitter
     }
 
     #[test]

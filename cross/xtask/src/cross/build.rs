@@ -101,7 +101,10 @@ pub(crate) fn build_tools(target: &Target, debian: &Debian) -> Result<(), Failur
     command.args(["--package", "transom-tests-e2e"]);
     command.args(["--package", "transom-tests-device"]);
     command.args(TOOLS.iter().flat_map(|tool| ["--bin", tool]));
-    step::run(&format!("build {} for {}", TOOLS.join(", "), target.name), command)
+    step::run(
+        &format!("build {} for {}", TOOLS.join(", "), target.name),
+        command,
+    )
 }
 
 /// `cargo build` by Debian's cross compilers.

@@ -43,7 +43,10 @@ pub(crate) fn build(sysroot: &Sysroot, debian: &Debian, release: &str) -> Result
     // It names its other half by the place where that is on a board.
     let include = format!(
         "include {}\n",
-        root.join("usr/src").join(common(release)).join("Makefile").display()
+        root.join("usr/src")
+            .join(common(release))
+            .join("Makefile")
+            .display()
     );
     let makefile = headers.join("Makefile");
     fs::write(&makefile, include).map_err(Failure::io(makefile.display()))?;
@@ -71,7 +74,12 @@ fn copy_source(root: &Path, folder: &Path) -> Result<(), Failure> {
     let source = fs::read_dir(&sources)
         .map_err(Failure::io(sources.display()))?
         .flatten()
-        .find(|entry| entry.file_name().to_string_lossy().starts_with("v4l2loopback-"))
+        .find(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with("v4l2loopback-")
+        })
         .ok_or_else(failed)?
         .path();
     let copy = || {
