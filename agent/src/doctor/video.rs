@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use transom_boards_hal::{CameraWish, FrameSize};
+use transom_boards_hal::{CameraInfo, CameraWish, FrameSize, list_cameras as camera_names};
+use transom_boards_linux::list_cameras;
 use transom_rtc_doctor::Finding;
 
 use super::camera;
@@ -20,10 +21,7 @@ pub(super) enum Coding {
 pub(super) fn examine(source: &VideoSource, wish: CameraWish) -> (Vec<Finding>, Coding) {
     let CameraWish { size, fps, .. } = wish;
     match source {
-        VideoSource::Test => (
-            Finding::ok("the picture is made here").into(),
-            Coding::Here(size, fps),
-        ),
+        VideoSource::Test => (made(&list_cameras()).into(), Coding::Here(size, fps)),
         VideoSource::File(path) => (recording(path, fps), Coding::Elsewhere),
         VideoSource::V4l2(device) => camera::examine(device, wish),
         VideoSource::Csi(_) => (
@@ -31,6 +29,19 @@ pub(super) fn examine(source: &VideoSource, wish: CameraWish) -> (Vec<Finding>, 
             Coding::Elsewhere,
         ),
     }
+}
+
+/// The test picture, and what there is besides.
+fn made(present: &[CameraInfo]) -> Finding {
+    let found = "the picture is made here";
+    Finding::ok(match present.first() {
+        None => format!("{found}; no camera is connected"),
+        Some(first) => format!(
+            "{found}; --source v4l2:{} takes a camera: {}",
+            first.device,
+            camera_names(present)
+        ),
+    })
 }
 
 fn recording(path: &Path, fps: u32) -> Vec<Finding> {
@@ -72,6 +83,20 @@ fn file_error(text: &str, path: &Path) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_a_camera_is_told_how_to_take_it() {
+        let camera = CameraInfo {
+            device: "/dev/video0".into(),
+            name: "USB Camera".into(),
+        };
+        let found = made(&[camera]).found;
+        assert!(
+            found.ends_with("--source v4l2:/dev/video0 takes a camera: /dev/video0 (USB Camera)"),
+            "{found}"
+        );
+        assert!(made(&[]).found.contains("no camera"));
+    }
 
     #[test]
     fn a_recording_that_is_not_there_is_told_with_its_mend() {
