@@ -11,17 +11,44 @@ const FIRST: Duration = Duration::from_millis(500);
 /// at the picture.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// The waits for a camera: who plugs one in again is to see it within three
+/// seconds, and some of them the camera takes for itself.
+const FIRST_BRISK: Duration = Duration::from_millis(200);
+const LONGEST_BRISK: Duration = Duration::from_secs(1);
+
 /// The same complaint is not repeated sooner.
 const REPEAT: Duration = Duration::from_secs(50);
 
 /// Retries of one device or file, the same complaint logged once a minute.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Backoff {
+    first: Duration,
+    longest: Duration,
     failures: u32,
     said: Option<(String, Instant)>,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new(FIRST, LONGEST)
+    }
+}
+
 impl Backoff {
+    fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            failures: 0,
+            said: None,
+        }
+    }
+
+    /// With short waits: at most a second.
+    pub fn brisk() -> Self {
+        Self::new(FIRST_BRISK, LONGEST_BRISK)
+    }
+
     /// Logs `error` unless it was just said, and waits; false when told to stop.
     pub fn failed(&mut self, error: &dyn std::error::Error, stop: &Stop) -> bool {
         let text = error.to_string();
@@ -36,7 +63,7 @@ impl Backoff {
 
     /// The device works again.
     pub fn worked(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.first, self.longest);
     }
 
     fn is_news(&self, text: &str, now: Instant) -> bool {
@@ -45,9 +72,9 @@ impl Backoff {
     }
 
     fn next_wait(&mut self) -> Duration {
-        let doubled = FIRST.saturating_mul(1 << self.failures.min(16));
+        let doubled = self.first.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
-        doubled.min(LONGEST)
+        doubled.min(self.longest)
     }
 }
 
@@ -64,6 +91,9 @@ mod tests {
         assert_eq!(backoff.next_wait(), LONGEST);
         backoff.worked();
         assert_eq!(backoff.next_wait(), FIRST);
+        let mut brisk = Backoff::brisk();
+        let waits: Vec<u128> = (0..5).map(|_| brisk.next_wait().as_millis()).collect();
+        assert_eq!(waits, [200, 400, 800, 1000, 1000]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{
-    Bitrate, Fingerprint, MetricsAddr, Size, SpeakerDevice, TalkUrl, Token, WhipUrl,
+    Bitrate, EncoderName, Fingerprint, Format, MetricsAddr, Size, SpeakerDevice, TalkUrl, Token, WhipUrl,
 };
 use crate::feed::{AudioSource, VideoSource};
 
@@ -36,11 +36,24 @@ The file holds the same settings:
   metrics = \"127.0.0.1:9101\"  # figures for Prometheus; off by default
   metrics_hosts = [\"robot.example\"]  # names it may be asked by, besides the host's own
   [video]
-  source = \"test\"          # or \"file:PATH\", \"v4l2:/dev/video0\"
+  source = \"test\"          # or \"file:PATH\", \"v4l2:/dev/video0\", \"csi\"
   size = \"640x480\"
   fps = 30
   bitrate = \"1500k\"
   min_bitrate = \"150k\"
+  format = \"auto\"          # of a camera's frames
+  encoder = \"auto\"         # or \"openh264\", \"v4l2:/dev/video11\"
+  [video.controls]         # all optional; what the camera lacks is told
+  exposure = \"auto\"        # or \"10ms\"
+  focus = \"auto\"           # or a number in the camera's units
+  hflip = false
+  vflip = false
+  power_line = \"50Hz\"      # or \"60Hz\", \"auto\", \"off\"
+  other = { Brightness = 120 }  # by the driver's own name
+  [video.second]           # a second, smaller stream of the same camera
+  stream = \"front-low\"     # or whip = \"http://...\"
+  size = \"320x240\"
+  bitrate = \"250k\"
   [audio]
   source = \"test\"          # or \"file:PATH.wav\", \"alsa:default\", \"none\"
   bitrate = \"32k\"
@@ -94,7 +107,8 @@ pub struct Cli {
     #[arg(long, value_name = "SHA256", env = "TRANSOM_AGENT_FINGERPRINT")]
     pub fingerprint: Option<Fingerprint>,
 
-    /// Where pictures come from: test, file:PATH or v4l2:/dev/videoN [default: test]
+    /// Where pictures come from: test, file:PATH, v4l2:/dev/videoN, or csi (csi:1 for
+    /// the second one) through rpicam-vid [default: test]
     #[arg(long, value_name = "SOURCE", env = "TRANSOM_AGENT_SOURCE")]
     pub source: Option<VideoSource>,
 
@@ -125,6 +139,16 @@ pub struct Cli {
     #[arg(long, value_name = "N", env = "TRANSOM_AGENT_FPS")]
     pub fps: Option<u32>,
 
+    /// In which form a camera's frames are wanted: auto, h264, mjpeg, i420, nv12, yuyv,
+    /// or raw for any but h264 [default: auto]
+    #[arg(long, value_name = "FORMAT", env = "TRANSOM_AGENT_FORMAT")]
+    pub format: Option<Format>,
+
+    /// What encodes: auto (hardware where it works, else openh264), openh264, or
+    /// v4l2:/dev/videoN [default: auto]
+    #[arg(long, value_name = "ENCODER", env = "TRANSOM_AGENT_ENCODER")]
+    pub encoder: Option<EncoderName>,
+
     /// Bits a second of the picture at most; less where packets are lost [default: 1500k]
     #[arg(long, value_name = "RATE", env = "TRANSOM_AGENT_BITRATE")]
     pub bitrate: Option<Bitrate>,
@@ -146,7 +170,8 @@ pub struct Cli {
     pub log: Option<String>,
 
     /// Serve figures for Prometheus at http://ADDR:PORT/metrics, to this machine
-    /// without a token, such as 127.0.0.1:9101 [default: off]
+    /// without a token, such as 127.0.0.1:9101; to this machine alone also a still
+    /// picture at /snapshot.jpg [default: off]
     #[arg(long, value_name = "ADDR:PORT", env = "TRANSOM_AGENT_METRICS")]
     pub metrics: Option<MetricsAddr>,
 

@@ -2,22 +2,31 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use transom_boards_hal::{Camera, CameraWish, FrameSize, Microphone};
+use transom_boards_hal::{
+    Camera, CameraControls, CameraError, CameraWish, CodecWish, FrameSize, Microphone,
+};
 
 use crate::backoff::Backoff;
 use crate::clock::MediaClock;
-use crate::encode::{EncodeError, EncoderConfig, SoftwareEncoder};
+use crate::encode::{
+    EncodeError, EncoderChoice, EncoderConfig, Encoders, SoftwareEncoder, encode_until,
+};
 use crate::output::{AudioOutput, VideoOutput};
 use crate::publish::{FeedControl, MediaFeed};
 use crate::sound::{
     self, OpusEncoder, OpusError, PacedSound, SoundCount, SoundError, Timeline, Tone, Wav, WavError,
 };
+use crate::second::{Second, SecondLane};
+use crate::source::csi::CsiSource;
 use crate::source::file::{self, FileError, Recording};
 use crate::source::{camera, generated};
+use crate::still::Stills;
 use crate::stop::Stop;
+use crate::taps::Taps;
 
 /// Played for so long, a sound file works: what comes next is a new failure.
 const WORKED: Duration = Duration::from_secs(60);
@@ -31,6 +40,8 @@ pub enum VideoSource {
     File(PathBuf),
     /// A V4L2 device.
     V4l2(String),
+    /// A CSI camera of this number, by `rpicam-vid`.
+    Csi(u8),
 }
 
 /// Where sound comes from.
@@ -46,6 +57,17 @@ pub enum AudioSource {
     Alsa(String),
 }
 
+/// A second, smaller stream of the same pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondConfig {
+    /// The size into which its pictures are to fit.
+    pub size: FrameSize,
+    /// Pictures a second at most.
+    pub fps: u32,
+    /// Bits a second of the picture, at the start and at most.
+    pub video_bps: u32,
+}
+
 /// What to capture, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedConfig {
@@ -59,6 +81,14 @@ pub struct FeedConfig {
     pub video_bps: u32,
     /// Bits a second of the picture at most.
     pub max_video_bps: u32,
+    /// In which form a camera's frames are wanted.
+    pub codec: CodecWish,
+    /// What is set on a camera besides.
+    pub controls: CameraControls,
+    /// What encodes.
+    pub encoder: EncoderChoice,
+    /// A second stream, if any.
+    pub second: Option<SecondConfig>,
     /// Where sound comes from.
     pub audio: AudioSource,
     /// Bits a second of the sound.
@@ -89,60 +119,150 @@ pub enum FeedError {
 impl MediaFeed {
     /// Starts capturing. Files are opened here, so that a wrong path is an
     /// error at once; devices are opened, and waited for, in their threads.
+    ///
+    /// # Errors
+    /// Where the configuration can never work.
     pub fn start(config: &FeedConfig) -> Result<Self, FeedError> {
+        Ok(Self::start_all(config)?.0)
+    }
+
+    /// The same with the second stream, where one is configured.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_all(config: &FeedConfig) -> Result<(Self, Option<Self>), FeedError> {
         let clock = MediaClock::new(Instant::now());
-        let control = FeedControl::default();
         let stop = Stop::default();
-        let (output, (video, video_format)) = VideoOutput::new(clock, control.clone());
-        // From here on an error drops the feed, which ends the threads that did start.
-        let mut feed = Self {
-            video,
-            video_format,
-            audio: None,
-            control: control.clone(),
-            clock,
-            stop: stop.clone(),
+        let (mut feed, output) = Self::of_pictures(clock, stop.clone());
+        // From here on an error drops the feeds, which ends the threads that did start.
+        let mut taps = Taps {
+            stills: feed.stills.clone(),
+            second: None,
         };
-        start_video(config, output, stop.clone())?;
+        let second = match &config.second {
+            Some(second) => {
+                let (feed, lane) = start_second(second, &config.encoder, clock)?;
+                taps.second = Some(lane);
+                Some(feed)
+            }
+            None => None,
+        };
+        start_video(config, taps, output, stop.clone())?;
         if config.audio != AudioSource::None {
-            let (output, packets) = AudioOutput::new(clock, control);
+            let (output, packets) = AudioOutput::new(clock, feed.control.clone());
             start_audio(config, output, stop)?;
             feed.audio = Some(packets);
         }
-        Ok(feed)
+        Ok((feed, second))
+    }
+
+    fn of_pictures(clock: MediaClock, stop: Stop) -> (Self, VideoOutput) {
+        let control = FeedControl::default();
+        let (output, (video, video_format)) = VideoOutput::new(clock, control.clone());
+        let feed = Self {
+            video,
+            video_format,
+            audio: None,
+            control,
+            clock,
+            stills: Stills::default(),
+            stop,
+        };
+        (feed, output)
     }
 }
 
-fn start_video(config: &FeedConfig, mut output: VideoOutput, stop: Stop) -> Result<(), FeedError> {
+/// Starts the second stream's encoder; its pictures come by the lane.
+fn start_second(
+    second: &SecondConfig,
+    choice: &EncoderChoice,
+    clock: MediaClock,
+) -> Result<(MediaFeed, SecondLane), FeedError> {
+    let config = EncoderConfig {
+        size: second.size,
+        fps: second.fps,
+        bitrate_bps: second.video_bps,
+        max_bitrate_bps: second.video_bps,
+    };
+    drop(SoftwareEncoder::new(&config)?);
+    let stop = Stop::default();
+    let (feed, mut output) = MediaFeed::of_pictures(clock, stop.clone());
+    let shared = Arc::new(Second::new(feed.control.clone(), second.size));
+    let lane = SecondLane::new(Arc::clone(&shared), second.fps);
+    let mut encoders = Encoders::new(choice.clone());
+    spawn("video-second", move || {
+        let ended = encode_until(config, &mut encoders, &shared.slot, &mut output, &stop);
+        report("second stream", ended);
+    })?;
+    Ok((feed, lane))
+}
+
+fn start_video(
+    config: &FeedConfig,
+    mut taps: Taps,
+    mut output: VideoOutput,
+    stop: Stop,
+) -> Result<(), FeedError> {
     let encoder = EncoderConfig {
         size: config.size,
         fps: config.fps,
         bitrate_bps: config.video_bps,
         max_bitrate_bps: config.max_video_bps,
     };
+    let mut encoders = Encoders::new(config.encoder.clone());
     match &config.video {
         VideoSource::Test => {
             // Refused settings are an error now, not in a thread later.
             drop(SoftwareEncoder::new(&encoder)?);
             spawn("video-test", move || {
-                report("picture", generated::run(encoder, &mut output, &stop));
+                let ended = generated::run(encoder, &mut encoders, &mut taps, &mut output, &stop);
+                report("picture", ended);
             })
         }
         VideoSource::File(path) => {
             let (recording, fps) = (Recording::open(path, config.fps)?, config.fps);
             spawn("video-file", move || {
-                file::play_for_ever(recording, fps, &mut output, &stop);
+                file::play_for_ever(recording, fps, &mut taps, &mut output, &stop);
             })
         }
         VideoSource::V4l2(device) => {
-            let device = device.clone();
-            let wish = CameraWish {
-                size: config.size,
-                fps: config.fps,
+            let mut source = CameraSource::new(device, config.controls.clone());
+            let (size, fps) = (config.size, config.fps);
+            // Pictures are there already for the second stream then.
+            let codec = match (config.codec, &taps.second) {
+                (CodecWish::Any, Some(_)) => CodecWish::Pictures,
+                (codec, _) => codec,
+            };
+            let capture = camera::Capture {
+                config: encoder,
+                codec,
+                encoders,
+                taps,
             };
             spawn("video-camera", move || {
-                let mut open = || open_camera(&device, wish);
-                camera::run(&mut open, encoder, &mut output, &stop);
+                let mut open = |codec| source.open(CameraWish { size, fps, codec });
+                camera::run(&mut open, capture, &mut output, &stop);
+            })
+        }
+        VideoSource::Csi(camera) => {
+            let mut source = CsiSource::new(
+                *camera,
+                config.size,
+                config.fps,
+                config.video_bps,
+                config.controls.clone(),
+            );
+            let capture = camera::Capture {
+                config: encoder,
+                codec: CodecWish::Any,
+                encoders,
+                taps,
+            };
+            spawn("video-csi", move || {
+                let mut open = |_: CodecWish| -> Result<Box<dyn Camera>, CameraError> {
+                    Ok(Box::new(source.open()?))
+                };
+                camera::run(&mut open, capture, &mut output, &stop);
             })
         }
     }
@@ -244,13 +364,19 @@ fn report<E: std::error::Error>(what: &str, ended: Result<(), E>) {
     }
 }
 
+/// A V4L2 camera, opened again and again.
 #[cfg(target_os = "linux")]
-fn open_camera(
-    device: &str,
-    wish: CameraWish,
-) -> Result<Box<dyn Camera>, transom_boards_hal::CameraError> {
-    let camera = transom_boards_linux::V4l2Camera::open(device, wish)?;
-    Ok(Box::new(camera))
+struct CameraSource(transom_boards_linux::V4l2Source);
+
+#[cfg(target_os = "linux")]
+impl CameraSource {
+    fn new(device: &str, controls: CameraControls) -> Self {
+        Self(transom_boards_linux::V4l2Source::new(device, controls))
+    }
+
+    fn open(&mut self, wish: CameraWish) -> Result<Box<dyn Camera>, CameraError> {
+        Ok(Box::new(self.0.open(wish)?))
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -261,15 +387,22 @@ fn open_microphone(
     Ok(Box::new(microphone))
 }
 
+/// There are none here.
 #[cfg(not(target_os = "linux"))]
-fn open_camera(
-    device: &str,
-    _wish: CameraWish,
-) -> Result<Box<dyn Camera>, transom_boards_hal::CameraError> {
-    Err(transom_boards_hal::CameraError::Absent {
-        device: device.to_owned(),
-        present: Vec::new(),
-    })
+struct CameraSource(String);
+
+#[cfg(not(target_os = "linux"))]
+impl CameraSource {
+    fn new(device: &str, _controls: CameraControls) -> Self {
+        Self(device.to_owned())
+    }
+
+    fn open(&mut self, _wish: CameraWish) -> Result<Box<dyn Camera>, CameraError> {
+        Err(CameraError::Absent {
+            device: self.0.clone(),
+            present: Vec::new(),
+        })
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -294,6 +427,10 @@ mod tests {
             fps: 30,
             video_bps: 300_000,
             max_video_bps: 1_000_000,
+            codec: CodecWish::Any,
+            controls: CameraControls::default(),
+            encoder: EncoderChoice::Auto,
+            second: None,
             audio: AudioSource::Test,
             audio_bps: 32_000,
         }
@@ -367,6 +504,62 @@ mod tests {
         .expect("it starts");
         let picture = timeout(Duration::from_secs(5), feed.video.recv()).await;
         assert!(picture.expect("in time").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_second_stream_is_smaller_and_lives_for_itself() {
+        let config = FeedConfig {
+            second: Some(SecondConfig {
+                size: FrameSize::new(160, 160),
+                fps: 10,
+                video_bps: 100_000,
+            }),
+            ..config()
+        };
+        let (mut feed, second) = MediaFeed::start_all(&config).expect("they start");
+        let mut second = second.expect("a second feed");
+        let wait = Duration::from_secs(5);
+        let first = timeout(wait, second.video.recv()).await.expect("in time");
+        assert!(first.expect("a picture").key);
+        let format = second.wait_for_format(wait).await.expect("a format");
+        assert_eq!((format.width, format.height), (160, 120));
+        let main = feed.wait_for_format(wait).await.expect("a format");
+        assert_eq!((main.width, main.height), (320, 240));
+        // The stream itself may have nobody, and the other way round.
+        feed.control.pause();
+        feed.video.clear();
+        let mut count = 0;
+        let _ = timeout(Duration::from_secs(1), async {
+            while second.video.recv().await.is_some() {
+                count += 1;
+            }
+        })
+        .await;
+        assert!((5..=12).contains(&count), "{count} pictures in a second");
+        assert!(feed.video.try_recv().is_none());
+        drop(feed);
+    }
+
+    #[tokio::test]
+    async fn a_recording_has_a_second_stream_too_and_a_still() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/media/baseline.mp4");
+        let config = FeedConfig {
+            video: VideoSource::File(path),
+            second: Some(SecondConfig {
+                size: FrameSize::new(80, 60),
+                fps: 30,
+                video_bps: 100_000,
+            }),
+            ..config()
+        };
+        let (feed, second) = MediaFeed::start_all(&config).expect("they start");
+        let mut second = second.expect("a second feed");
+        let wait = Duration::from_secs(5);
+        let format = second.wait_for_format(wait).await.expect("a format");
+        assert_eq!((format.width, format.height), (80, 60));
+        let still = feed.stills.take(wait).await.expect("a key frame");
+        let jpeg = still.to_jpeg().expect("a JPEG");
+        assert!(jpeg.len() > 500, "{} bytes", jpeg.len());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 use transom_agent::actuator;
 use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::{Config, SpeakerDevice};
@@ -14,6 +15,7 @@ use transom_agent::feed::AudioSource;
 use transom_agent::metrics::{HostNames, Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
+use transom_agent::rate::RateConfig;
 use transom_agent::sound::play::{PlayConfig, Playback};
 use transom_agent::sound::trial::Trial;
 use transom_agent::talk::{self, TalkConfig};
@@ -128,7 +130,7 @@ async fn publish(
         // Held to the end: who waits on it must not see it closed.
         std::future::pending::<()>().await;
     });
-    let mut feed = MediaFeed::start(&config.feed())?;
+    let (mut feed, second) = MediaFeed::start_all(&config.feed())?;
     let playback = Playback::start(&config.play(), feed.control.sound().clone())?;
     if let Some(endpoint) = config.talk() {
         let talk = TalkConfig {
@@ -144,11 +146,21 @@ async fn publish(
         let server = MetricsServer::open(address.value.0, names).await?;
         let metrics = Metrics {
             feed: feed.control.clone(),
+            stills: feed.stills.clone(),
             publisher: Arc::clone(&figures),
             control: actuator.clone(),
             process,
         };
         tokio::spawn(server.serve(Arc::new(metrics)));
+    }
+    let second = second.zip(config.second());
+    if let Some((feed, (endpoint, rate))) = second {
+        tokio::spawn(publish_second(
+            feed,
+            Endpoint::new(endpoint)?,
+            rate,
+            shutdown.clone(),
+        ));
     }
     feed.wait_for_format(FORMAT_WAIT).await;
     let publisher = PublisherConfig {
@@ -159,4 +171,28 @@ async fn publish(
         figures,
     };
     Ok(publisher::run(publisher, feed, shutdown).await?)
+}
+
+/// Publishes the second stream, with a session of its own. Its lines in the log
+/// stand behind its name.
+async fn publish_second(
+    mut feed: MediaFeed,
+    endpoint: Endpoint,
+    rate: RateConfig,
+    shutdown: watch::Receiver<bool>,
+) {
+    let publishing = async {
+        feed.wait_for_format(FORMAT_WAIT).await;
+        let publisher = PublisherConfig {
+            endpoint,
+            addresses: AddressPolicy::default(),
+            rate,
+            actuator: None,
+            figures: Arc::default(),
+        };
+        if let Err(error) = publisher::run(publisher, feed, shutdown).await {
+            tracing::warn!("no second stream any more: {error}");
+        }
+    };
+    publishing.instrument(tracing::info_span!("second")).await;
 }

@@ -5,8 +5,8 @@
 //! [`MediaFeed::restart`] throws away what is stale and begins with a key frame.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::clock::{Capture, MediaClock};
 use crate::queue::Receiver;
 use crate::sound::SoundFigures;
+use crate::still::Stills;
 use crate::stop::Stop;
 use transom_rtc_telemetry::Histogram;
 
@@ -97,6 +98,8 @@ pub struct MediaFeed {
     pub control: FeedControl,
     /// The clock of all stamps.
     pub clock: MediaClock,
+    /// Still pictures of the source.
+    pub stills: Stills,
     pub(crate) stop: Stop,
 }
 
@@ -166,6 +169,8 @@ struct Shared {
     counts: [AtomicU64; FeedCount::LEN],
     encode_time: Histogram,
     sound: SoundFigures,
+    encode_cpu_us: AtomicU64,
+    encoder: Mutex<String>,
 }
 
 /// What the capture side counts.
@@ -220,6 +225,8 @@ impl Default for Shared {
             counts: [const { AtomicU64::new(0) }; FeedCount::LEN],
             encode_time: Histogram::new(ENCODE_BOUNDS),
             sound: SoundFigures::default(),
+            encode_cpu_us: AtomicU64::new(0),
+            encoder: Mutex::new(String::new()),
         }
     }
 }
@@ -266,12 +273,39 @@ impl FeedControl {
         &self.0.encode_time
     }
 
+    /// Processor time that encoding took so far, on the encoder's own thread.
+    pub fn encode_cpu(&self) -> Duration {
+        Duration::from_micros(self.0.encode_cpu_us.load(Ordering::Relaxed))
+    }
+
+    /// What encodes the pictures; empty where nothing has, as for a source that
+    /// is passed through.
+    pub fn encoder(&self) -> String {
+        let encoder = self.0.encoder.lock();
+        encoder.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The wished bitrate of the picture in bits a second, `None` until one was set.
     pub fn bitrate(&self) -> Option<u32> {
         match self.0.bitrate_bps.load(Ordering::Acquire) {
             0 => None,
             bps => Some(bps),
         }
+    }
+
+    pub(crate) fn encoded_in(&self, took: Duration, busy: Duration) {
+        self.0.encode_time.observe(took);
+        let busy = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX);
+        self.0.encode_cpu_us.fetch_add(busy, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_encoder(&self, name: &str) {
+        let mut encoder = self
+            .0
+            .encoder
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        name.clone_into(&mut encoder);
     }
 
     pub(crate) fn is_paused(&self) -> bool {

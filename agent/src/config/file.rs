@@ -8,7 +8,8 @@ use transom_rtc_doctor::forgiving::{self, Forgiven};
 
 use super::control::Control;
 use super::talk::TalkUrl;
-use super::value::{Bitrate, MetricsAddr, Size, SpeakerDevice, Token};
+use super::value::{Bitrate, EncoderName, Format, MetricsAddr, Size, SpeakerDevice, Token};
+use super::video::{Controls, Second};
 use super::whip::{Fingerprint, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 use crate::metrics::HostName;
@@ -42,6 +43,11 @@ pub(super) struct Video {
     pub(super) fps: Option<u32>,
     pub(super) bitrate: Option<Bitrate>,
     pub(super) min_bitrate: Option<Bitrate>,
+    pub(super) format: Option<Format>,
+    pub(super) encoder: Option<EncoderName>,
+    #[serde(default)]
+    pub(super) controls: Controls,
+    pub(super) second: Option<Second>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -4,6 +4,7 @@ mod control;
 mod file;
 mod talk;
 mod value;
+mod video;
 mod whip;
 
 use std::fmt;
@@ -12,7 +13,10 @@ use std::path::{Path, PathBuf};
 pub use control::ControlError;
 pub use file::FileError;
 pub use talk::TalkUrl;
-pub use value::{Bitrate, MetricsAddr, Size, SpeakerDevice, Token, ValueError};
+pub use value::{
+    Bitrate, EncoderName, Format, MetricsAddr, Size, SpeakerDevice, Token, ValueError,
+};
+pub use video::{SecondError, SecondStream};
 pub use whip::{Fingerprint, WhipUrl};
 
 use crate::actuator::ActuatorConfig;
@@ -23,7 +27,7 @@ use crate::metrics::HostName;
 use crate::rate::RateConfig;
 use crate::sound::play::PlayConfig;
 use file::File;
-use transom_boards_hal::FrameSize;
+use transom_boards_hal::{CameraControls, FrameSize};
 use transom_rtc_telemetry::LogFilterError;
 use transom_rtc_tokio::client::{EndpointConfig, Trust};
 
@@ -59,6 +63,14 @@ pub struct Config {
     pub size: Setting<Size>,
     /// Pictures a second.
     pub fps: Setting<u32>,
+    /// In which form a camera's frames are wanted.
+    pub format: Setting<Format>,
+    /// What encodes them.
+    pub encoder: Setting<EncoderName>,
+    /// What is set on a camera; the file alone says it.
+    pub controls: CameraControls,
+    /// A second stream; the file alone says it.
+    pub second: Option<SecondStream>,
     /// What the picture may use at most.
     pub bitrate: Setting<Bitrate>,
     /// What the picture uses at least, however much is lost.
@@ -148,6 +160,9 @@ pub enum ConfigError {
     /// Who talks back would not be heard.
     #[error("talk: there is no speaker to hear it by: set --speaker alsa:default too")]
     TalkWithoutSpeaker,
+    /// The second stream makes no sense.
+    #[error(transparent)]
+    Second(#[from] SecondError),
     /// What is to be driven makes no sense.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -233,6 +248,10 @@ impl Config {
         let fingerprint = |said: Option<Fingerprint>, whip: &Option<WhipUrl>| {
             said.or_else(|| whip.as_ref().and_then(WhipUrl::fingerprint))
         };
+        let whip = choose(cli.whip.clone(), file.whip.clone()).ok_or(ConfigError::NoWhip)?;
+        let fps = pick(cli.fps, file.video.fps, 30);
+        let second = file.video.second;
+        let second = second.map(|second| second.check(&whip.value, fps.value));
         let config = Self {
             file: path.map(Path::to_owned),
             token: choose(token(cli.token, &cli.whip), token(file.token, &file.whip)),
@@ -240,14 +259,18 @@ impl Config {
                 fingerprint(cli.fingerprint, &cli.whip),
                 fingerprint(file.fingerprint, &file.whip),
             ),
-            whip: choose(cli.whip, file.whip).ok_or(ConfigError::NoWhip)?,
+            whip,
             log: pick(cli.log, file.log, "info".to_owned()),
             metrics: choose(cli.metrics, file.metrics),
             metrics_open: file.metrics_open,
             metrics_hosts: file.metrics_hosts,
             source: pick(cli.source, file.video.source, VideoSource::Test),
             size: pick(cli.size, file.video.size, Size(FrameSize::new(640, 480))),
-            fps: pick(cli.fps, file.video.fps, 30),
+            fps,
+            format: pick(cli.format, file.video.format, Format::default()),
+            encoder: pick(cli.encoder, file.video.encoder, EncoderName::default()),
+            controls: file.video.controls.into(),
+            second: second.transpose()?,
             bitrate,
             min_bitrate: pick(cli.min_bitrate, file.video.min_bitrate, default_min),
             audio: pick(cli.audio, file.audio.source, AudioSource::Test),
@@ -319,6 +342,30 @@ impl Config {
         Some(talk.value.endpoint(&self.endpoint()))
     }
 
+    /// Where the second stream goes, and within which bounds; the server is
+    /// known as the first stream's, if it is the same one.
+    pub fn second(&self) -> Option<(EndpointConfig, RateConfig)> {
+        let second = self.second.as_ref()?;
+        let mut endpoint = self.endpoint();
+        let same = second.whip.url().same_origin(self.whip.value.url());
+        let token = second.token.as_ref().map(|token| token.secret().to_owned());
+        // A token goes to the server that it is for.
+        endpoint.token = token.or(endpoint.token.filter(|_| same));
+        endpoint.url = second.whip.to_string();
+        match second.whip.fingerprint() {
+            Some(fingerprint) => endpoint.trust = Trust::Fingerprint(fingerprint.0),
+            None if !same => endpoint.trust = EndpointConfig::new("", None).trust,
+            None => {}
+        }
+        let bps = second.config.video_bps;
+        let rate = RateConfig {
+            min_bps: bps.min(self.min_bitrate.value.bps()).min(50_000),
+            max_bps: bps,
+            start_bps: bps,
+        };
+        Some((endpoint, rate))
+    }
+
     /// What to capture.
     pub fn feed(&self) -> FeedConfig {
         FeedConfig {
@@ -327,6 +374,10 @@ impl Config {
             fps: self.fps.value,
             video_bps: self.bitrate.value.bps(),
             max_video_bps: self.bitrate.value.bps(),
+            codec: self.format.value.0,
+            controls: self.controls.clone(),
+            encoder: self.encoder.value.0.clone(),
+            second: self.second.as_ref().map(|second| second.config),
             audio: self.audio.value.clone(),
             audio_bps: self.audio_bitrate.value.bps(),
         }
@@ -411,6 +462,18 @@ impl Config {
             "pictures a second, likewise",
         );
         line(
+            "video.format",
+            &self.format.value,
+            self.format.origin,
+            "in which form a camera's frames are wanted",
+        );
+        line(
+            "video.encoder",
+            &self.encoder.value,
+            self.encoder.origin,
+            "auto: hardware where it works, else openh264",
+        );
+        line(
             "video.bitrate",
             &self.bitrate.value,
             self.bitrate.origin,
@@ -422,6 +485,9 @@ impl Config {
             self.min_bitrate.origin,
             "at least, however much is lost",
         );
+        video::explain(&self.controls, self.second.as_ref(), |name, value, what| {
+            line(name, value, Origin::File, what);
+        });
         line(
             "audio.source",
             &audio.value,
@@ -491,6 +557,7 @@ fn meaning(source: &VideoSource) -> &'static str {
         VideoSource::Test => "a moving picture with a clock, made here",
         VideoSource::File(_) => "a recording, passed through and looped",
         VideoSource::V4l2(_) => "a camera, waited for where it is absent",
+        VideoSource::Csi(_) => "a CSI camera, by rpicam-vid",
     }
 }
 
@@ -625,6 +692,26 @@ mod tests {
         assert_eq!(config.endpoint().trust, pinned);
         let refused = Config::layer(cli(&WHIP), kept, None).expect_err("http has no certificate");
         assert!(refused.to_string().contains("write https://"), "{refused}");
+    }
+
+    #[test]
+    fn a_second_stream_goes_to_the_same_server_with_the_same_token() {
+        let text = "token = \"hush\"\n[video]\nsource = \"csi\"\n[video.controls]\nvflip = true\n\
+                    [video.second]\nstream = \"front-low\"\n";
+        let config = Config::layer(cli(&WHIP), file(text), None).expect("a configuration");
+        let (endpoint, rate) = config.second().expect("a second stream");
+        assert_eq!(endpoint.url, "http://127.0.0.1:7080/whip/front-low");
+        assert_eq!(endpoint.token.as_deref(), Some("hush"));
+        assert_eq!((rate.min_bps, rate.max_bps), (50_000, 250_000));
+        let told = config.explain();
+        assert!(told.contains("vflip") && told.contains("front-low") && !told.contains("hush"));
+        let elsewhere = text.replace("stream = \"front-low\"", "whip = \"http://b/whip/c\"");
+        let config = Config::layer(cli(&WHIP), file(&elsewhere), None).expect("a configuration");
+        let (endpoint, _) = config.second().expect("a second stream");
+        assert_eq!(
+            endpoint.token, None,
+            "a token is not shown to another server"
+        );
     }
 
     #[test]

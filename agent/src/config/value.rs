@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use transom_boards_hal::FrameSize;
+use transom_boards_hal::{CodecWish, FrameSize, PixelFormat};
 
+use crate::encode::{ChoiceError, EncoderChoice};
 use crate::feed::{AudioSource, VideoSource};
 
 /// A value that cannot be read. The text names the mend.
@@ -157,8 +158,12 @@ impl FromStr for VideoSource {
             ("test", None) => Ok(Self::Test),
             ("file", Some(path)) => Ok(Self::File(PathBuf::from(path))),
             ("v4l2", Some(device)) => Ok(Self::V4l2(device.to_owned())),
+            ("csi", None) => Ok(Self::Csi(0)),
+            ("csi", Some(number)) if number.parse::<u8>().is_ok() => {
+                Ok(Self::Csi(number.parse().unwrap_or(0)))
+            }
             _ => Err(ValueError(format!(
-                "`{text}` is no source: give test, file:PATH or v4l2:/dev/videoN"
+                "`{text}` is no source: give test, file:PATH, v4l2:/dev/videoN or csi"
             ))),
         }
     }
@@ -170,7 +175,79 @@ impl fmt::Display for VideoSource {
             Self::Test => f.write_str("test"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::V4l2(device) => write!(f, "v4l2:{device}"),
+            Self::Csi(0) => f.write_str("csi"),
+            Self::Csi(number) => write!(f, "csi:{number}"),
         }
+    }
+}
+
+/// In which form a camera's frames are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Format(pub CodecWish);
+
+const FORMATS: [(&str, CodecWish); 7] = [
+    ("auto", CodecWish::Any),
+    ("h264", CodecWish::Only(PixelFormat::H264)),
+    ("mjpeg", CodecWish::Only(PixelFormat::Mjpeg)),
+    ("i420", CodecWish::Only(PixelFormat::I420)),
+    ("nv12", CodecWish::Only(PixelFormat::Nv12)),
+    ("yuyv", CodecWish::Only(PixelFormat::Yuyv)),
+    ("raw", CodecWish::Pictures),
+];
+
+impl FromStr for Format {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let found = FORMATS.iter().find(|(name, _)| *name == text.trim());
+        found.map(|(_, wish)| Self(*wish)).ok_or_else(|| {
+            let names: Vec<&str> = FORMATS.iter().map(|(name, _)| *name).collect();
+            ValueError(format!("`{text}` is no format: give {}", names.join(", ")))
+        })
+    }
+}
+
+impl TryFrom<String> for Format {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = FORMATS.iter().find(|(_, wish)| *wish == self.0);
+        f.write_str(name.map_or("auto", |(name, _)| name))
+    }
+}
+
+/// What encodes: `auto`, `openh264` or `v4l2:/dev/videoN`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct EncoderName(pub EncoderChoice);
+
+impl FromStr for EncoderName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let choice = text.trim().parse().map(Self);
+        choice.map_err(|error: ChoiceError| ValueError(error.to_string()))
+    }
+}
+
+impl TryFrom<String> for EncoderName {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for EncoderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -370,7 +447,13 @@ mod tests {
 
     #[test]
     fn sources_are_printed_as_they_are_written() {
-        for text in ["test", "file:/a b/c:d.mp4", "v4l2:/dev/video0"] {
+        for text in [
+            "test",
+            "file:/a b/c:d.mp4",
+            "v4l2:/dev/video0",
+            "csi",
+            "csi:1",
+        ] {
             assert_eq!(text.parse::<VideoSource>().expect(text).to_string(), text);
         }
         for text in ["none", "test", "file:a.wav", "alsa:plughw:CARD=Cam,DEV=0"] {
@@ -382,6 +465,8 @@ mod tests {
             "file",
             "file:",
             "v4l2:",
+            "csi:",
+            "csi:300",
             "test:1",
             "/dev/video0",
         ] {
@@ -394,6 +479,18 @@ mod tests {
         for text in ["", "alsa", "test", "none:"] {
             assert!(text.parse::<SpeakerDevice>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn formats_and_encoders_are_printed_as_they_are_written() {
+        for (text, _) in FORMATS {
+            assert_eq!(text.parse::<Format>().expect(text).to_string(), text);
+        }
+        let error = "h265".parse::<Format>().expect_err("none").to_string();
+        assert!(error.contains("h264, mjpeg"), "{error}");
+        let encoder: EncoderName = "v4l2:/dev/video11".parse().expect("an encoder");
+        assert_eq!(encoder.to_string(), "v4l2:/dev/video11");
+        assert!("x264".parse::<EncoderName>().is_err());
     }
 
     #[test]

@@ -2,8 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use transom_boards_hal::{
-    Camera as _, CameraError, CameraFormat, CameraInfo, CameraWish, FrameSize, PixelFormat,
-    list_cameras,
+    Camera as _, CameraError, CameraFormat, CameraInfo, CameraWish, PixelFormat, list_cameras,
 };
 use transom_boards_linux::V4l2Camera;
 use transom_rtc_doctor::Finding;
@@ -19,8 +18,8 @@ const MAX_SHOWN: usize = 8;
 const TRIES: usize = 5;
 
 /// Opens the camera as the agent does, and takes a picture.
-pub(super) fn examine(name: &str, size: FrameSize, fps: u32) -> (Vec<Finding>, Coding) {
-    let wish = CameraWish { size, fps };
+pub(super) fn examine(name: &str, wish: CameraWish) -> (Vec<Finding>, Coding) {
+    let CameraWish { size, fps, .. } = wish;
     let unknown = Coding::Here(size, fps);
     let offered = match V4l2Camera::offers(name, wish) {
         Ok(offered) => offered,
@@ -30,6 +29,7 @@ pub(super) fn examine(name: &str, size: FrameSize, fps: u32) -> (Vec<Finding>, C
     match picture(name, wish) {
         Ok(format) => {
             findings.push(compare(format, wish));
+            findings.extend(settings(name));
             let coding = match format.pixels {
                 PixelFormat::H264 => Coding::Elsewhere,
                 _ => Coding::Here(format.size, fps),
@@ -54,6 +54,13 @@ fn picture(name: &str, wish: CameraWish) -> Result<CameraFormat, CameraError> {
         }
     }
     Err(last)
+}
+
+/// What can be set on it by `[video.controls]`.
+fn settings(name: &str) -> Option<Finding> {
+    let abilities = V4l2Camera::abilities(name).ok()?;
+    let all: Vec<String> = abilities.iter().map(ToString::to_string).collect();
+    (!all.is_empty()).then(|| Finding::ok(format!("of [video.controls] it has {}", all.join(", "))))
 }
 
 fn compare(got: CameraFormat, wish: CameraWish) -> Finding {
@@ -127,11 +134,13 @@ fn choose(present: &[CameraInfo]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use transom_boards_hal::{CodecWish, FrameSize};
     use transom_rtc_doctor::Verdict;
 
     const WISH: CameraWish = CameraWish {
         size: FrameSize::new(640, 480),
         fps: 30,
+        codec: CodecWish::Any,
     };
 
     fn got(width: u32, millifps: u32) -> Verdict {
@@ -154,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_camera_that_is_absent_is_told_and_encoding_is_measured_all_the_same() {
-        let (findings, coding) = examine("/dev/transom-no-such-camera", WISH.size, WISH.fps);
+        let (findings, coding) = examine("/dev/transom-no-such-camera", WISH);
         assert_eq!(findings.len(), 1);
         assert!(findings[0].found.contains("is absent"), "{findings:?}");
         assert_eq!(coding, Coding::Here(WISH.size, WISH.fps));

@@ -5,7 +5,7 @@ use transom_boards_linux::list_codecs;
 use transom_rtc_doctor::Finding;
 use transom_rtc_proto::time::WallTime;
 
-use crate::encode::{EncodeError, EncoderConfig, H264Encoder as _, SoftwareEncoder};
+use crate::encode::{EncodeError, EncoderChoice, EncoderConfig, Encoders};
 use crate::picture::Picture;
 use crate::source::TestPicture;
 
@@ -24,16 +24,26 @@ const COMFORT: f64 = 1.5;
 const MEND: &str = "smaller --size, lower --fps, or a camera that delivers H.264 itself";
 
 /// Whether the encoder keeps up with `fps` pictures of `size` a second.
-pub(super) fn examine(size: FrameSize, fps: u32, bitrate_bps: u32) -> Finding {
-    match measure(size, fps, bitrate_bps) {
-        Ok(rate) => judge(rate, size, fps),
+pub(super) fn examine(
+    choice: EncoderChoice,
+    size: FrameSize,
+    fps: u32,
+    bitrate_bps: u32,
+) -> Finding {
+    match measure(choice, size, fps, bitrate_bps) {
+        Ok((name, rate)) => judge(&name, rate, size, fps),
         Err(error) => Finding::fail(error.to_string(), MEND),
     }
 }
 
-/// Pictures a second, as many as go.
-fn measure(size: FrameSize, fps: u32, bitrate_bps: u32) -> Result<f64, EncodeError> {
-    let mut encoder = SoftwareEncoder::new(&EncoderConfig {
+/// The encoder, and pictures a second, as many as go.
+fn measure(
+    choice: EncoderChoice,
+    size: FrameSize,
+    fps: u32,
+    bitrate_bps: u32,
+) -> Result<(String, f64), EncodeError> {
+    let mut encoder = Encoders::new(choice).open(&EncoderConfig {
         size,
         fps,
         bitrate_bps,
@@ -58,7 +68,8 @@ fn measure(size: FrameSize, fps: u32, bitrate_bps: u32) -> Result<f64, EncodeErr
             break;
         }
     }
-    Ok(f64::from(count) / began.elapsed().as_secs_f64().max(f64::EPSILON))
+    let rate = f64::from(count) / began.elapsed().as_secs_f64().max(f64::EPSILON);
+    Ok((encoder.name().to_owned(), rate))
 }
 
 /// The test picture, panned from one to the next and with a sensor's noise on
@@ -82,8 +93,9 @@ fn lively(size: FrameSize, number: u32) -> Picture {
     picture
 }
 
-fn judge(rate: f64, size: FrameSize, fps: u32) -> Finding {
-    let found = format!("{rate:.0} pictures of {size} a second, where {fps} are configured");
+fn judge(name: &str, rate: f64, size: FrameSize, fps: u32) -> Finding {
+    let found =
+        format!("{name} makes {rate:.0} pictures of {size} a second, where {fps} are configured");
     let share = rate / f64::from(fps.max(1));
     if share < 1.0 {
         Finding::fail(format!("too slow: {found}"), MEND)
@@ -94,13 +106,13 @@ fn judge(rate: f64, size: FrameSize, fps: u32) -> Finding {
     }
 }
 
-/// Which codecs there are in hardware. None is used yet.
+/// Which codecs there are in hardware.
 pub(super) fn hardware() -> Finding {
     let codecs = list_codecs();
     match codecs.is_empty() {
         true => Finding::ok("none in hardware; the processor encodes"),
         false => Finding::ok(format!(
-            "in hardware, and not used yet: {}; the processor encodes",
+            "in hardware: {}; encoder = \"auto\" tries those that encode, and uses one that works",
             list_cameras(&codecs)
         )),
     }
@@ -114,20 +126,22 @@ mod tests {
     #[test]
     fn the_margin_decides() {
         let size = FrameSize::new(640, 480);
-        assert_eq!(judge(29.0, size, 30).verdict, Verdict::Fail);
-        assert_eq!(judge(40.0, size, 30).verdict, Verdict::Warn);
-        assert_eq!(judge(90.0, size, 30).verdict, Verdict::Ok);
+        assert_eq!(judge("openh264", 29.0, size, 30).verdict, Verdict::Fail);
+        assert_eq!(judge("openh264", 40.0, size, 30).verdict, Verdict::Warn);
+        assert_eq!(judge("openh264", 90.0, size, 30).verdict, Verdict::Ok);
     }
 
     #[test]
     fn small_pictures_are_encoded_in_time() {
-        let rate = measure(FrameSize::new(160, 120), 5, 200_000).expect("a rate");
-        assert!(rate > 5.0, "{rate}");
+        let choice = EncoderChoice::Software;
+        let measured = measure(choice, FrameSize::new(160, 120), 5, 200_000);
+        let (name, rate) = measured.expect("a rate");
+        assert!(rate > 5.0 && name == "openh264", "{rate}");
     }
 
     #[test]
     fn impossible_sizes_are_told() {
-        let finding = examine(FrameSize::new(8, 8), 30, 200_000);
+        let finding = examine(EncoderChoice::Software, FrameSize::new(8, 8), 30, 200_000);
         assert_eq!(finding.verdict, Verdict::Fail);
     }
 }

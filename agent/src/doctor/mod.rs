@@ -22,6 +22,7 @@ mod video;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use transom_boards_hal::CameraWish;
 use transom_rtc_doctor::{Examination, Finding, Format, machine};
 use transom_rtc_tokio::client::Endpoint;
 
@@ -139,14 +140,17 @@ fn examine_driving(examination: &mut Examination, config: &Config, round_trip: O
 /// What is captured, and whether it can be encoded in time.
 fn examine_media(examination: &mut Examination, config: &Config) {
     let feed = config.feed();
-    let (source, fps, size) = (feed.video.clone(), feed.fps, feed.size);
-    let coding = examination.learn("video", DEVICE, move || video::examine(&source, size, fps));
+    let (source, fps, size, codec) = (feed.video.clone(), feed.fps, feed.size, feed.codec);
+    let wish = CameraWish { size, fps, codec };
+    let coding = examination.learn("video", DEVICE, move || video::examine(&source, wish));
     let audio = feed.audio.clone();
     examination.check("sound", DEVICE, move || sound::examine(&audio));
     match coding {
         Some(Coding::Here(size, fps)) => {
             let bps = feed.video_bps;
-            examination.check("encoder", DEVICE, move || encoder::examine(size, fps, bps));
+            let choice = feed.encoder;
+            let measure = move || encoder::examine(choice, size, fps, bps);
+            examination.check("encoder", DEVICE, measure);
         }
         Some(Coding::Elsewhere) => examination.note(
             "encoder",

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use transom_boards_hal::{CameraInfo, FrameSize, list_cameras as camera_names};
+use transom_boards_hal::{CameraInfo, CameraWish, FrameSize, list_cameras as camera_names};
 use transom_boards_linux::list_cameras;
 use transom_rtc_doctor::Finding;
 
@@ -18,11 +18,16 @@ pub(super) enum Coding {
 }
 
 /// Whether the source gives pictures, and whether they must be encoded.
-pub(super) fn examine(source: &VideoSource, size: FrameSize, fps: u32) -> (Vec<Finding>, Coding) {
+pub(super) fn examine(source: &VideoSource, wish: CameraWish) -> (Vec<Finding>, Coding) {
+    let CameraWish { size, fps, .. } = wish;
     match source {
         VideoSource::Test => (made(&list_cameras()).into(), Coding::Here(size, fps)),
         VideoSource::File(path) => (recording(path, fps), Coding::Elsewhere),
-        VideoSource::V4l2(device) => camera::examine(device, size, fps),
+        VideoSource::V4l2(device) => camera::examine(device, wish),
+        VideoSource::Csi(_) => (
+            Finding::skipped("a CSI camera is looked at with `rpicam-hello --list-cameras`").into(),
+            Coding::Elsewhere,
+        ),
     }
 }
 

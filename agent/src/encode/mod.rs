@@ -1,5 +1,8 @@
 //! H.264 encoders and the thread they run on.
 
+mod choice;
+mod hardware;
+mod scene;
 mod software;
 mod worker;
 
@@ -7,6 +10,8 @@ use std::time::Duration;
 
 use transom_boards_hal::FrameSize;
 
+pub use choice::{ChoiceError, EncoderChoice, Encoders};
+pub use hardware::{HardwareEncoder, HardwareError};
 pub use software::SoftwareEncoder;
 pub use worker::{EncodeWorker, encode_until};
 
@@ -28,6 +33,9 @@ pub struct EncoderConfig {
 /// Turns pictures into H.264 that a WebRTC decoder shows at once: no B-frames,
 /// no look-ahead, parameter sets in front of every key frame.
 pub trait H264Encoder: Send {
+    /// What to call it in logs and figures.
+    fn name(&self) -> &str;
+
     /// Encodes one picture captured at media time `at` and appends the access
     /// unit in Annex-B form to `out`.
     ///
@@ -42,6 +50,26 @@ pub trait H264Encoder: Send {
 
     /// Changes the bitrate, in bits a second, without a key frame.
     fn set_bitrate(&mut self, bps: u32) -> Result<(), EncodeError>;
+}
+
+impl<E: H264Encoder + ?Sized> H264Encoder for Box<E> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn encode(
+        &mut self,
+        picture: &Picture,
+        at: Duration,
+        key: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded, EncodeError> {
+        (**self).encode(picture, at, key, out)
+    }
+
+    fn set_bitrate(&mut self, bps: u32) -> Result<(), EncodeError> {
+        (**self).set_bitrate(bps)
+    }
 }
 
 /// What became of a picture.
@@ -68,6 +96,11 @@ pub enum EncodeError {
         /// Rows.
         height: u32,
     },
+    /// The encoder in hardware that was chosen does not work.
+    #[error(
+        "the encoder in hardware that was chosen does not work: choose encoder = \"auto\" or \"openh264\""
+    )]
+    Hardware,
     /// The encoder reported an error for a picture.
     #[error("the H.264 encoder failed on a picture")]
     Failed,

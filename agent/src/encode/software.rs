@@ -12,6 +12,7 @@ use openh264_sys2::{
     SBitrateInfo, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
 
+use super::scene::Scene;
 use super::{EncodeError, Encoded, EncoderConfig, H264Encoder};
 use crate::picture::Picture;
 
@@ -22,6 +23,7 @@ pub struct SoftwareEncoder {
     max_bitrate_bps: u32,
     /// The encoder has no options to set before its first picture.
     started: bool,
+    scene: Scene,
 }
 
 impl SoftwareEncoder {
@@ -45,7 +47,7 @@ impl SoftwareEncoder {
             // A skipped frame is a stutter; the slot in front of the encoder
             // drops pictures where there is no time for them.
             .skip_frames(false)
-            // A key frame costs ten times a delta frame: only on request.
+            // It takes noise for a change of scene; `Scene` does not.
             .scene_change_detect(false)
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
             // One slice a frame leaves nothing for a second thread to do.
@@ -60,6 +62,7 @@ impl SoftwareEncoder {
             bitrate_bps: config.bitrate_bps,
             max_bitrate_bps: config.max_bitrate_bps,
             started: false,
+            scene: Scene::default(),
         })
     }
 
@@ -104,6 +107,10 @@ fn set_option<T>(encoder: &mut Encoder, option: ENCODER_OPTION, mut value: T) ->
 }
 
 impl H264Encoder for SoftwareEncoder {
+    fn name(&self) -> &str {
+        "openh264"
+    }
+
     fn encode(
         &mut self,
         picture: &Picture,
@@ -111,7 +118,8 @@ impl H264Encoder for SoftwareEncoder {
         key: bool,
         out: &mut Vec<u8>,
     ) -> Result<Encoded, EncodeError> {
-        if key && self.started {
+        let cut = self.scene.is_cut(picture, at);
+        if (key || cut) && self.started {
             self.encoder.force_intra_frame();
         }
         let millis = u64::try_from(at.as_millis()).unwrap_or(0);
@@ -316,6 +324,46 @@ mod tests {
         let (all, late) = (bitrate(&units), bitrate(&units[150..]));
         println!("noise at 500 kbit/s: {all} bit/s, later {late}");
         assert!(all < 650_000 && late < 650_000);
+    }
+
+    #[test]
+    fn no_second_carries_much_more_than_the_bitrate() {
+        // A camera that is turned to something else every two seconds, in the dark.
+        let mut encoder = encoder(500_000);
+        let source = TestPicture::new(SIZE);
+        let mut picture = Picture::new(SIZE);
+        let mut state = 1;
+        let sizes: Vec<usize> = (0..300)
+            .map(|frame| {
+                source.draw(&mut picture, wall(frame));
+                if frame / 60 % 2 == 1 {
+                    picture.planes_mut().0.reverse();
+                }
+                for pixel in picture.planes_mut().0.iter_mut().step_by(3) {
+                    *pixel = pixel.saturating_add(noise(&mut state) / 16);
+                }
+                let mut out = Vec::new();
+                let at = Duration::from_micros(frame * 1_000_000 / 30);
+                let encoded = encoder.encode(&picture, at, false, &mut out);
+                assert_ne!(encoded, Ok(Encoded::Skipped));
+                out.len()
+            })
+            .collect();
+        let seconds = sizes[30..]
+            .windows(30)
+            .map(|second| second.iter().sum::<usize>() * 8);
+        let (most, largest) = (seconds.max().unwrap(), sizes[30..].iter().max().unwrap());
+        println!(
+            "at 500 kbit/s: {most} bit in the fullest second, {largest} bytes the largest picture"
+        );
+        println!(
+            "the first picture {} bytes, those at cuts {:?}",
+            sizes[0],
+            [60, 120, 180, 240].map(|n: usize| sizes[n])
+        );
+        assert!(most < 1_000_000, "{most} bit in a second");
+        // Half a second's worth: what a queue of that length holds back.
+        assert!(*largest < 500_000 / 8 / 2, "{largest} bytes in a picture");
     }
 
     #[test]

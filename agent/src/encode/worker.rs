@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{EncodeError, Encoded, EncoderConfig, H264Encoder, SoftwareEncoder};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{EncodeError, Encoded, EncoderConfig, Encoders, H264Encoder};
 use crate::output::VideoOutput;
 use crate::picture::Picture;
 use crate::publish::FeedCount;
@@ -26,12 +28,13 @@ pub struct EncodeWorker<'a, E> {
     bitrate_bps: Option<u32>,
 }
 
-/// Encodes by software until the slot closes or `stop` is set.
+/// Encodes until the slot closes or `stop` is set.
 ///
 /// The encoder is built anew when pictures change their size or it keeps
 /// failing; the error comes back only when it cannot be built at all.
 pub fn encode_until(
     mut config: EncoderConfig,
+    encoders: &mut Encoders,
     slot: &Slot,
     output: &mut VideoOutput,
     stop: &Stop,
@@ -40,7 +43,8 @@ pub fn encode_until(
         if let Some(bps) = output.control().bitrate() {
             config.bitrate_bps = bps;
         }
-        let encoder = SoftwareEncoder::new(&config)?;
+        let encoder = encoders.open(&config)?;
+        output.control().set_encoder(encoder.name());
         output.break_off();
         match EncodeWorker::new(encoder, slot, output).run(config, stop) {
             Ended::Stopped => return Ok(()),
@@ -48,7 +52,10 @@ pub fn encode_until(
                 config.size = picture.size();
                 slot.give_back(picture);
             }
-            Ended::Failing => tracing::warn!("the H.264 encoder keeps failing: built anew"),
+            Ended::Failing => {
+                tracing::warn!("the H.264 encoder keeps failing: built anew");
+                encoders.failed();
+            }
         }
     }
 }
@@ -119,9 +126,9 @@ impl<'a, E: H264Encoder> EncodeWorker<'a, E> {
         let key = control.key_frame_wanted() && self.key_frame_is_due(at);
         let media_time = at.saturating_duration_since(self.output.clock().origin());
         let mut data = Vec::with_capacity(16 * 1024);
-        let begun = Instant::now();
+        let (begun, busy) = (Instant::now(), thread_time());
         let encoded = self.encoder.encode(picture, media_time, key, &mut data)?;
-        control.encode_time().observe(begun.elapsed());
+        control.encoded_in(begun.elapsed(), thread_time().saturating_sub(busy));
         match encoded {
             Encoded::Key => {
                 // Only now: a request that fails is still open.
@@ -144,10 +151,18 @@ impl<'a, E: H264Encoder> EncodeWorker<'a, E> {
     }
 }
 
+/// Processor time of this thread.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::MediaClock;
+    use crate::encode::EncoderChoice;
     use crate::output::VideoInput;
     use crate::publish::FeedControl;
     use std::thread;
@@ -161,6 +176,10 @@ mod tests {
     }
 
     impl H264Encoder for FakeEncoder {
+        fn name(&self) -> &str {
+            "fake"
+        }
+
         fn encode(
             &mut self,
             _picture: &Picture,
@@ -233,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_new_size_gives_a_new_stream() {
-        let (mut output, _control, mut input) = output();
+        let (mut output, control, mut input) = output();
         let slot = Slot::default();
         let stop = Stop::default();
         let config = EncoderConfig {
@@ -242,9 +261,13 @@ mod tests {
             bitrate_bps: 500_000,
             max_bitrate_bps: 1_000_000,
         };
+        let mut encoders = Encoders::new(EncoderChoice::Software);
         thread::scope(|scope| {
-            let encoding = scope.spawn(|| encode_until(config, &slot, &mut output, &stop));
+            let encoding =
+                scope.spawn(|| encode_until(config, &mut encoders, &slot, &mut output, &stop));
             assert!(next_key(&slot, 320, 240, &mut input));
+            assert_eq!(control.encoder(), "openh264");
+            assert!(control.encode_cpu() > Duration::ZERO);
             // What the first encoder still makes goes by.
             thread::sleep(Duration::from_millis(100));
             while input.0.try_recv().is_some() {}

@@ -4,6 +4,7 @@
 
 mod host;
 mod server;
+mod snapshot;
 
 use std::sync::Arc;
 
@@ -15,12 +16,15 @@ use crate::control::ActuatorLink;
 use crate::publish::{FeedControl, FeedCount};
 use crate::publisher::{PublishCount, PublishFigures, PublisherState};
 use crate::sound::SoundCount;
+use crate::still::Stills;
 
 /// Where the figures come from.
 #[derive(Debug)]
 pub struct Metrics {
     /// Capture and encoders.
     pub feed: FeedControl,
+    /// Still pictures of the source.
+    pub stills: Stills,
     /// Sessions.
     pub publisher: Arc<PublishFigures>,
     /// Driving, where there is a board.
@@ -87,6 +91,19 @@ impl Metrics {
             "How long our encoder took for a picture.",
         )
         .sample(&[], feed.encode_time());
+        to.counter(
+            "transom_agent_encode_cpu_seconds_total",
+            "Processor time of our encoder's own thread.",
+        )
+        .value(feed.encode_cpu());
+        let encoder = feed.encoder();
+        if !encoder.is_empty() {
+            to.gauge(
+                "transom_agent_encoder_info",
+                "Always 1; the encoder in use is in the label: openh264, or v4l2 for one in hardware.",
+            )
+            .sample(&[("encoder", encoder.split(':').next().unwrap_or_default())], 1_u64);
+        }
         to.gauge(
             "transom_agent_video_bitrate_target_bits_per_second",
             "What the picture may use now; 0 before the first session.",
@@ -324,6 +341,7 @@ mod tests {
     fn the_figures_are_of_the_format() {
         let metrics = Metrics {
             feed: FeedControl::default(),
+            stills: Stills::default(),
             publisher: Arc::default(),
             control: None,
             process: Process::new(),

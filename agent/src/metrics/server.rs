@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::{HostNames, Metrics};
+use super::{HostNames, Metrics, snapshot};
 
 /// Connections at a time; more wait. A scraper needs one.
 const MAX_CONNECTIONS: usize = 8;
@@ -25,7 +25,7 @@ const MAX_HEAD_LEN: usize = 8 * 1024;
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 64;
 
-/// Serves `/metrics` and nothing else, by plain HTTP, under this machine's names only.
+/// Serves `/metrics` and `/snapshot.jpg` and nothing else, by plain HTTP, under this machine's names only.
 #[derive(Debug)]
 pub struct MetricsServer {
     listener: TcpListener,
@@ -65,10 +65,10 @@ impl MetricsServer {
                 return;
             };
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, client)) => {
                     let (metrics, names) = (Arc::clone(&metrics), Arc::clone(&self.names));
                     tokio::spawn(async move {
-                        converse(stream, metrics, names).await;
+                        converse(stream, client.ip(), metrics, names).await;
                         drop(place);
                     });
                 }
@@ -82,10 +82,25 @@ impl MetricsServer {
     }
 }
 
-async fn converse(stream: TcpStream, metrics: Arc<Metrics>, names: Arc<HostNames>) {
+async fn converse(
+    stream: TcpStream,
+    client: IpAddr,
+    metrics: Arc<Metrics>,
+    names: Arc<HostNames>,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(&request, &metrics, &names);
-        async move { Ok::<_, Infallible>(answer) }
+        let metrics = Arc::clone(&metrics);
+        let still = request.method() == Method::GET
+            && request.uri().path() == snapshot::PATH
+            && is_for_us(&request, &names);
+        let ready = (!still).then(|| answer(&request, &metrics, &names));
+        async move {
+            let answer = match ready {
+                Some(answer) => answer,
+                None => snapshot::answer(client, &metrics.stills).await,
+            };
+            Ok::<_, Infallible>(answer)
+        }
     });
     let ended = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -109,13 +124,13 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics, names: &HostNames) -> Resp
                 .into(),
         ),
         ("/metrics", true) => (StatusCode::OK, metrics.write()),
-        ("/metrics", false) => (
+        ("/metrics" | snapshot::PATH, _) => (
             StatusCode::METHOD_NOT_ALLOWED,
             "this can only be read, with GET\n".into(),
         ),
         _ => (
             StatusCode::NOT_FOUND,
-            "nothing is here; figures are at /metrics\n".into(),
+            "nothing is here; figures are at /metrics, a still picture at /snapshot.jpg\n".into(),
         ),
     };
     let kind = match status {

@@ -3,6 +3,7 @@
 
 mod complaint;
 mod driving;
+mod encoding;
 mod figures;
 mod loss;
 mod offer;
@@ -116,7 +117,7 @@ pub async fn run(
         let over = async {
             tokio::select! {
                 () = complaint.wait(delay) => false,
-                _ = shutdown.wait_for(|s| *s) => true,
+                () = until_set(&mut shutdown) => true,
             }
         };
         if drain_until(&mut feed, over).await {
@@ -140,10 +141,16 @@ async fn open(
     let opened = async {
         tokio::select! {
             opened = Session::open(&call, config.actuator.clone()) => Some(opened),
-            _ = shutdown.wait_for(|s| *s) => None,
+            () = until_set(shutdown) => None,
         }
     };
     drain_until(feed, opened).await
+}
+
+/// Waits until `shutdown` is set, or nobody is left to set it.
+async fn until_set(shutdown: &mut watch::Receiver<bool>) {
+    // What it returns must not be held across another wait.
+    let _ = shutdown.wait_for(|set| *set).await;
 }
 
 /// Throws frames away until `end`: a session begins with what is new.

@@ -13,10 +13,11 @@ use transom_rtc_tokio::call::{CallConfig, place};
 use transom_rtc_tokio::client::{ClientError, Retry, Session as Whip};
 use transom_rtc_tokio::driver::{Connection, Driver, FrameRefused, OutgoingFrame, PeerHandle};
 
-use super::SessionError;
 use super::driving::Driving;
+use super::encoding::EncodingFigures;
 use super::figures::{Follower, PublishCount, PublishFigures, PublisherState};
 use super::loss::LossWindow;
+use super::{SessionError, until_set};
 use crate::clock::Capture;
 use crate::control::ActuatorLink;
 use crate::publish::{FeedControl, FeedCount, MediaFeed};
@@ -139,7 +140,7 @@ impl Session {
             reason = &mut driver => Err(explain(&whip, driver_end(reason)).await),
             lost = watch_over(&whip, &heard) => Err(lost),
             never = follower.follow(&handle) => match never {},
-            _ = shutdown.wait_for(|s| *s) => Ok(()),
+            () = until_set(shutdown) => Ok(()),
         };
         // Before the goodbye, which takes its time: aborting it stops what moves.
         if let Some(driving) = driving {
@@ -180,6 +181,7 @@ impl Carrier<'_> {
         feed: &mut MediaFeed,
         rate: &mut RateController,
     ) -> Result<(), SessionError> {
+        let mut encoding = EncodingFigures::new(&feed.control);
         let mut figures = interval(FIGURES_EVERY);
         figures.set_missed_tick_behavior(MissedTickBehavior::Delay);
         figures.reset();
@@ -205,7 +207,10 @@ impl Carrier<'_> {
                     // Sound has ended for good; the picture goes on.
                     None => feed.audio = None,
                 },
-                _ = figures.tick() => self.log_figures(feed, rate).await,
+                _ = figures.tick() => {
+                    let encoding = encoding.since_last(&feed.control);
+                    self.log_figures(feed, rate, &encoding).await;
+                }
             }
         }
     }
@@ -274,7 +279,7 @@ impl Carrier<'_> {
         }
     }
 
-    async fn log_figures(&self, feed: &MediaFeed, rate: &RateController) {
+    async fn log_figures(&self, feed: &MediaFeed, rate: &RateController, encoding: &str) {
         let Some(stats) = self.handle.stats().await else {
             return;
         };
@@ -285,7 +290,7 @@ impl Carrier<'_> {
         let (video, audio) = (of(self.tracks.video), of(self.tracks.audio));
         tracing::info!(
             "stats frames={} late={} video_packets={} video_bytes={} audio_packets={} repairs={} \
-             lost_fraction={:.3} rtt_ms={} target_bps={} queue_full={} overruns={} {}",
+             lost_fraction={:.3} rtt_ms={} target_bps={} queue_full={} overruns={} {} {encoding}",
             feed.control.count(FeedCount::Frames),
             feed.control.count(FeedCount::EncoderBusy),
             video.packets,

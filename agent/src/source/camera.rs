@@ -5,27 +5,36 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use transom_boards_hal::{Camera, CameraError, PixelFormat};
+use transom_boards_hal::{Camera, CameraError, CameraFormat, CodecWish, PixelFormat};
 use transom_rtc_proto::codec::h264::AnnexB;
 
 use super::access_unit::{Assembler, UnitError};
+use super::thinning::Thinning;
 use crate::backoff::Backoff;
 use crate::convert::Converter;
-use crate::encode::{EncodeError, EncoderConfig, encode_until};
+use crate::encode::{EncodeError, EncoderConfig, Encoders, encode_until};
 use crate::output::VideoOutput;
 use crate::picture::Picture;
 use crate::publish::{FeedControl, FeedCount};
 use crate::slot::Slot;
 use crate::stop::Stop;
+use crate::taps::Taps;
 
 /// Longest wait for a frame; a stop is seen in between.
 const FRAME_TIMEOUT: Duration = Duration::from_millis(100);
-/// A camera that gives nothing for this many waits is opened again.
-const SILENT: u32 = 30;
+/// A camera that gave pictures and gives none for so long, and for as long as
+/// [`MISSING_FRAMES`] take, is opened again.
+const SHORTEST_STALL: Duration = Duration::from_secs(1);
+const MISSING_FRAMES: u32 = 10;
+/// The first picture may take longer: the sensor starts, the lens moves.
+const FIRST_FRAME: Duration = Duration::from_secs(5);
 /// A camera that gives only damaged frames is opened again after so many.
 const MAX_BAD_FRAMES: u32 = 60;
 /// A camera is asked for a key frame at most this often.
 const KEY_REQUEST_SPACING: Duration = Duration::from_millis(300);
+
+/// Opens the camera, in the form that is wanted of its frames.
+pub type Open<'a> = dyn FnMut(CodecWish) -> Result<Box<dyn Camera>, CameraError> + 'a;
 
 /// Why a camera's use ended.
 #[derive(Debug, thiserror::Error)]
@@ -36,35 +45,45 @@ enum CaptureError {
     Encode(#[from] EncodeError),
     #[error("the camera's H.264 cannot be passed on ({0}): choose a raw format or another camera")]
     Unit(#[from] UnitError),
-    #[error("the camera gives no frames: connect it anew")]
-    Silent,
+    #[error("the camera gave no frame for {:.1} s: opened anew", .0.as_secs_f32())]
+    Silent(Duration),
     #[error("the camera gives only damaged frames: check its cable")]
     Damaged,
     #[error("the camera's driver crashed")]
     Panicked,
 }
 
+/// How a camera is used.
+#[derive(Debug)]
+pub struct Capture {
+    /// What is encoded.
+    pub config: EncoderConfig,
+    /// The form in which frames are wanted.
+    pub codec: CodecWish,
+    /// What encodes, where the camera does not.
+    pub encoders: Encoders,
+    /// Who else takes pictures.
+    pub taps: Taps,
+}
+
 /// Captures until told to stop. `open` is called again whenever the camera is
 /// absent or goes away.
-pub fn run(
-    open: &mut dyn FnMut() -> Result<Box<dyn Camera>, CameraError>,
-    config: EncoderConfig,
-    output: &mut VideoOutput,
-    stop: &Stop,
-) {
-    let mut backoff = Backoff::default();
+pub fn run(open: &mut Open<'_>, mut capture: Capture, output: &mut VideoOutput, stop: &Stop) {
+    let mut backoff = Backoff::brisk();
     while !stop.is_set() {
+        let codec = capture.codec;
         // A driver crate may panic on what its device answers.
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            let mut camera = open()?;
+            let mut camera = open(codec)?;
             tracing::info!(format = %camera.format(), "camera opened");
             backoff.worked();
-            capture(camera.as_mut(), config, output, stop)
+            capture.run(camera.as_mut(), output, stop)
         }));
         output.break_off();
         match ended.unwrap_or(Err(CaptureError::Panicked)) {
             Ok(()) => return,
             Err(error) => {
+                capture.learn(&error);
                 if !backoff.failed(&error, stop) {
                     return;
                 }
@@ -73,34 +92,58 @@ pub fn run(
     }
 }
 
-/// Uses one camera until told to stop or it fails.
-fn capture(
-    camera: &mut dyn Camera,
-    mut config: EncoderConfig,
-    output: &mut VideoOutput,
-    stop: &Stop,
-) -> Result<(), CaptureError> {
-    let format = camera.format();
-    if format.pixels == PixelFormat::H264 {
-        return pass_through(camera, output, stop);
+impl Capture {
+    /// Uses one camera until told to stop or it fails.
+    fn run(
+        &mut self,
+        camera: &mut dyn Camera,
+        output: &mut VideoOutput,
+        stop: &Stop,
+    ) -> Result<(), CaptureError> {
+        match camera.format().pixels {
+            PixelFormat::H264 => pass_through(camera, self, output, stop),
+            _ => self.encode(camera, output, stop),
+        }
     }
-    config.size = Picture::new(format.size).size();
-    let slot = Slot::default();
-    let control = output.control().clone();
-    thread::scope(|scope| {
-        let encoding = scope.spawn(|| {
-            let ended = encode_until(config, &slot, output, stop);
-            slot.close();
-            ended
-        });
-        // Closes the slot whatever happens, or the scope would wait for ever.
-        let closing = CloseOnDrop(&slot);
-        let captured = capture_raw(camera, config.fps, &slot, &control, stop);
-        drop(closing);
-        let encoded = encoding.join().unwrap_or(Err(EncodeError::Failed));
-        captured?;
-        Ok(encoded?)
-    })
+
+    fn encode(
+        &mut self,
+        camera: &mut dyn Camera,
+        output: &mut VideoOutput,
+        stop: &Stop,
+    ) -> Result<(), CaptureError> {
+        self.config.size = Picture::new(camera.format().size).size();
+        let slot = Slot::default();
+        let control = output.control().clone();
+        let (config, encoders, taps) = (self.config, &mut self.encoders, &mut self.taps);
+        thread::scope(|scope| {
+            let encoding = scope.spawn(|| {
+                let ended = encode_until(config, encoders, &slot, output, stop);
+                slot.close();
+                ended
+            });
+            // Closes the slot whatever happens, or the scope would wait for ever.
+            let closing = CloseOnDrop(&slot);
+            let captured = capture_raw(camera, config.fps, &slot, taps, &control, stop);
+            drop(closing);
+            let encoded = encoding.join().unwrap_or(Err(EncodeError::Failed));
+            captured?;
+            Ok(encoded?)
+        })
+    }
+
+    /// What cannot be passed on is encoded here from now on, and where there
+    /// are no pictures, H.264 is taken.
+    fn learn(&mut self, error: &CaptureError) {
+        match error {
+            CaptureError::Unit(UnitError::BFrames) if self.codec != CodecWish::Pictures => {
+                tracing::warn!("its pictures are taken in another form and encoded here");
+                self.codec = CodecWish::Pictures;
+            }
+            CaptureError::Camera(CameraError::OnlyCoded { .. }) => self.codec = CodecWish::Any,
+            _ => {}
+        }
+    }
 }
 
 struct CloseOnDrop<'a>(&'a Slot);
@@ -115,12 +158,13 @@ fn capture_raw(
     camera: &mut dyn Camera,
     fps: u32,
     slot: &Slot,
+    taps: &mut Taps,
     control: &FeedControl,
     stop: &Stop,
 ) -> Result<(), CaptureError> {
     let format = camera.format();
     let mut converter = Converter::default();
-    let mut patience = Patience::default();
+    let mut patience = Patience::new(&format, fps);
     let mut thinning = Thinning::new(fps);
     while !stop.is_set() && !slot.is_closed() {
         let (data, at) = match camera.next_frame(FRAME_TIMEOUT) {
@@ -130,16 +174,25 @@ fn capture_raw(
                 continue;
             }
         };
-        if control.is_paused() || !thinning.wants(at) {
+        let streamed = !control.is_paused() && thinning.wants(at);
+        if format.pixels == PixelFormat::Mjpeg {
+            taps.stills.put_jpeg(data, at);
+        }
+        if !streamed && !taps.want(at) {
             patience.good();
             continue;
         }
-        control.add(FeedCount::Captured, 1);
         let mut picture = slot.spare().unwrap_or_else(|| Picture::new(format.size));
         match converter.convert(&format, data, &mut picture) {
             Ok(()) => {
                 patience.good();
-                slot.put(picture, at);
+                taps.take(&picture, at);
+                if streamed {
+                    control.add(FeedCount::Captured, 1);
+                    slot.put(picture, at);
+                } else {
+                    slot.give_back(picture);
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "a frame is lost");
@@ -153,15 +206,18 @@ fn capture_raw(
 
 fn pass_through(
     camera: &mut dyn Camera,
+    capture: &mut Capture,
     output: &mut VideoOutput,
     stop: &Stop,
 ) -> Result<(), CaptureError> {
     let mut assembler = Assembler::default();
-    let mut patience = Patience::default();
+    let mut patience = Patience::new(&camera.format(), capture.config.fps);
     let mut bitrate = None;
     let mut asked_at: Option<Instant> = None;
+    let mut told = false;
+    let control = output.control().clone();
+    control.set_encoder("");
     while !stop.is_set() {
-        let control = output.control().clone();
         if let Some(bps) = control.bitrate().filter(|bps| Some(*bps) != bitrate) {
             bitrate = Some(bps);
             if !camera.set_bitrate(bps) {
@@ -169,10 +225,22 @@ fn pass_through(
             }
         }
         let may_ask = asked_at.is_none_or(|asked| asked.elapsed() >= KEY_REQUEST_SPACING);
-        if control.key_frame_wanted() && may_ask {
+        if (control.key_frame_wanted() || capture.taps.stills.is_wanted()) && may_ask {
             // The request stays open until a key frame comes, by whatever cause.
-            camera.request_key_frame();
+            let taken = camera.request_key_frame();
             asked_at = Some(Instant::now());
+            if !taken && !told {
+                told = true;
+                match camera.key_frame_interval() {
+                    Some(every) => tracing::info!(
+                        "this camera makes no key frame on request, but one every {:.1} s",
+                        every.as_secs_f32()
+                    ),
+                    None => tracing::info!(
+                        "this camera makes no key frame on request: who joins waits for its next"
+                    ),
+                }
+            }
         }
         let (data, at) = match camera.next_frame(FRAME_TIMEOUT) {
             Ok(frame) => (frame.data, before_now(frame.age)),
@@ -184,13 +252,25 @@ fn pass_through(
                 continue;
             }
         };
-        patience.good();
-        if let Some((unit, key)) = assembler.assemble(AnnexB::new(data))? {
-            if key {
-                control.take_key_frame_request();
+        match assembler.assemble(AnnexB::new(data)) {
+            Ok(Some((unit, key))) => {
+                patience.good();
+                if key {
+                    control.take_key_frame_request();
+                }
+                if capture.taps.take_unit(&unit, at, key) {
+                    control.request_key_frame();
+                }
+                control.add(FeedCount::Captured, 1);
+                output.send(unit, at, key);
             }
-            control.add(FeedCount::Captured, 1);
-            output.send(unit, at, key);
+            // Parameter sets that come alone.
+            Ok(None) => patience.good(),
+            Err(error @ UnitError::BFrames) => return Err(error.into()),
+            Err(UnitError::SliceHeader) => {
+                output.break_off();
+                patience.missed(CameraError::BadFrame)?;
+            }
         }
     }
     Ok(())
@@ -202,23 +282,40 @@ fn before_now(age: Duration) -> Instant {
 }
 
 /// Counts what does not come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Patience {
-    timeouts: u32,
+    /// How long a camera that gave pictures may give none.
+    limit: Duration,
+    /// Until when the next one must have come.
+    until: Instant,
     bad: u32,
 }
 
 impl Patience {
+    /// For a camera set to `format`; `fps` is its rate where it does not tell.
+    fn new(format: &CameraFormat, fps: u32) -> Self {
+        let millifps = match format.millifps {
+            0 => fps.max(1).saturating_mul(1000),
+            told => told,
+        };
+        let frames = Duration::from_secs(1000) * MISSING_FRAMES / millifps;
+        Self {
+            limit: frames.max(SHORTEST_STALL),
+            until: Instant::now() + FIRST_FRAME,
+            bad: 0,
+        }
+    }
+
     fn good(&mut self) {
-        *self = Self::default();
+        self.until = Instant::now() + self.limit;
+        self.bad = 0;
     }
 
     fn missed(&mut self, error: CameraError) -> Result<(), CaptureError> {
         match error {
             CameraError::Timeout => {
-                self.timeouts += 1;
-                if self.timeouts >= SILENT {
-                    return Err(CaptureError::Silent);
+                if Instant::now() >= self.until {
+                    return Err(CaptureError::Silent(self.limit));
                 }
             }
             CameraError::BadFrame => {
@@ -233,41 +330,14 @@ impl Patience {
     }
 }
 
-/// Leaves out frames of a camera that is faster than the wish.
-#[derive(Debug)]
-struct Thinning {
-    interval: Duration,
-    next: Option<Instant>,
-}
-
-impl Thinning {
-    fn new(fps: u32) -> Self {
-        Self {
-            interval: Duration::from_secs(1) / fps.max(1),
-            next: None,
-        }
-    }
-
-    /// Whether the frame captured at `at` is wanted. Cameras jitter: a
-    /// quarter of an interval early is in time.
-    fn wants(&mut self, at: Instant) -> bool {
-        let due = self.next.unwrap_or(at);
-        if at + self.interval / 4 < due {
-            return false;
-        }
-        // A camera that is late does not get to catch up.
-        self.next = Some(due.max(at.checked_sub(self.interval).unwrap_or(at)) + self.interval);
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::MediaClock;
-    use crate::publish::FeedControl;
+    use crate::encode::EncoderChoice;
+    use crate::still::Stills;
     use std::collections::VecDeque;
-    use transom_boards_hal::{CameraFormat, CapturedFrame, FrameSize};
+    use transom_boards_hal::{CapturedFrame, FrameSize};
 
     const CONFIG: EncoderConfig = EncoderConfig {
         size: FrameSize::new(640, 480),
@@ -315,6 +385,15 @@ mod tests {
         }
     }
 
+    fn capture(codec: CodecWish) -> Capture {
+        Capture {
+            config: CONFIG,
+            codec,
+            encoders: Encoders::new(EncoderChoice::Software),
+            taps: Taps::default(),
+        }
+    }
+
     fn raw(frames: usize, panics: bool) -> Box<dyn Camera> {
         let mut queue: VecDeque<_> = vec![vec![100; 32 * 16 * 3 / 2]; frames].into();
         queue.push_back(Vec::new());
@@ -355,7 +434,7 @@ mod tests {
         .into();
         let stop = Stop::default();
         let ending = stop.clone();
-        let mut open = move || {
+        let mut open = move |_: CodecWish| {
             steps.pop_front().unwrap_or_else(|| {
                 ending.set();
                 Err(absent())
@@ -363,7 +442,7 @@ mod tests {
         };
         let clock = MediaClock::new(Instant::now());
         let (mut output, (mut frames, format)) = VideoOutput::new(clock, FeedControl::default());
-        run(&mut open, CONFIG, &mut output, &stop);
+        run(&mut open, capture(CodecWish::Any), &mut output, &stop);
         // The queue holds eight: the last three are those of the H.264 camera,
         // which begin with a key frame of their own.
         let got: Vec<_> = std::iter::from_fn(|| frames.try_recv()).collect();
@@ -378,37 +457,78 @@ mod tests {
     }
 
     #[test]
-    fn frames_beyond_the_wish_are_left_out() {
-        let mut thinning = Thinning::new(30);
-        let start = Instant::now();
-        let taken = (0..120)
-            .filter(|frame| thinning.wants(start + Duration::from_micros(frame * 16_667)))
-            .count();
-        assert_eq!(taken, 60);
-        let mut thinning = Thinning::new(30);
-        // 30 a second with 8 ms of jitter: all are taken.
-        let taken = (0..60)
-            .filter(|frame| {
-                let jitter = frame % 3 * 4;
-                thinning.wants(start + Duration::from_micros(frame * 33_333 + jitter * 1000))
-            })
-            .count();
-        assert_eq!(taken, 60);
-    }
-
-    #[test]
-    fn patience_ends() {
-        let mut patience = Patience::default();
-        for _ in 1..SILENT {
-            patience.missed(CameraError::Timeout).expect("patient");
+    fn a_stalled_camera_is_opened_again() {
+        let format = |millifps| CameraFormat {
+            pixels: PixelFormat::Yuyv,
+            size: FrameSize::new(640, 480),
+            stride: 0,
+            millifps,
+        };
+        for (millifps, fps, seconds) in [(30_000, 30, 1), (5_000, 30, 2), (0, 2, 5), (0, 0, 10)] {
+            let patience = Patience::new(&format(millifps), fps);
+            assert_eq!(patience.limit, Duration::from_secs(seconds));
         }
+        let mut patience = Patience::new(&format(30_000), 30);
+        patience.missed(CameraError::Timeout).expect("it starts");
+        patience.limit = Duration::from_millis(20);
+        patience.good();
+        patience.missed(CameraError::Timeout).expect("patient");
+        thread::sleep(Duration::from_millis(25));
         let ended = patience.missed(CameraError::Timeout);
-        assert!(matches!(ended, Err(CaptureError::Silent)));
+        assert!(matches!(ended, Err(CaptureError::Silent(_))));
         patience.good();
         for _ in 1..MAX_BAD_FRAMES {
             patience.missed(CameraError::BadFrame).expect("patient");
         }
         let ended = patience.missed(CameraError::BadFrame);
         assert!(matches!(ended, Err(CaptureError::Damaged)));
+    }
+
+    #[test]
+    fn a_camera_with_b_frames_is_asked_for_pictures() {
+        let b_frames = include_bytes!("../../../tests/data/media/b-frames.h264");
+        // One buffer a picture, as cameras give them; all in one will do here.
+        let camera = FakeCamera {
+            pixels: PixelFormat::H264,
+            frames: [b_frames.to_vec(), Vec::new()].into(),
+            panics: false,
+            asked: 0,
+        };
+        let mut first: Option<Box<dyn Camera>> = Some(Box::new(camera));
+        let stop = Stop::default();
+        let (ending, mut asked) = (stop.clone(), Vec::new());
+        let mut open = |codec: CodecWish| {
+            asked.push(codec);
+            first.take().ok_or_else(|| {
+                ending.set();
+                CameraError::Timeout
+            })
+        };
+        let clock = MediaClock::new(Instant::now());
+        let (mut output, _input) = VideoOutput::new(clock, FeedControl::default());
+        run(&mut open, capture(CodecWish::Any), &mut output, &stop);
+        assert_eq!(asked, [CodecWish::Any, CodecWish::Pictures]);
+    }
+
+    #[tokio::test]
+    async fn a_still_is_taken_while_nobody_watches() {
+        let control = FeedControl::default();
+        control.pause();
+        let clock = MediaClock::new(Instant::now());
+        let (mut output, (mut frames, _format)) = VideoOutput::new(clock, control);
+        let stop = Stop::default();
+        let (mut capture, ending) = (capture(CodecWish::Any), stop.clone());
+        let stills = Stills::default();
+        capture.taps.stills = stills.clone();
+        let capturing = thread::spawn(move || {
+            let mut open = |_: CodecWish| Ok(raw(60, false));
+            run(&mut open, capture, &mut output, &ending);
+        });
+        let still = stills.take(Duration::from_secs(5)).await;
+        stop.set();
+        capturing.join().expect("it ends");
+        let jpeg = still.expect("a picture").to_jpeg().expect("a JPEG");
+        assert!(jpeg.starts_with(&[0xff, 0xd8, 0xff]));
+        assert!(frames.try_recv().is_none());
     }
 }

@@ -5,16 +5,19 @@ use std::time::{Duration, Instant};
 
 use super::TestPicture;
 use crate::clock::Pace;
-use crate::encode::{EncodeError, EncoderConfig, encode_until};
+use crate::encode::{EncodeError, EncoderConfig, Encoders, encode_until};
 use crate::output::VideoOutput;
 use crate::picture::Picture;
 use crate::publish::FeedCount;
 use crate::slot::Slot;
 use crate::stop::Stop;
+use crate::taps::Taps;
 
 /// Draws and encodes until told to stop.
 pub fn run(
     config: EncoderConfig,
+    encoders: &mut Encoders,
+    taps: &mut Taps,
     output: &mut VideoOutput,
     stop: &Stop,
 ) -> Result<(), EncodeError> {
@@ -22,7 +25,7 @@ pub fn run(
     let (clock, control) = (*output.clock(), output.control().clone());
     thread::scope(|scope| {
         let encoding = scope.spawn(|| {
-            let ended = encode_until(config, &slot, output, stop);
+            let ended = encode_until(config, encoders, &slot, output, stop);
             // Whatever the end: the drawing thread must not draw for nobody.
             slot.close();
             ended
@@ -36,14 +39,21 @@ pub fn run(
                 break;
             };
             frame += 1;
-            if control.is_paused() {
-                continue;
-            }
             let mut picture = slot.spare().unwrap_or_else(|| Picture::new(config.size));
             // The moment of drawing, not the deadline: a late picture must not
             // look younger than it is.
             let at = Instant::now();
+            let paused = control.is_paused();
+            if paused && !taps.want(at) {
+                slot.give_back(picture);
+                continue;
+            }
             source.draw(&mut picture, clock.capture(at).wall);
+            taps.take(&picture, at);
+            if paused {
+                slot.give_back(picture);
+                continue;
+            }
             control.add(FeedCount::Captured, 1);
             slot.put(picture, at);
         }
@@ -56,6 +66,7 @@ pub fn run(
 mod tests {
     use super::*;
     use crate::clock::MediaClock;
+    use crate::encode::EncoderChoice;
     use crate::publish::FeedControl;
     use crate::source::timecode;
     use openh264::decoder::Decoder;
@@ -76,7 +87,16 @@ mod tests {
             bitrate_bps: 500_000,
             max_bitrate_bps: 1_000_000,
         };
-        let drawing = thread::spawn(move || run(config, &mut output, &ending));
+        let drawing = thread::spawn(move || {
+            let mut encoders = Encoders::new(EncoderChoice::Software);
+            run(
+                config,
+                &mut encoders,
+                &mut Taps::default(),
+                &mut output,
+                &ending,
+            )
+        });
         let mut decoder = Decoder::new().expect("a decoder");
         let (began, mut read) = (Instant::now(), 0);
         while began.elapsed() < Duration::from_secs(1) {

@@ -16,6 +16,22 @@ pub struct CameraInfo {
     pub name: String,
 }
 
+/// What a program that captures could not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramEnd {
+    /// Its exit status, `None` where a signal ended it.
+    pub status: Option<i32>,
+}
+
+impl fmt::Display for ProgramEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "with status {status}"),
+            None => f.write_str("by a signal"),
+        }
+    }
+}
+
 /// One captured frame, borrowed from the camera's buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct CapturedFrame<'a> {
@@ -45,6 +61,13 @@ pub trait Camera {
     /// it cannot.
     fn set_bitrate(&mut self, _bps: u32) -> bool {
         false
+    }
+
+    /// The longest time from one key frame to the next that a camera makes by
+    /// itself, where it encodes and that is known. It answers a request that
+    /// the camera has no way to take.
+    fn key_frame_interval(&self) -> Option<Duration> {
+        None
     }
 }
 
@@ -101,6 +124,22 @@ pub enum CameraError {
         /// What it delivers.
         got: FourCc,
     },
+    /// The camera answered with a format in which no picture can be.
+    #[error("camera {device} answered with {format} in rows of {} bytes, which is nonsense: choose another size", .format.stride)]
+    Nonsense {
+        /// The device asked for.
+        device: String,
+        /// What it says it delivers.
+        format: CameraFormat,
+    },
+    /// Pictures are needed, and the camera has H.264 only.
+    #[error(
+        "camera {device} offers H.264 only, and pictures are needed: leave the second stream out, or use another camera"
+    )]
+    OnlyCoded {
+        /// The device asked for.
+        device: String,
+    },
     /// No frame came in time.
     #[error("no frame from the camera in time")]
     Timeout,
@@ -123,6 +162,38 @@ pub enum CameraError {
         /// The operating system's error number; 0 where there is none.
         code: i32,
     },
+    /// The program that captures from CSI cameras is not there.
+    #[error(
+        "no program for CSI cameras is installed (looked for {looked_for}): install the package `rpicam-apps`"
+    )]
+    NoProgram {
+        /// The names looked for.
+        looked_for: String,
+    },
+    /// It ended.
+    #[error("{program} ended {end}{}: see `{program} --list-cameras`", last_words(.told))]
+    ProgramEnded {
+        /// The program.
+        program: String,
+        /// How.
+        end: ProgramEnd,
+        /// The last line it wrote to its standard error; may be empty.
+        told: String,
+    },
+    /// It gives something else than pictures.
+    #[error("{program} gives no H.264: is it rpicam-vid? See `{program} --version`")]
+    NotH264 {
+        /// The program.
+        program: String,
+    },
+}
+
+/// What a program said at its end, on one line.
+fn last_words(told: &str) -> String {
+    match told {
+        "" => String::new(),
+        told => alloc::format!(" ({})", told.replace(|c: char| c.is_control(), " ")),
+    }
 }
 
 fn present_cameras(present: &[CameraInfo]) -> String {

@@ -1,4 +1,7 @@
-//! Which of a camera's formats to take.
+//! Which of a camera's formats to take, and why.
+
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::video::{CameraFormat, FrameSize, PixelFormat};
 
@@ -9,28 +12,129 @@ pub struct CameraWish {
     pub size: FrameSize,
     /// Frames a second.
     pub fps: u32,
+    /// In which form frames are to come.
+    pub codec: CodecWish,
 }
 
-/// The offered format that serves `wish` best, `None` where nothing is offered.
+/// In which form frames are to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodecWish {
+    /// Whichever costs the board least.
+    #[default]
+    Any,
+    /// In this one; in another where the camera does not offer it.
+    Only(PixelFormat),
+    /// As pictures that can be encoded here: anything but H.264.
+    Pictures,
+}
+
+impl CodecWish {
+    fn is_met_by(self, pixels: PixelFormat) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(wished) => pixels == wished,
+            Self::Pictures => pixels != PixelFormat::H264,
+        }
+    }
+}
+
+/// The offered format that serves a wish best. Its text, one line, tells why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What was chosen.
+    pub format: CameraFormat,
+    wish: CameraWish,
+    /// How many there were to choose from.
+    offered: usize,
+    /// The best of the next cheaper pixel format, where there is one.
+    passed_over: Option<CameraFormat>,
+}
+
+/// Chooses for `wish`, `None` where nothing is offered that it allows.
 ///
-/// In this order: a rate within a tenth of the wish (a fluent small picture
-/// beats a large stuttering one), the nearest size, then the pixel format that
-/// costs the board least: H.264 is passed through, MJPEG spares the USB bus,
-/// raw formats are encoded here. A format that does not tell its rate counts
-/// as fast enough.
-pub fn choose(offered: &[CameraFormat], wish: CameraWish) -> Option<CameraFormat> {
-    offered
+/// In this order: the form that was asked for; a rate within a tenth of the
+/// wish (a fluent small picture beats a large stuttering one); the nearest
+/// size; then the pixel format that costs the board least: H.264 is passed
+/// through, MJPEG spares the USB bus, raw formats are encoded here. A format
+/// that does not tell its rate counts as fast enough.
+pub fn choose(offered: &[CameraFormat], wish: CameraWish) -> Option<Choice> {
+    let allowed: Vec<CameraFormat> = offered
         .iter()
         .copied()
         .filter(|format| format.size.width >= 16 && format.size.height >= 16)
-        .min_by_key(|format| {
-            (
-                rate_shortfall(format, wish),
-                size_distance(format.size, wish.size),
-                preference(format.pixels),
-                rate_excess(format, wish),
-            )
+        .filter(|format| match wish.codec {
+            // Passing through is not an option then, whatever else there is.
+            CodecWish::Pictures => wish.codec.is_met_by(format.pixels),
+            CodecWish::Any | CodecWish::Only(_) => true,
         })
+        .collect();
+    let format = best(&allowed, wish, |_| true)?;
+    let cheaper = |other: &CameraFormat| preference(other.pixels) < preference(format.pixels);
+    Some(Choice {
+        format,
+        wish,
+        offered: offered.len(),
+        passed_over: match wish.codec {
+            CodecWish::Only(_) => None,
+            CodecWish::Any | CodecWish::Pictures => best(&allowed, wish, cheaper),
+        },
+    })
+}
+
+fn best(
+    offered: &[CameraFormat],
+    wish: CameraWish,
+    which: impl Fn(&CameraFormat) -> bool,
+) -> Option<CameraFormat> {
+    offered.iter().copied().filter(which).min_by_key(|format| {
+        (
+            !wish.codec.is_met_by(format.pixels),
+            rate_shortfall(format, wish),
+            size_distance(format.size, wish.size),
+            preference(format.pixels),
+            rate_excess(format, wish),
+        )
+    })
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (format, wish) = (&self.format, &self.wish);
+        let plural = if self.offered == 1 { "" } else { "s" };
+        write!(f, "{format} of {} format{plural}: ", self.offered)?;
+        match format.size == wish.size {
+            true => f.write_str("the size asked for")?,
+            false => write!(f, "the size nearest to {}", wish.size)?,
+        }
+        if rate_shortfall(format, *wish) > 0 {
+            let fps = format.millifps.div_ceil(1000);
+            write!(f, ", only {fps} of {} pictures a second", wish.fps)?;
+        }
+        write!(f, ", {}", cost(format.pixels))?;
+        if let CodecWish::Only(wished) = wish.codec
+            && wished != format.pixels
+        {
+            write!(f, "; {wished}, which was asked for, is not offered")?;
+        }
+        if let Some(other) = self.passed_over {
+            // It lost by rate or size, or it would have been taken.
+            let why = match rate_shortfall(&other, *wish) > rate_shortfall(format, *wish) {
+                true => "too slow",
+                false => "farther from the size",
+            };
+            write!(f, "; not {other}, {why}")?;
+        }
+        Ok(())
+    }
+}
+
+const fn cost(pixels: PixelFormat) -> &'static str {
+    match pixels {
+        PixelFormat::H264 => "passed through as it is",
+        PixelFormat::Mjpeg => "decoded and encoded here, light on the bus",
+        PixelFormat::I420 => "encoded here as it is",
+        PixelFormat::Nv12 | PixelFormat::Yuyv => "converted and encoded here",
+    }
 }
 
 /// Tenths of the wished rate that are missing.
@@ -76,7 +180,12 @@ mod tests {
     const WISH: CameraWish = CameraWish {
         size: FrameSize::new(640, 480),
         fps: 30,
+        codec: CodecWish::Any,
     };
+
+    fn chosen(offered: &[CameraFormat], wish: CameraWish) -> Option<CameraFormat> {
+        choose(offered, wish).map(|choice| choice.format)
+    }
 
     fn offer(pixels: PixelFormat, width: u32, height: u32, fps: u32) -> CameraFormat {
         CameraFormat {
@@ -89,8 +198,8 @@ mod tests {
 
     #[test]
     fn nothing_offered_nothing_chosen() {
-        assert_eq!(choose(&[], WISH), None);
-        assert_eq!(choose(&[offer(PixelFormat::Yuyv, 1, 1, 30)], WISH), None);
+        assert_eq!(chosen(&[], WISH), None);
+        assert_eq!(chosen(&[offer(PixelFormat::Yuyv, 1, 1, 30)], WISH), None);
     }
 
     #[test]
@@ -107,8 +216,8 @@ mod tests {
             PixelFormat::Nv12,
             PixelFormat::Yuyv,
         ] {
-            let chosen = choose(&offered, WISH).expect("something is offered");
-            assert_eq!(chosen.pixels, expected);
+            let format = chosen(&offered, WISH).expect("something is offered");
+            assert_eq!(format.pixels, expected);
             for format in &mut offered {
                 if format.pixels == expected {
                     format.millifps = 1000;
@@ -128,9 +237,9 @@ mod tests {
         ];
         let wish = CameraWish {
             size: FrameSize::new(1280, 720),
-            fps: 30,
+            ..WISH
         };
-        assert_eq!(choose(&offered, wish), Some(offered[2]));
+        assert_eq!(chosen(&offered, wish), Some(offered[2]));
     }
 
     #[test]
@@ -140,7 +249,7 @@ mod tests {
             offer(PixelFormat::Yuyv, 800, 600, 30),
             offer(PixelFormat::H264, 1920, 1080, 30),
         ];
-        assert_eq!(choose(&offered, WISH), Some(offered[1]));
+        assert_eq!(chosen(&offered, WISH), Some(offered[1]));
     }
 
     #[test]
@@ -150,6 +259,65 @@ mod tests {
             ..offer(PixelFormat::Yuyv, 640, 480, 0)
         };
         let offered = [offer(PixelFormat::Yuyv, 640, 480, 60), ntsc];
-        assert_eq!(choose(&offered, WISH), Some(ntsc));
+        assert_eq!(chosen(&offered, WISH), Some(ntsc));
+    }
+
+    #[test]
+    fn the_form_that_was_asked_for_is_taken_where_it_is_offered() {
+        let offered = [
+            offer(PixelFormat::H264, 640, 480, 30),
+            offer(PixelFormat::Yuyv, 320, 240, 15),
+        ];
+        let of = |codec| choose(&offered, CameraWish { codec, ..WISH }).expect("a choice");
+        assert_eq!(of(CodecWish::Any).format, offered[0]);
+        assert_eq!(of(CodecWish::Only(PixelFormat::Yuyv)).format, offered[1]);
+        assert_eq!(of(CodecWish::Pictures).format, offered[1]);
+        assert_eq!(of(CodecWish::Only(PixelFormat::Nv12)).format, offered[0]);
+        let only_h264 = CameraWish {
+            codec: CodecWish::Pictures,
+            ..WISH
+        };
+        assert_eq!(choose(&offered[..1], only_h264), None);
+    }
+
+    #[test]
+    fn the_reason_is_told_in_a_line() {
+        let offered = [
+            offer(PixelFormat::Yuyv, 640, 480, 30),
+            offer(PixelFormat::Yuyv, 1280, 720, 10),
+            offer(PixelFormat::Mjpeg, 1280, 720, 30),
+            offer(PixelFormat::H264, 1280, 720, 15),
+        ];
+        let why = |wish| alloc::format!("{}", choose(&offered, wish).expect("a choice"));
+        let hd = CameraWish {
+            size: FrameSize::new(1280, 720),
+            ..WISH
+        };
+        assert_eq!(
+            why(hd),
+            "MJPEG 1280x720@30 of 4 formats: the size asked for, decoded and encoded here, light \
+             on the bus; not H.264 1280x720@15, too slow"
+        );
+        assert_eq!(
+            why(CameraWish {
+                codec: CodecWish::Only(PixelFormat::H264),
+                ..hd
+            }),
+            "H.264 1280x720@15 of 4 formats: the size asked for, only 15 of 30 pictures a second, \
+             passed through as it is"
+        );
+        assert_eq!(
+            why(CameraWish {
+                codec: CodecWish::Only(PixelFormat::Nv12),
+                ..WISH
+            }),
+            "YUYV 640x480@30 of 4 formats: the size asked for, converted and encoded here; NV12, \
+             which was asked for, is not offered"
+        );
+        let large = CameraWish {
+            size: FrameSize::new(1920, 1080),
+            ..WISH
+        };
+        assert!(why(large).contains("the size nearest to 1920x1080"));
     }
 }

@@ -11,14 +11,16 @@ extern crate alloc;
 
 mod camera;
 mod choice;
+mod controls;
 mod differential_drive;
 mod drive;
 mod microphone;
 mod speaker;
 mod video;
 
-pub use camera::{Camera, CameraError, CameraInfo, CapturedFrame, list_cameras};
-pub use choice::{CameraWish, choose};
+pub use camera::{Camera, CameraError, CameraInfo, CapturedFrame, ProgramEnd, list_cameras};
+pub use choice::{CameraWish, Choice, CodecWish, choose};
+pub use controls::{CameraControls, ControlSyntax, Exposure, Focus, PowerLine};
 pub use differential_drive::{DifferentialDrive, Motor};
 pub use drive::{Drive, DriveError, Measured, Motion, Wheels};
 pub use microphone::{Microphone, MicrophoneError, SoundFormat};

@@ -14,19 +14,34 @@ mod alsa_microphone;
 mod alsa_speaker;
 mod cameras;
 mod contain;
+mod controls;
+mod formats;
+mod identity;
+mod m2m;
+#[cfg(all(target_pointer_width = "64", target_env = "gnu"))]
+mod m2m_encoder;
+#[cfg(not(all(target_pointer_width = "64", target_env = "gnu")))]
+#[path = "no_m2m_encoder.rs"]
+mod m2m_encoder;
 #[cfg(not(feature = "alsa"))]
 mod no_microphone;
 #[cfg(not(feature = "alsa"))]
 mod no_speaker;
+mod system_error;
 mod v4l2_camera;
+mod v4l2_source;
 
 #[cfg(feature = "alsa")]
 pub use alsa_microphone::{AlsaMicrophone, list_microphones};
 #[cfg(feature = "alsa")]
 pub use alsa_speaker::{AlsaSpeaker, list_speakers};
 pub use cameras::{list as list_cameras, list_codecs};
+pub use controls::Ability;
+pub use m2m::{M2mError, list_encoders};
+pub use m2m_encoder::M2mEncoder;
 #[cfg(not(feature = "alsa"))]
 pub use no_microphone::{AlsaMicrophone, list_microphones};
 #[cfg(not(feature = "alsa"))]
 pub use no_speaker::{AlsaSpeaker, list_speakers};
 pub use v4l2_camera::V4l2Camera;
+pub use v4l2_source::V4l2Source;

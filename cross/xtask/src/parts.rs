@@ -352,13 +352,15 @@ fn device(consent: Consent) -> Result<Count, Failure> {
     let image = device::image(consent)?.display().to_string();
     step::run("build", workspace::build(Profile::Dev))?;
     let bin_dir = workspace::bin_dir(Profile::Dev).display().to_string();
-    rust_tests(
+    let mut count = rust_tests(
         "device",
         &[
             "--package",
             "transom-tests-device",
             "--test",
             "board",
+            "--test",
+            "camera",
             "--test",
             "raspberry_pi",
         ],
@@ -369,7 +371,15 @@ fn device(consent: Consent) -> Result<Count, Failure> {
             ("NEXTEST_TEST_THREADS", "1"),
             ("RUST_TEST_THREADS", "1"),
         ],
-    )
+    )?;
+    // A real recording, from a camera of the board to a browser.
+    let browser = Browser::ready(consent)?;
+    let mut tests = browser.test(Profile::Dev, "board.test.js");
+    tests.env("TRANSOM_BOARD", &image);
+    let mut seen = Count::default();
+    let status = step::watch("device, seen by Chromium", tests, |line| seen.read(line))?;
+    count.join(&seen.checked(status.success()));
+    Ok(count)
 }
 
 fn release(consent: Consent) -> Result<Count, Failure> {

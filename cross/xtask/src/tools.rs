@@ -36,6 +36,12 @@ impl Browser {
         )
     }
 
+    /// The tests of one file, `name` of the folder `test`.
+    pub(crate) fn test(&self, profile: Profile, name: &str) -> Command {
+        let file = format!("test/{name}");
+        self.node(profile, &["--test", "--test-reporter=spec", &file])
+    }
+
     /// One of the measuring scripts.
     pub(crate) fn bench(&self, script: &str) -> Command {
         self.node(Profile::Release, &[script])

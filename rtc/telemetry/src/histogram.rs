@@ -48,7 +48,7 @@ impl Histogram {
     }
 
     /// All of it together.
-    pub(crate) fn sum(&self) -> Duration {
+    pub fn sum(&self) -> Duration {
         Duration::from_micros(self.micros.load(Ordering::Relaxed))
     }
 }

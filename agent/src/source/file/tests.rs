@@ -13,6 +13,7 @@ use crate::clock::MediaClock;
 use crate::output::VideoOutput;
 use crate::publish::FeedControl;
 use crate::stop::Stop;
+use crate::taps::Taps;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -240,7 +241,9 @@ fn it_plays_in_real_time_across_the_seam_and_restarts_after_a_pause() {
         VideoOutput::new(MediaClock::new(origin), control.clone());
     let stop = Stop::default();
     let ending = stop.clone();
-    let playing = std::thread::spawn(move || play(&mut recording, &mut output, &ending));
+    let playing = std::thread::spawn(move || {
+        play(&mut recording, &mut Taps::default(), &mut output, &ending)
+    });
     let mut got = Vec::new();
     let mut gather = |until: Duration| {
         let mut now = Vec::new();
@@ -284,7 +287,9 @@ fn a_recording_that_is_cut_off_while_it_plays_is_taken_up_again() {
         VideoOutput::new(MediaClock::new(Instant::now()), control.clone());
     let stop = Stop::default();
     let ending = stop.clone();
-    let playing = std::thread::spawn(move || play_for_ever(recording, 25, &mut output, &ending));
+    let playing = std::thread::spawn(move || {
+        play_for_ever(recording, 25, &mut Taps::default(), &mut output, &ending);
+    });
     let mut comes = |within: Duration| {
         let begun = Instant::now();
         while begun.elapsed() < within {

@@ -14,8 +14,8 @@ use crate::workspace::{self, Profile};
 /// The two programs.
 pub(crate) const PROGRAMS: [&str; 2] = ["transom-sfu", "transom-agent"];
 
-/// The test program that drives.
-pub(crate) const DRIVER: &str = "driver";
+/// Test programs: one that drives, one that makes a camera of a recording.
+pub(crate) const TOOLS: [&str; 2] = ["driver", "feeder"];
 
 /// What zig pins symbols of glibc to: Debian 12's.
 const GLIBC: &str = "2.36";
@@ -95,11 +95,16 @@ pub(crate) fn build(
     Ok(bin_dir(target, profile))
 }
 
-/// Builds the test program that plays an agent at the wheel.
-pub(crate) fn build_driver(target: &Target, debian: &Debian) -> Result<(), Failure> {
+/// Builds the test programs that run on boards.
+pub(crate) fn build_tools(target: &Target, debian: &Debian) -> Result<(), Failure> {
     let mut command = by_gcc(target, debian, &libraries(debian)?);
-    command.args(["--package", "transom-tests-e2e", "--bin", DRIVER]);
-    step::run(&format!("build {DRIVER} for {}", target.name), command)
+    command.args(["--package", "transom-tests-e2e"]);
+    command.args(["--package", "transom-tests-device"]);
+    command.args(TOOLS.iter().flat_map(|tool| ["--bin", tool]));
+    step::run(
+        &format!("build {} for {}", TOOLS.join(", "), target.name),
+        command,
+    )
 }
 
 /// `cargo build` by Debian's cross compilers.

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::needs::Consent;
 use crate::workspace::Profile;
 
-pub(crate) use build::{DRIVER, PROGRAMS, build, build_driver, emulator_env, libraries, ready};
+pub(crate) use build::{PROGRAMS, TOOLS, build, build_tools, emulator_env, libraries, ready};
 use elf::Program;
 use target::TARGETS;
 pub(crate) use target::{Debian, Libc, Target, named};

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::cross::{self, Debian, PROGRAMS, Target};
 use crate::device::initramfs::Initramfs;
+use crate::device::loopback;
 use crate::failure::Failure;
 use crate::needs::{self, Consent};
 use crate::step;
@@ -49,6 +50,8 @@ const MODULES: &[(&str, &str)] = &[
     // A speaker on USB.
     ("xhci_pci", ""),
     ("snd_usb_audio", ""),
+    // What v4l2loopback needs; it is not of the kernel itself.
+    ("videodev", ""),
 ];
 
 /// Installs and fetches what the image is made of; returns the packages and the kernel's release.
@@ -65,6 +68,7 @@ pub(crate) fn ready(
     packages.push(&kernel);
     sysroot.hold(&packages)?;
     let release = kernel.trim_start_matches("linux-image-").to_owned();
+    loopback::ready(&sysroot, &release)?;
     Ok((sysroot, release))
 }
 
@@ -76,7 +80,7 @@ pub(crate) fn image(
 ) -> Result<PathBuf, Failure> {
     let (sysroot, release) = ready(target, debian, consent)?;
     let programs = cross::build(target, Profile::Dev, false, consent)?;
-    cross::build_driver(target, debian)?;
+    cross::build_tools(target, debian)?;
 
     let folder = workspace::target().join("device");
     fs::create_dir_all(&folder).map_err(Failure::io(folder.display()))?;
@@ -89,7 +93,12 @@ pub(crate) fn image(
     for (from, name) in [(kernel, "vmlinuz"), (tree, "raspberry-pi.dtb")] {
         fs::copy(&from, folder.join(name)).map_err(Failure::io(from.display()))?;
     }
-    let modules = modules(&sysroot, &release)?;
+    let mut modules = modules(&sysroot, &release)?;
+    modules.push(Module {
+        name: "v4l2loopback".to_owned(),
+        options: loopback::OPTIONS,
+        path: loopback::build(&sysroot, debian, &release)?,
+    });
     let stripped = stripped(debian, &programs, &folder.join("bin"))?;
     let path = folder.join("initramfs");
     fill(&path, &root, debian, &modules, &stripped).map_err(Failure::io(path.display()))?;
@@ -221,7 +230,7 @@ fn kmod(tool: &str) -> PathBuf {
 fn stripped(debian: &Debian, from: &Path, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     fs::create_dir_all(folder).map_err(Failure::io(folder.display()))?;
     let mut all = Vec::new();
-    for program in PROGRAMS.into_iter().chain([cross::DRIVER]) {
+    for program in PROGRAMS.into_iter().chain(cross::TOOLS) {
         let to = folder.join(program);
         let mut strip = Command::new(format!("{}-strip", debian.multiarch));
         strip.arg("-o").arg(&to).arg(from.join(program));

@@ -2,6 +2,7 @@
 
 mod image;
 mod initramfs;
+mod loopback;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
