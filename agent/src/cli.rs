@@ -7,7 +7,8 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{
-    Bitrate, EncoderName, Fingerprint, Format, MetricsAddr, Size, SpeakerDevice, TalkUrl, Token, WhipUrl,
+    Bitrate, EncoderName, Fingerprint, Format, MetricsAddr, Size, SpeakerDevice, TalkUrl, Token,
+    WhipUrl,
 };
 use crate::feed::{AudioSource, VideoSource};
 

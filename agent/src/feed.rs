@@ -17,10 +17,10 @@ use crate::encode::{
 };
 use crate::output::{AudioOutput, VideoOutput};
 use crate::publish::{FeedControl, MediaFeed};
+use crate::second::{Second, SecondLane};
 use crate::sound::{
     self, OpusEncoder, OpusError, PacedSound, SoundCount, SoundError, Timeline, Tone, Wav, WavError,
 };
-use crate::second::{Second, SecondLane};
 use crate::source::csi::CsiSource;
 use crate::source::file::{self, FileError, Recording};
 use crate::source::{camera, generated};
