@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::board::BoardOptions;
 use crate::config::{Bitrate, Fingerprint, MetricsAddr, Size, Token, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
 
@@ -23,6 +24,8 @@ Examples:
       check a file and see what would be done
   transom-agent doctor --whip URL --source v4l2:/dev/video0
       look for what is wrong, and say what mends it
+  transom-agent board
+      what is wired on this board, and which GPIO lines there are
 
 The file holds the same settings:
   whip = \"http://127.0.0.1:7080/whip/front\"
@@ -40,8 +43,10 @@ The file holds the same settings:
   source = \"test\"          # or \"file:PATH.wav\", \"alsa:default\", \"none\"
   bitrate = \"32k\"
   [control]
-  board = \"none\"           # or \"sim\", \"raspberry-pi\": what commands drive
+  board = \"none\"           # or \"auto\", \"raspberry-pi-5\", a board file of your own, \"sim\"
   limit_ms = 300           # without a command that fresh it stops
+  [bell]
+  run = [\"/usr/local/bin/ring\", \"door\"]  # told of each ring of the board's button
 
 With a board, the process `transom-agent actuator` owns the output lines; the agent starts it.";
 
@@ -156,6 +161,12 @@ pub enum Command {
     /// uses it. The status is 0 if all is well or there are warnings only, 1 if
     /// something is wrong, 2 for a slip on the command line.
     Doctor(DoctorOptions),
+    /// Tell what a board file has and which GPIO lines there are; `board test` switches one output.
+    ///
+    /// A board file says which line is the button, the lock, the wheels: one of those that the agent
+    /// brings along, or your own (`--print` prints one to begin with). `board = "auto"` in [control]
+    /// of transom-agent.toml takes the one for this machine.
+    Board(BoardOptions),
 }
 
 /// How the doctor reports.

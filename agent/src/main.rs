@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use tokio::sync::watch;
-use transom_agent::actuator;
+use transom_agent::actuator::{self, OutputOrder};
+use transom_agent::bell::{Bell, BellFigures, Hook, OnRing, Ring};
+use transom_agent::board;
 use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::Config;
 use transom_agent::control::{ActuatorLink, Control};
@@ -33,6 +35,9 @@ fn main() -> ExitCode {
     };
     if let Some(Command::Doctor(options)) = cli.command.clone() {
         return doctor::run(&cli, &options);
+    }
+    if let Some(Command::Board(options)) = &cli.command {
+        return board::run(options);
     }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,7 +76,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let control = config.control.clone().map(Control::start);
+        if let Some(board) = &config.control.board {
+            tracing::info!("board: {board}");
+        }
+        let control = config.control.actuator.clone().map(Control::start);
         let link = control.as_ref().map(|control| control.link().clone());
         let published = publish(&config, link).await;
         if let Some(control) = control {
@@ -97,6 +105,12 @@ async fn publish(
         // Held to the end: who waits on it must not see it closed.
         std::future::pending::<()>().await;
     });
+    let bell_figures = Arc::new(BellFigures::default());
+    // Held to the end: dropped, nobody waits for the button.
+    let _bell = bell(config, actuator.as_ref(), &bell_figures)?;
+    let outputs = actuator.clone();
+    // Who may drive nothing is offered no channels to do it by.
+    let driven = actuator.filter(|_| config.control.drives());
     let mut feed = MediaFeed::start(&config.feed())?;
     let figures = Arc::new(PublishFigures::default());
     if let Some(address) = &config.metrics {
@@ -104,7 +118,8 @@ async fn publish(
         let metrics = Metrics {
             feed: feed.control.clone(),
             publisher: Arc::clone(&figures),
-            control: actuator.clone(),
+            control: outputs,
+            bell: bell_figures,
             process,
         };
         tokio::spawn(server.serve(Arc::new(metrics)));
@@ -114,8 +129,32 @@ async fn publish(
         endpoint,
         addresses: AddressPolicy::default(),
         rate: config.rate(),
-        actuator,
+        actuator: driven,
         figures,
     };
     Ok(publisher::run(publisher, feed, shutdown).await?)
+}
+
+/// Waits for the board's button, if it has one.
+fn bell(
+    config: &Config,
+    outputs: Option<&ActuatorLink>,
+    figures: &Arc<BellFigures>,
+) -> std::io::Result<Option<Bell>> {
+    let Some(button) = config.bell.button.clone() else {
+        if config.bell.run.is_some() {
+            tracing::warn!("bell: there is no button: name one in a board file, and the file in [control]");
+        }
+        return Ok(None);
+    };
+    let mut told: Vec<Box<dyn OnRing>> = Vec::new();
+    let chimes = |wiring: &board::Wiring| wiring.chime.is_some();
+    if let Some(outputs) = outputs.filter(|_| chimes(&button.wiring)) {
+        let outputs = outputs.clone();
+        told.push(Box::new(move |_: Ring| outputs.order(OutputOrder::Chime)));
+    }
+    if let Some(run) = config.bell.run.clone() {
+        told.push(Box::new(Hook::start(run, Arc::clone(figures))?));
+    }
+    Bell::start(button, told, Arc::clone(figures)).map(Some)
 }

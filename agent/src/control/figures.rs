@@ -3,6 +3,8 @@ use std::time::Duration;
 use transom_control::{AckResult, Report, ReportKind, State, StopReason, Telemetry};
 use transom_rtc_telemetry::{Exposition, Histogram};
 
+use crate::actuator::{OutputKind, OutputState};
+
 /// The limit is 300 ms by default, and 2 s at most.
 const AGE_BOUNDS: &[Duration] = &[
     Duration::from_millis(10),
@@ -42,6 +44,9 @@ pub(super) struct ControlFigures {
     state: State,
     told: [u32; SETPOINTS.len()],
     ages: Histogram,
+    outputs: [Option<OutputState>; OutputKind::ALL.len()],
+    /// Times that each was switched on.
+    switched: [u64; OutputKind::ALL.len()],
 }
 
 impl Default for ControlFigures {
@@ -56,6 +61,8 @@ impl Default for ControlFigures {
             state: State::Disarmed,
             told: [0; SETPOINTS.len()],
             ages: Histogram::new(AGE_BOUNDS),
+            outputs: [None; OutputKind::ALL.len()],
+            switched: [0; OutputKind::ALL.len()],
         }
     }
 }
@@ -66,6 +73,26 @@ impl ControlFigures {
         self.starts += 1;
         self.state = State::Disarmed;
         self.told = [0; SETPOINTS.len()];
+        // It switched all off before it said anything.
+        self.outputs = [None; OutputKind::ALL.len()];
+    }
+
+    /// What an output is from now on.
+    pub(super) fn on_output(&mut self, kind: OutputKind, state: OutputState) {
+        let Some(held) = self.outputs.get_mut(kind as usize) else {
+            return;
+        };
+        let before = held.replace(state);
+        if state == OutputState::On
+            && before != Some(state)
+            && let Some(count) = self.switched.get_mut(kind as usize)
+        {
+            *count += 1;
+        }
+    }
+
+    pub(super) fn output(&self, kind: OutputKind) -> Option<OutputState> {
+        self.outputs.get(kind as usize).copied().flatten()
     }
 
     /// Whether the lines may be powered, as far as is told.
@@ -167,6 +194,15 @@ impl ControlFigures {
         );
         for (result, count) in AckResult::ALL.iter().zip(self.acks) {
             family.sample(&[("result", result.name())], count);
+        }
+        let mut family = to.counter(
+            "transom_agent_outputs_switched_total",
+            "Times that an output was switched on: the lock opened, the light lit, the chime rung.",
+        );
+        for (kind, count) in OutputKind::ALL.iter().zip(self.switched) {
+            if *kind != OutputKind::Watchdog {
+                family.sample(&[("output", kind.name())], count);
+            }
         }
         let mut family = to.counter(
             "transom_agent_control_stops_total",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub use server::MetricsServer;
 use transom_rtc_telemetry::{Exposition, Process};
 
+use crate::bell::BellFigures;
 use crate::control::ActuatorLink;
 use crate::publish::{FeedControl, FeedCount};
 use crate::publisher::{PublishCount, PublishFigures, PublisherState};
@@ -20,6 +21,8 @@ pub struct Metrics {
     pub feed: FeedControl,
     /// Sessions.
     pub publisher: Arc<PublishFigures>,
+    /// The bell.
+    pub bell: Arc<BellFigures>,
     /// Driving, where there is a board.
     pub control: Option<ActuatorLink>,
     /// The process.
@@ -41,6 +44,7 @@ impl Metrics {
         if let Some(control) = &self.control {
             control.write_metrics(&mut to);
         }
+        self.bell.write_metrics(&mut to);
         self.process.write(&mut to);
         to.finish()
     }
@@ -188,6 +192,7 @@ mod tests {
         let metrics = Metrics {
             feed: FeedControl::default(),
             publisher: Arc::default(),
+            bell: Arc::default(),
             control: None,
             process: Process::new(),
         };

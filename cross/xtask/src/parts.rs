@@ -354,6 +354,8 @@ fn device(consent: Consent) -> Result<Count, Failure> {
             "--test",
             "board",
             "--test",
+            "lines",
+            "--test",
             "raspberry_pi",
         ],
         &[

@@ -17,7 +17,22 @@ use crate::workspace::{self, Profile};
 const KERNEL: &str = "linux-image-arm64";
 
 /// What the board has beside its libraries.
-const PACKAGES: &[&str] = &["alsa-utils", "busybox-static"];
+const PACKAGES: &[&str] = &[
+    "alsa-utils",
+    "busybox-static",
+    // `tc`, which makes the network a bad one, and what it needs.
+    "iproute2",
+    "libbpf1",
+    "libbsd0",
+    "libcap2",
+    "libmd0",
+    "libmnl0",
+    "libxtables12",
+    "zlib1g",
+];
+
+/// The library among them whose name tells how wide its time is.
+const ELF: (&str, &str) = ("iproute2", "libelf1");
 
 /// Libraries of the programs and theirs, and the dynamic linker.
 const LIBRARIES: &[&str] = &[
@@ -29,6 +44,17 @@ const LIBRARIES: &[&str] = &[
     "libpthread.so.0",
     "librt.so.1",
     "libstdc++.so.6",
+];
+/// Those of `tc`, wherever their packages put them.
+const LIBRARIES_OF_TC: &[&str] = &[
+    "libbpf.so.1",
+    "libbsd.so.0",
+    "libcap.so.2",
+    "libelf.so.1",
+    "libmd.so.0",
+    "libmnl.so.0",
+    "libxtables.so.12",
+    "libz.so.1",
 ];
 const LINKER: &str = "lib/ld-linux-aarch64.so.1";
 
@@ -46,6 +72,8 @@ const MODULES: &[(&str, &str)] = &[
         "n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0",
     ),
     ("snd_aloop", ""),
+    // Delays and loses what is sent, once it is told to.
+    ("sch_netem", ""),
 ];
 
 /// Installs and fetches what the image is made of; returns the packages and the kernel's release.
@@ -60,6 +88,8 @@ pub(crate) fn ready(
     let kernel = sysroot.dependency(KERNEL, "linux-image-")?;
     let mut packages = PACKAGES.to_vec();
     packages.push(&kernel);
+    let elf = sysroot.dependency(ELF.0, ELF.1)?;
+    packages.push(&elf);
     sysroot.hold(&packages)?;
     let release = kernel.trim_start_matches("linux-image-").to_owned();
     Ok((sysroot, release))
@@ -122,6 +152,16 @@ fn fill(
     for library in LIBRARIES {
         let path = format!("lib/{}/{library}", debian.multiarch);
         archive.copy(&path, &root.join(&path))?;
+    }
+    // Busybox has one of its own in /bin, which knows no bad networks.
+    archive.copy("sbin/tc", &root.join("sbin/tc"))?;
+    for library in LIBRARIES_OF_TC {
+        let below = |folder: &str| format!("{folder}/{}/{library}", debian.multiarch);
+        let found = [below("lib"), below("usr/lib")];
+        let found = found.map(|path| root.join(path));
+        let [first, second] = &found;
+        let from = if first.exists() { first } else { second };
+        archive.copy(&below("lib"), from)?;
     }
     for (n, module) in modules.iter().enumerate() {
         // In the order of their needs, which the names keep.
