@@ -143,7 +143,9 @@ fn bell(
 ) -> std::io::Result<Option<Bell>> {
     let Some(button) = config.bell.button.clone() else {
         if config.bell.run.is_some() {
-            tracing::warn!("bell: there is no button: name one in a board file, and the file in [control]");
+            tracing::warn!(
+                "bell: there is no button: name one in a board file, and the file in [control]"
+            );
         }
         return Ok(None);
     };

@@ -10,10 +10,7 @@ use super::outputs::{Outputs, Switches};
 use super::wired;
 
 /// Opens it, its lines safe. What of a wired board is absent is told to `complain`.
-pub(super) fn open(
-    board: &Board,
-    complain: &mut dyn FnMut(&str),
-) -> Result<Outputs, DriveError> {
+pub(super) fn open(board: &Board, complain: &mut dyn FnMut(&str)) -> Result<Outputs, DriveError> {
     let drive: Box<dyn Drive> = match board {
         Board::Sim { trace } => {
             let trace = trace.as_deref().map(open_trace).transpose()?;

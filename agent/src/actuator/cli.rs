@@ -139,7 +139,9 @@ impl ActuatorCli {
             (_, Some(json)) => Board::Wired(
                 serde_json::from_str(&json).map_err(|error| format!("--wiring: {error}"))?,
             ),
-            (BoardKind::None, None) => return Err("without a board there is nothing to do".to_owned()),
+            (BoardKind::None, None) => {
+                return Err("without a board there is nothing to do".to_owned());
+            }
             (BoardKind::Sim, None) => Board::Sim { trace: self.trace },
             (BoardKind::RaspberryPi, None) => Board::RaspberryPi(match *self.pins.as_slice() {
                 [left_pwm, left_direction, right_pwm, right_direction, enable] => DrivePins {
@@ -242,7 +244,9 @@ mod tests {
             },
             Board::RaspberryPi(pins),
             Board::Wired(Box::new(
-                crate::board::select("raspberry-pi-4").expect("a board").wiring,
+                crate::board::select("raspberry-pi-4")
+                    .expect("a board")
+                    .wiring,
             )),
         ] {
             let config = ActuatorConfig { board, kernel };

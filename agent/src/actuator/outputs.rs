@@ -1,6 +1,8 @@
 //! All that the actuator owns: what moves, and single outputs.
 
-use transom_boards_hal::{Chime, Drive, DriveError, Light, LineError, Lock, Measured, Motion, Watchdog};
+use transom_boards_hal::{
+    Chime, Drive, DriveError, Light, LineError, Lock, Measured, Motion, Watchdog,
+};
 
 use super::frame::{OutputKind, OutputOrder, OutputState};
 
@@ -82,7 +84,11 @@ impl Outputs {
             }),
             OutputOrder::Light(on) => with(&mut self.switches.light, |light| {
                 light.set_light(on)?;
-                Ok(if on { OutputState::On } else { OutputState::Off })
+                Ok(if on {
+                    OutputState::On
+                } else {
+                    OutputState::Off
+                })
             }),
             OutputOrder::Chime => with(&mut self.switches.chime, |chime| {
                 chime.ring(now_us)?;
@@ -118,7 +124,8 @@ impl Outputs {
         {
             self.fed_us = now_us;
             if let Err(error) = watchdog.feed() {
-                self.told.push(Told::Trouble(OutputKind::Watchdog, error.to_string()));
+                self.told
+                    .push(Told::Trouble(OutputKind::Watchdog, error.to_string()));
                 self.switches.watchdog = None;
             }
         }
@@ -226,7 +233,10 @@ mod tests {
         let open: Opener<dyn Lock> = Box::new(move || {
             if !there.get() {
                 let what = "line 1".to_owned();
-                return Err(LineError::Absent { line: "the lock", what });
+                return Err(LineError::Absent {
+                    line: "the lock",
+                    what,
+                });
             }
             let line = SimLine::new("lock", None);
             let switch = Switch::new(line, Active::High, "the lock")?;
@@ -274,13 +284,21 @@ mod tests {
         outputs.order(0, OutputOrder::Unlock { ms: 1000 });
         outputs.order(0, OutputOrder::Chime);
         let told = states(&mut outputs);
-        assert!(matches!(&told[0], Told::Trouble(OutputKind::Lock, text) if text.contains("absent")));
+        assert!(
+            matches!(&told[0], Told::Trouble(OutputKind::Lock, text) if text.contains("absent"))
+        );
         assert_eq!(told[1], Told::State(OutputKind::Lock, OutputState::Absent));
         assert_eq!(told[2], Told::State(OutputKind::Chime, OutputState::Absent));
         there.set(true);
         outputs.order(SECOND, OutputOrder::Unlock { ms: 1000 });
-        assert_eq!(states(&mut outputs), [Told::State(OutputKind::Lock, OutputState::On)]);
+        assert_eq!(
+            states(&mut outputs),
+            [Told::State(OutputKind::Lock, OutputState::On)]
+        );
         assert_eq!(outputs.end(2 * SECOND), Ok(()));
-        assert_eq!(states(&mut outputs), [Told::State(OutputKind::Lock, OutputState::Off)]);
+        assert_eq!(
+            states(&mut outputs),
+            [Told::State(OutputKind::Lock, OutputState::Off)]
+        );
     }
 }

@@ -4,7 +4,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use transom_boards_hal::{DriveError, Motion};
-use transom_control::{Axes, Epoch, Kernel, KernelConfig, Measurements, Stamp, State, StopReason};
+use transom_control::{
+    Axes, Command, Epoch, Kernel, KernelConfig, Measurements, Order, Stamp, State, StopReason,
+};
 
 use super::frame::{FromActuator, MAX_FRAME, OutputKind, OutputState, ToActuator};
 use super::outputs::{Outputs, Told};
@@ -97,6 +99,11 @@ impl<'a> Service<'a> {
             match frame.get(..len).and_then(ToActuator::parse) {
                 // Why it was refused is in the counters, and in the answer where there is one.
                 Some(ToActuator::Message(channel, message)) => {
+                    let order = Command::parse(message).map(|command| command.order);
+                    if let Ok(Order::Stop { .. }) = order {
+                        // Even where the wheels stand already, and whoever says it.
+                        outputs.make_safe(now.micros());
+                    }
                     let _ = self.kernel.handle_message(now, channel, message);
                 }
                 Some(ToActuator::Stop(reason)) => {

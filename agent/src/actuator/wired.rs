@@ -236,7 +236,10 @@ fn open_pan_tilt(wiring: &Wiring) -> Result<Box<dyn PanTilt>, LineError> {
         Servo::new(pi::servo(header(&wired.line, what)?, what)?, pulses, what)
     };
     let pan = servo(&both.pan, "the pan servo")?;
-    Ok(Box::new(ServoPair::new(pan, servo(&both.tilt, "the tilt servo")?)))
+    Ok(Box::new(ServoPair::new(
+        pan,
+        servo(&both.tilt, "the tilt servo")?,
+    )))
 }
 
 /// A drive that may be absent; opened anew whenever it is to do something, and after each of its errors.
@@ -342,7 +345,9 @@ fn watch_battery(wired: BatteryWiring) -> Arc<AtomicU16> {
         }
     };
     // Without a thread the voltage is not known.
-    let _ = thread::Builder::new().name("battery".to_owned()).spawn(look);
+    let _ = thread::Builder::new()
+        .name("battery".to_owned())
+        .spawn(look);
     seen
 }
 
@@ -383,7 +388,10 @@ mod tests {
         let mut outputs = open(&wiring, &mut |told| complaints.push(told.to_owned()));
         for part in ["enable line", "the lock", "the light", "the watchdog"] {
             let told = complaints.iter().find(|told| told.contains(part));
-            assert!(told.is_some_and(|told| told.contains("absent")), "{part}: {complaints:?}");
+            assert!(
+                told.is_some_and(|told| told.contains("absent")),
+                "{part}: {complaints:?}"
+            );
         }
         let ahead = Motion {
             linear: 1,

@@ -27,7 +27,9 @@ pub struct Hook {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HookError {
     /// No program at all.
-    #[error("[bell] run is empty: give a program's path, such as [\"/usr/local/bin/ring\", \"door\"]")]
+    #[error(
+        "[bell] run is empty: give a program's path, such as [\"/usr/local/bin/ring\", \"door\"]"
+    )]
     Empty,
     /// A program that would be looked for.
     #[error("[bell] run: `{}` is no absolute path: write one, such as /usr/local/bin/ring", .0.display())]
@@ -135,7 +137,9 @@ mod tests {
         let path = std::env::temp_dir().join(format!("transom-hook-{}", std::process::id()));
         let said = path.display().to_string();
         let script = "printf %s \"$TRANSOM_RING $1\" >\"$0\"".to_owned();
-        let run = ["/bin/sh", "-c", &script, &said, "a; b"].map(str::to_owned).to_vec();
+        let run = ["/bin/sh", "-c", &script, &said, "a; b"]
+            .map(str::to_owned)
+            .to_vec();
         assert_eq!(Hook::check(&run), Ok(()));
         let mut hook = Hook::start(run, Arc::default()).expect("a thread");
         // It waits for rings soon after its start.

@@ -6,4 +6,4 @@ mod ringer;
 
 pub use figures::BellFigures;
 pub use hook::{Hook, HookError};
-pub use ringer::{Bell, BellConfig, BellButton, OnRing, Ring};
+pub use ringer::{Bell, BellButton, BellConfig, OnRing, Ring};

@@ -228,15 +228,23 @@ mod tests {
         let pressed = || Ok(Some(ButtonEvent::Pressed));
         let scripts = Mutex::new(vec![
             vec![pressed()],
-            vec![Err(failure()), Ok(Some(ButtonEvent::Released)), pressed(), pressed()],
+            vec![
+                Err(failure()),
+                Ok(Some(ButtonEvent::Released)),
+                pressed(),
+                pressed(),
+            ],
         ]);
         let open = move || -> Result<Box<dyn Button>, LineError> {
             let next = scripts.lock().expect("no panic").pop();
-            next.map_or_else(|| Err(failure()), |script| Ok(Box::new(Script(script)) as _))
+            next.map_or_else(
+                || Err(failure()),
+                |script| Ok(Box::new(Script(script)) as _),
+            )
         };
         let (rung, rings) = channel();
         let figures = Arc::<BellFigures>::default();
-        let told: Box<dyn OnRing> = Box::new(move |ring| {
+        let told: Box<dyn OnRing> = Box::new(move |ring: Ring| {
             let _ = rung.send(ring);
         });
         let bell = Bell::start_with(open, vec![told], Arc::clone(&figures)).expect("a thread");

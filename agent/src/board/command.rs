@@ -189,7 +189,10 @@ fn lines() -> String {
                 Some("") => "in use by the kernel".to_owned(),
                 Some(consumer) => format!("in use by {consumer}"),
             };
-            let row = format!("  {:>3} {:<16} {direction:<6} {used}", line.offset, line.name);
+            let row = format!(
+                "  {:>3} {:<16} {direction:<6} {used}",
+                line.offset, line.name
+            );
             text.push_str(row.trim_end());
             text.push('\n');
         }
@@ -246,7 +249,12 @@ async fn try_output(
     link.order(on);
     match within(link, kind, |state| state.is_some()).await {
         Some(OutputState::On) => {}
-        _ => return Err(format!("{}: it cannot be switched: the log says why", kind.name())),
+        _ => {
+            return Err(format!(
+                "{}: it cannot be switched: the log says why",
+                kind.name()
+            ));
+        }
     }
     if let Some(off) = off {
         tokio::time::sleep(time).await;
@@ -265,7 +273,10 @@ async fn try_output(
             }
         }
     }
-    Err(format!("{}: it did not go off: check the wiring", kind.name()))
+    Err(format!(
+        "{}: it did not go off: check the wiring",
+        kind.name()
+    ))
 }
 
 /// What an output is, once it is as wanted; as it is after a time without that.

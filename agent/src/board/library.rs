@@ -118,8 +118,14 @@ fn detect(model: Option<&str>) -> Result<Selected, BoardError> {
     let model = model.unwrap_or("its device tree names no model");
     let mut best: Option<(usize, Selected)> = None;
     for (name, text) in FILES {
-        let Ok(board) = read(name, text) else { continue };
-        let begins = board.wiring.detect.iter().filter(|begin| model.starts_with(*begin));
+        let Ok(board) = read(name, text) else {
+            continue;
+        };
+        let begins = board
+            .wiring
+            .detect
+            .iter()
+            .filter(|begin| model.starts_with(*begin));
         let length = begins.map(String::len).max();
         if let Some(length) = length
             && best.as_ref().is_none_or(|(other, _)| *other < length)
@@ -174,8 +180,14 @@ mod tests {
         for name in names() {
             let board = select(name).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
             let wiring = board.wiring;
-            assert!(!wiring.name.is_empty() && !wiring.detect.is_empty(), "{name}");
-            assert!(wiring.button.is_some() && wiring.lock.is_some() && wiring.drives(), "{name}");
+            assert!(
+                !wiring.name.is_empty() && !wiring.detect.is_empty(),
+                "{name}"
+            );
+            assert!(
+                wiring.button.is_some() && wiring.lock.is_some() && wiring.drives(),
+                "{name}"
+            );
             if let Some(camera) = wiring.camera {
                 camera.source.parse::<VideoSource>().expect(name);
             }
@@ -196,7 +208,10 @@ mod tests {
             ("linux,dummy-virt", "virtual"),
         ] {
             let board = detect(Some(model)).expect(model);
-            assert_eq!((board.from.as_str(), board.detected.as_deref()), (name, Some(model)));
+            assert_eq!(
+                (board.from.as_str(), board.detected.as_deref()),
+                (name, Some(model))
+            );
         }
         for other in [None, Some("Raspberry Pi Model B Rev 2"), Some("Pine64")] {
             let text = detect(other).expect_err("no file").to_string();
@@ -213,11 +228,22 @@ mod tests {
         std::fs::write(&path, "odd = 1\n[lock]\nline = 1\nactive = \"up\"\n").expect("a file");
         let mistakes = select(&word).expect_err("two mistakes");
         assert_eq!(mistakes.len(), 2, "{mistakes:?}");
-        assert!(mistakes[0].to_string().contains(".toml:1: unknown field `odd`"), "{mistakes:?}");
-        assert!(mistakes[1].to_string().contains(".toml:4: "), "{mistakes:?}");
+        assert!(
+            mistakes[0]
+                .to_string()
+                .contains(".toml:1: unknown field `odd`"),
+            "{mistakes:?}"
+        );
+        assert!(
+            mistakes[1].to_string().contains(".toml:4: "),
+            "{mistakes:?}"
+        );
         std::fs::write(&path, "[lock]\nline = 1\n").expect("a file");
         let mistakes = select(&word).expect_err("no chip");
-        assert!(mistakes[0].to_string().contains("chip is missing"), "{mistakes:?}");
+        assert!(
+            mistakes[0].to_string().contains("chip is missing"),
+            "{mistakes:?}"
+        );
         std::fs::remove_file(&path).expect("its removal");
         let text = select(&word).expect_err("absent")[0].to_string();
         assert!(text.contains("check `board`"), "{text}");

@@ -61,9 +61,9 @@ impl Visitor<'_> for LineVisitor {
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Line, E> {
         let number = u32::try_from(number);
-        number.map(Line::Number).map_err(|_| {
-            E::custom("no chip has so many lines: give a line's number, such as 17")
-        })
+        number
+            .map(Line::Number)
+            .map_err(|_| E::custom("no chip has so many lines: give a line's number, such as 17"))
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Line, E> {
@@ -74,7 +74,9 @@ impl Visitor<'_> for LineVisitor {
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<Line, E> {
         match name.trim() {
-            "" => Err(E::custom("a line's name is empty: give one such as \"GPIO17\"")),
+            "" => Err(E::custom(
+                "a line's name is empty: give one such as \"GPIO17\"",
+            )),
             name => Ok(Line::Name(name.to_owned())),
         }
     }

@@ -373,10 +373,22 @@ impl Wiring {
     /// Each line and what it is for.
     pub fn lines(&self) -> Vec<(&'static str, &Line)> {
         let mut lines = Vec::new();
-        lines.extend(self.button.as_ref().map(|wired| ("[button] line", &wired.line)));
+        lines.extend(
+            self.button
+                .as_ref()
+                .map(|wired| ("[button] line", &wired.line)),
+        );
         lines.extend(self.lock.as_ref().map(|wired| ("[lock] line", &wired.line)));
-        lines.extend(self.light.as_ref().map(|wired| ("[light] line", &wired.line)));
-        lines.extend(self.chime.as_ref().map(|wired| ("[chime] line", &wired.line)));
+        lines.extend(
+            self.light
+                .as_ref()
+                .map(|wired| ("[light] line", &wired.line)),
+        );
+        lines.extend(
+            self.chime
+                .as_ref()
+                .map(|wired| ("[chime] line", &wired.line)),
+        );
         if let Some(drive) = &self.drive {
             lines.extend([
                 ("[drive] left_pwm", &drive.left_pwm),
@@ -442,7 +454,9 @@ impl Wiring {
             "[drive] and [serial_drive] are both there: remove one",
         );
         refuse(
-            self.battery.as_ref().is_some_and(|b| b.file.is_some() == b.ina219.is_some()),
+            self.battery
+                .as_ref()
+                .is_some_and(|b| b.file.is_some() == b.ina219.is_some()),
             "[battery] wants one of `file` and `ina219`",
         );
         refuse(
@@ -463,11 +477,13 @@ impl Wiring {
         let Some(drive) = &self.drive else { return };
         match (self.outputs, drive.pwm) {
             (Outputs::Rppal, Pwm::None) => mistakes.push(WiringError::Drive(
-                "pwm = \"none\": a Raspberry Pi makes pulses: choose software or hardware".to_owned(),
+                "pwm = \"none\": a Raspberry Pi makes pulses: choose software or hardware"
+                    .to_owned(),
             )),
             (Outputs::Gpiochip, Pwm::Software | Pwm::Hardware) => {
                 mistakes.push(WiringError::Drive(
-                    "pwm: the kernel's GPIO device makes no pulses: write pwm = \"none\"".to_owned(),
+                    "pwm: the kernel's GPIO device makes no pulses: write pwm = \"none\""
+                        .to_owned(),
                 ));
             }
             (Outputs::Rppal, _) => {
@@ -561,7 +577,10 @@ mod tests {
         "#;
         let told = mistakes(text);
         for (part, mend) in [
-            ("[button] line and [lock] line are both on line 3", "its own"),
+            (
+                "[button] line and [lock] line are both on line 3",
+                "its own",
+            ),
             ("[button] debounce_ms = 5000", "choose 1 to 500"),
             ("[lock] longest_ms = 60000", "choose 100 to 30000"),
             ("[pan_tilt] pan.min_us = 1", "choose 300 to 2700"),
@@ -571,7 +590,10 @@ mod tests {
             ("chip is missing", "/dev/gpiochip0"),
         ] {
             let found = told.iter().find(|told| told.contains(part));
-            assert!(found.is_some_and(|told| told.contains(mend)), "{part}: {told:#?}");
+            assert!(
+                found.is_some_and(|told| told.contains(mend)),
+                "{part}: {told:#?}"
+            );
         }
         assert_eq!(told.len(), 8, "{told:#?}");
         assert!(told.iter().all(|told| !told.contains('\n')));

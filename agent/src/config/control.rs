@@ -8,7 +8,7 @@ use transom_boards_raspberry_pi::{DrivePins, PinsError, PwmKind};
 use transom_control::KernelConfig;
 
 use crate::actuator::{ActuatorConfig, Board, BoardKind};
-use crate::board::{BoardError, Wished, Wiring};
+use crate::board::{BoardError, Wiring, Wished};
 
 /// What a file may say; everything is optional.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -40,7 +40,9 @@ pub enum ControlError {
     #[error("[control] {0}")]
     Word(String),
     /// What a board file says itself.
-    #[error("[control] trace and pins are for boards without a file: write them into the board file")]
+    #[error(
+        "[control] trace and pins are for boards without a file: write them into the board file"
+    )]
     InTheFile,
     /// A limit beyond reason.
     #[error("[control] {name} {ms}: choose 50 to 2000")]

@@ -244,10 +244,12 @@ impl Config {
                 Bitrate::from_bps(32_000),
             ),
             bell: BellConfig {
-                button: wiring.filter(|wiring| wiring.button.is_some()).map(|wiring| {
-                    let wiring = wiring.clone();
-                    BellButton { wiring }
-                }),
+                button: wiring
+                    .filter(|wiring| wiring.button.is_some())
+                    .map(|wiring| {
+                        let wiring = wiring.clone();
+                        BellButton { wiring }
+                    }),
                 run: file.bell.words(),
             },
             control,
@@ -410,7 +412,12 @@ impl Config {
             line(name, value, origin, what);
         });
         if let Some(run) = &self.bell.run {
-            line("bell.run", &run.join(" "), Origin::File, "told of each ring");
+            line(
+                "bell.run",
+                &run.join(" "),
+                Origin::File,
+                "told of each ring",
+            );
         }
         line("log", &self.log.value, self.log.origin, "to stderr");
         match &self.metrics {
@@ -452,10 +459,11 @@ fn named<T: std::str::FromStr<Err: fmt::Display>>(
     key: &'static str,
     text: &str,
 ) -> Result<T, ConfigError> {
-    text.parse().map_err(|error: T::Err| ConfigError::BoardNames {
-        key,
-        told: error.to_string(),
-    })
+    text.parse()
+        .map_err(|error: T::Err| ConfigError::BoardNames {
+            key,
+            told: error.to_string(),
+        })
 }
 
 /// The board's own device where nobody says otherwise.
@@ -514,7 +522,10 @@ mod tests {
         assert_eq!(config.audio.value.to_string(), "alsa:default");
         assert!(config.bell.button.is_some());
         let told = config.explain();
-        assert!(told.contains("raspberry-pi-5") && told.contains("[board file]"), "{told}");
+        assert!(
+            told.contains("raspberry-pi-5") && told.contains("[board file]"),
+            "{told}"
+        );
         let flags = cli(&[WHIP[0], WHIP[1], "--source", "test"]);
         let config = Config::layer(flags, file(table), None).expect("a configuration");
         assert_eq!(config.source.origin, Origin::CommandLine);

@@ -66,7 +66,11 @@ impl Button for SimButton {
             if event.is_some() || now >= deadline {
                 return Ok(event);
             }
-            let until = self.debounce.poll_timeout().unwrap_or(deadline).min(deadline);
+            let until = self
+                .debounce
+                .poll_timeout()
+                .unwrap_or(deadline)
+                .min(deadline);
             let left = until.saturating_sub(now);
             let left = Timespec {
                 tv_sec: i64::try_from(left / 1_000_000).unwrap_or(1),

@@ -67,7 +67,11 @@ mod tests {
         }
         let text = std::fs::read_to_string(&path).expect("the trace");
         std::fs::remove_file(&path).expect("its removal");
-        let edges: Vec<&str> = text.lines().filter_map(|l| l.split_once(' ')).map(|(_, e)| e).collect();
+        let edges: Vec<&str> = text
+            .lines()
+            .filter_map(|l| l.split_once(' '))
+            .map(|(_, e)| e)
+            .collect();
         assert_eq!(edges, ["lock 0", "lock 1", "lock 0"]);
     }
 }

@@ -99,7 +99,10 @@ impl Board {
             .args(["-qtest-log", "none"])
             .args([
                 "-qmp",
-                &format!("unix:{},server=on,wait=off", folder.path().join("qmp").display()),
+                &format!(
+                    "unix:{},server=on,wait=off",
+                    folder.path().join("qmp").display()
+                ),
             ])
             // It waits for us before it starts.
             .args(["-serial", &format!("unix:{},server=on", console.display())]);

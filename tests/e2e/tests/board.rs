@@ -83,7 +83,9 @@ fn a_press_rings_the_chime_tells_the_owners_program_and_is_counted() {
         said.display()
     );
     let mut command = agent();
-    command.arg("--config").arg(scene.folder.write("agent.toml", hook));
+    command
+        .arg("--config")
+        .arg(scene.folder.write("agent.toml", hook));
     let agent = Program::start(command);
     agent.line("waiting for the button", SOON);
     agent.line("actuator: started", SOON);
@@ -113,11 +115,17 @@ fn a_press_rings_the_chime_tells_the_owners_program_and_is_counted() {
         }
         sleep(Duration::from_millis(10));
     };
-    assert!(told.contains("TRANSOM_RING=1") && !told.contains("TOKEN"), "{told}");
+    assert!(
+        told.contains("TRANSOM_RING=1") && !told.contains("TOKEN"),
+        "{told}"
+    );
     finger.write_all(b"0").expect("it is let go");
 
     let (_, address) = address.split_once("http://").expect("an address");
-    let address = address.trim_end_matches("/metrics").parse().expect("an address");
+    let address = address
+        .trim_end_matches("/metrics")
+        .parse()
+        .expect("an address");
     let response = Request::new("GET", "/metrics").send(address);
     let scrape = Scrape::parse(&response.body).expect("the format");
     assert_eq!(scrape.value("transom_agent_rings_total", &[]), Some(1.0));
@@ -181,22 +189,35 @@ fn a_board_without_its_devices_starts_and_says_what_is_absent() {
     );
     let table = format!("[control]\nboard = \"{}\"\n", board.display());
     let mut command = agent();
-    command.arg("--config").arg(folder.write("agent.toml", table));
+    command
+        .arg("--config")
+        .arg(folder.write("agent.toml", table));
     let mut agent = Program::start(command);
     for what in ["the lock", "the button"] {
         let told = agent.line(&format!("{what}: line"), SOON);
-        assert!(told.contains("of /dev/gpiochip99 is absent") && told.contains("WARN"), "{told}");
+        assert!(
+            told.contains("of /dev/gpiochip99 is absent") && told.contains("WARN"),
+            "{told}"
+        );
     }
     agent.line("connecting to", SOON);
     assert!(agent.runs());
     let test = |output: &str| {
         let mut command = Command::new(binary("transom-agent"));
-        command.args(["board", "test", output, "--board"]).arg(&board);
+        command
+            .args(["board", "test", output, "--board"])
+            .arg(&board);
         Program::start(command).ended(SOON)
     };
     let ended = test("lock");
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.lines.iter().any(|line| line.contains("the log says why")), "{ended:?}");
+    assert!(
+        ended
+            .lines
+            .iter()
+            .any(|line| line.contains("the log says why")),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -209,15 +230,26 @@ fn board_tells_what_is_wired_and_every_mistake() {
     let told = run(&["raspberry-pi-zero-2-w"]);
     let text = told.lines.join("\n");
     assert!(told.status.success(), "{text}");
-    for part in ["This machine:", "[button] line", "[drive] enable", "pinctrl-bcm2835"] {
+    for part in [
+        "This machine:",
+        "[button] line",
+        "[drive] enable",
+        "pinctrl-bcm2835",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let printed = run(&["raspberry-pi-5", "--print"]);
     let folder = StateDir::new();
     let copy = folder.write("mine.toml", printed.lines.join("\n"));
     let copy = copy.display().to_string();
-    assert!(run(&[&copy]).status.success(), "a printed file is a good one");
-    let bad = folder.write("bad.toml", "odd = 1\n[lock]\nline = 1\nlongest_ms = \"long\"\n");
+    assert!(
+        run(&[&copy]).status.success(),
+        "a printed file is a good one"
+    );
+    let bad = folder.write(
+        "bad.toml",
+        "odd = 1\n[lock]\nline = 1\nlongest_ms = \"long\"\n",
+    );
     let told = run(&[&bad.display().to_string()]);
     assert_eq!(told.status.code(), Some(1));
     let text = told.lines.join("\n");

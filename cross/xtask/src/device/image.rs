@@ -34,25 +34,22 @@ const PACKAGES: &[&str] = &[
 /// The library among them whose name tells how wide its time is.
 const ELF: (&str, &str) = ("iproute2", "libelf1");
 
-/// Libraries of the programs and theirs, and the dynamic linker.
+/// Libraries of the programs, of `tc` and theirs, and the dynamic linker.
 const LIBRARIES: &[&str] = &[
     "libasound.so.2",
+    "libbpf.so.1",
+    "libbsd.so.0",
     "libc.so.6",
+    "libcap.so.2",
     "libdl.so.2",
+    "libelf.so.1",
     "libgcc_s.so.1",
     "libm.so.6",
+    "libmd.so.0",
+    "libmnl.so.0",
     "libpthread.so.0",
     "librt.so.1",
     "libstdc++.so.6",
-];
-/// Those of `tc`, wherever their packages put them.
-const LIBRARIES_OF_TC: &[&str] = &[
-    "libbpf.so.1",
-    "libbsd.so.0",
-    "libcap.so.2",
-    "libelf.so.1",
-    "libmd.so.0",
-    "libmnl.so.0",
     "libxtables.so.12",
     "libz.so.1",
 ];
@@ -61,7 +58,8 @@ const LINKER: &str = "lib/ld-linux-aarch64.so.1";
 /// The device tree of a Raspberry Pi, of the kernel's own.
 const RASPBERRY_PI: &str = "broadcom/bcm2837-rpi-3-b.dtb";
 
-/// Kernel modules and their options: a network, and a camera that shows colour bars.
+/// Kernel modules and their options: a network that can be made a bad one, a camera that shows colour bars,
+/// a sound card.
 const MODULES: &[(&str, &str)] = &[
     ("virtio_mmio", ""),
     ("virtio_pci", ""),
@@ -155,14 +153,6 @@ fn fill(
     }
     // Busybox has one of its own in /bin, which knows no bad networks.
     archive.copy("sbin/tc", &root.join("sbin/tc"))?;
-    for library in LIBRARIES_OF_TC {
-        let below = |folder: &str| format!("{folder}/{}/{library}", debian.multiarch);
-        let found = [below("lib"), below("usr/lib")];
-        let found = found.map(|path| root.join(path));
-        let [first, second] = &found;
-        let from = if first.exists() { first } else { second };
-        archive.copy(&below("lib"), from)?;
-    }
     for (n, module) in modules.iter().enumerate() {
         // In the order of their needs, which the names keep.
         let name = format!("modules/{n:03}-{}", module.name);
