@@ -30,8 +30,10 @@ pub(super) fn open(wiring: &Wiring, complain: &mut dyn FnMut(&str)) -> Outputs {
     };
     let pan_tilt = wiring.pan_tilt.is_some().then(|| {
         let wiring = wiring.clone();
-        let open: Opener<dyn PanTilt> = Box::new(move || open_pan_tilt(&wiring));
-        (open, None)
+        Servos {
+            open: Box::new(move || open_pan_tilt(&wiring)),
+            opened: None,
+        }
     });
     let battery = wiring.battery.clone().map(watch_battery);
     let mut complain_of = |error: &LineError| complain(&error.to_string());
@@ -277,26 +279,32 @@ impl Drive for MovingDrive {
 /// A drive with what points the camera, by the spare axes, and with a voltmeter.
 struct Equipped {
     drive: Box<dyn Drive>,
-    pan_tilt: Option<(Opener<dyn PanTilt>, Option<Box<dyn PanTilt>>)>,
+    pan_tilt: Option<Servos>,
     battery: Option<Arc<AtomicU16>>,
+}
+
+/// Servos, opened when they are first to point somewhere.
+struct Servos {
+    open: Opener<dyn PanTilt>,
+    opened: Option<Box<dyn PanTilt>>,
 }
 
 impl Equipped {
     fn point(&mut self, motion: Motion) -> Result<(), LineError> {
-        let Some((open, servos)) = &mut self.pan_tilt else {
+        let Some(servos) = &mut self.pan_tilt else {
             return Ok(());
         };
-        let mut opened = match (servos.take(), motion) {
+        let mut opened = match (servos.opened.take(), motion) {
             (Some(opened), _) => opened,
             (None, Motion::STILL) => return Ok(()),
-            (None, _) => open()?,
+            (None, _) => (servos.open)()?,
         };
         let [pan, tilt] = motion.spare;
         match motion {
             Motion::STILL => opened.rest()?,
             _ => opened.point(pan, tilt)?,
         }
-        *servos = Some(opened);
+        servos.opened = Some(opened);
         Ok(())
     }
 }

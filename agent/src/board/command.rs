@@ -17,6 +17,8 @@ use crate::logging;
 
 /// How long the actuator may take to open the lines and to say what became of an order.
 const ANSWER: Duration = Duration::from_secs(5);
+/// The longest that a board file lets an output be on by itself.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Speed of the wheels in a test: enough for lines without pulses.
 const SPEED: i16 = 20_000;
 
@@ -260,18 +262,9 @@ async fn try_output(
         tokio::time::sleep(time).await;
         link.order(off);
     }
-    let over = tokio::time::sleep(time + ANSWER);
-    tokio::pin!(over);
-    loop {
-        tokio::select! {
-            () = &mut over => break,
-            state = within(link, kind, |state| state != Some(OutputState::On)) => {
-                if state == Some(OutputState::Off) {
-                    return Ok(());
-                }
-                break;
-            }
-        }
+    match within(link, kind, |state| state != Some(OutputState::On)).await {
+        Some(OutputState::Off) => return Ok(()),
+        Some(OutputState::Absent | OutputState::On) | None => {}
     }
     Err(format!(
         "{}: it did not go off: check the wiring",
@@ -285,7 +278,7 @@ async fn within(
     kind: OutputKind,
     wanted: impl Fn(Option<OutputState>) -> bool,
 ) -> Option<OutputState> {
-    let deadline = Instant::now() + ANSWER + Duration::from_secs(30);
+    let deadline = Instant::now() + ANSWER + LONGEST;
     while !wanted(link.output(kind)) && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -9,7 +9,7 @@ use super::detect::machine_model;
 use super::wiring::{Wiring, WiringError};
 
 /// Detects the board.
-pub const AUTO: &str = "auto";
+pub(super) const AUTO: &str = "auto";
 /// A board file's name ends so.
 const ENDING: &str = ".toml";
 
