@@ -11,7 +11,10 @@
 mod board;
 mod cli;
 mod frame;
+mod gauge;
+mod moving;
 mod outputs;
+mod pin;
 mod priority;
 mod service;
 mod socket;
@@ -22,7 +25,7 @@ mod wired;
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, ToActuator};
 pub use socket::pair;
-pub(crate) use wired::place;
+pub(crate) use pin::place;
 
 use std::error::Error;
 use std::ffi::OsString;

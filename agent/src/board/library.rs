@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use transom_rtc_doctor::forgiving::{self, Mistake};
 
 use super::detect::machine_model;
-use super::wiring::{Wiring, WiringError};
+use super::mistakes::WiringError;
+use super::wiring::Wiring;
 
 /// Detects the board.
 pub(super) const AUTO: &str = "auto";

@@ -4,6 +4,7 @@ mod command;
 mod detect;
 mod library;
 mod line;
+mod mistakes;
 mod wiring;
 mod wish;
 
@@ -11,9 +12,10 @@ pub use command::{BoardCommand, BoardOptions, run};
 pub use detect::machine_model;
 pub use library::{BoardError, Selected, names, select};
 pub use line::Line;
+pub use mistakes::WiringError;
 pub use wiring::{
     ActiveLevel, BatteryWiring, ButtonWiring, CameraNames, ChimeWiring, DriveWiring, Ina219Wiring,
     LightWiring, LockWiring, Outputs, PanTiltWiring, PullResistor, Pwm, SerialDriveWiring,
-    ServoWiring, SoundNames, WatchdogWiring, Wiring, WiringError,
+    ServoWiring, SoundNames, WatchdogWiring, Wiring,
 };
 pub use wish::Wished;

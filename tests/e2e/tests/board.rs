@@ -181,6 +181,24 @@ fn whatever_becomes_of_the_agent_the_door_is_locked_at_once() {
 }
 
 #[test]
+fn an_actuator_that_is_killed_leaves_the_door_to_the_next_which_locks_it_first() {
+    let scene = Scene::new();
+    let opener = Program::start(scene.test(&["lock", "--ms", "2000"]));
+    let started = opener.line("actuator: started", SOON);
+    let (_, pid) = started.split_once("pid=").expect("its number");
+    let pid = pid.split_whitespace().next().expect("a word");
+    scene.edges("lock", 2);
+    let at = monotonic_us();
+    signal(pid.parse().expect("a number"), Signal::KILL);
+    let edges = scene.edges("lock", 3);
+    let took = edges[2].at - at;
+    println!("the next actuator locked after {took} us");
+    assert_eq!(edges[2].value, 0, "{edges:?}");
+    // Half of the time that it would have been open for.
+    assert!(took < 1_000_000, "{took}");
+}
+
+#[test]
 fn a_board_without_its_devices_starts_and_says_what_is_absent() {
     let folder = StateDir::new();
     let board = folder.write(
