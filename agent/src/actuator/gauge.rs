@@ -25,32 +25,32 @@ impl Gauge {
 
     /// Begins to look.
     pub(super) fn start(wired: BatteryWiring) -> Self {
-    let seen = Arc::new(AtomicU16::new(0));
-    let shown = Arc::clone(&seen);
-    let look = move || {
-        let mut battery = None;
-        loop {
-            if battery.is_none() {
-                battery = open_battery(&wired).ok();
-            }
-            let now = battery.as_mut().map(|battery| battery.millivolts());
-            let now = match now {
-                Some(Ok(now)) => now,
-                Some(Err(_)) | None => {
-                    battery = None;
-                    0
+        let seen = Arc::new(AtomicU16::new(0));
+        let shown = Arc::clone(&seen);
+        let look = move || {
+            let mut battery = None;
+            loop {
+                if battery.is_none() {
+                    battery = open_battery(&wired).ok();
                 }
-            };
-            shown.store(now, Ordering::Relaxed);
-            thread::sleep(LOOK);
-        }
-    };
-    // Without a thread the voltage is not known.
-    let _ = thread::Builder::new()
-        .name("battery".to_owned())
-        .spawn(look);
-    Self(seen)
-}
+                let now = battery.as_mut().map(|battery| battery.millivolts());
+                let now = match now {
+                    Some(Ok(now)) => now,
+                    Some(Err(_)) | None => {
+                        battery = None;
+                        0
+                    }
+                };
+                shown.store(now, Ordering::Relaxed);
+                thread::sleep(LOOK);
+            }
+        };
+        // Without a thread the voltage is not known.
+        let _ = thread::Builder::new()
+            .name("battery".to_owned())
+            .spawn(look);
+        Self(seen)
+    }
 }
 
 fn open_battery(wired: &BatteryWiring) -> Result<Box<dyn Battery>, LineError> {
@@ -63,4 +63,3 @@ fn open_battery(wired: &BatteryWiring) -> Result<Box<dyn Battery>, LineError> {
         }),
     }
 }
-

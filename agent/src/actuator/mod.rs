@@ -24,8 +24,8 @@ mod wired;
 
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, ToActuator};
-pub use socket::pair;
 pub(crate) use pin::place;
+pub use socket::pair;
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -260,9 +260,9 @@ mod tests {
         outputs.order(0, OutputOrder::Unlock { ms: 60_000 });
         assert_eq!(outputs.poll_timeout(), Some(3 * SECOND));
         outputs.handle_timeout(3 * SECOND - 1);
-        assert_eq!(states(&mut outputs), [on.clone()]);
+        assert_eq!(states(&mut outputs), std::slice::from_ref(&on));
         outputs.handle_timeout(3 * SECOND);
-        assert_eq!(states(&mut outputs), [off.clone()]);
+        assert_eq!(states(&mut outputs), std::slice::from_ref(&off));
         outputs.order(4 * SECOND, OutputOrder::Unlock { ms: 1000 });
         outputs.make_safe(4 * SECOND + 1);
         outputs.make_safe(4 * SECOND + 2);

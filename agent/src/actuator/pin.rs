@@ -104,4 +104,3 @@ pub(super) fn open_trace(wiring: &Wiring) -> Result<Option<Trace>, LineError> {
     };
     wiring.trace.as_deref().map(open).transpose()
 }
-

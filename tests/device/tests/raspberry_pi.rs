@@ -24,7 +24,10 @@ fn the_lock_opens_for_its_time_and_is_locked_once_the_agent_is_killed() {
     let opened = pins.wait_for(LOCK, true, SOON);
     let open = pins.wait_for(LOCK, false, SOON) - opened;
     println!("open for {open:?}");
-    assert!(open > Duration::from_millis(800) && open < Duration::from_millis(2500), "{open:?}");
+    assert!(
+        open > Duration::from_millis(800) && open < Duration::from_millis(2500),
+        "{open:?}"
+    );
     board.wait_for("grep 'the lock is locked' /tmp/lock.log", SOON);
     std::thread::sleep(Duration::from_secs(1));
 
