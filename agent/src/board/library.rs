@@ -142,7 +142,8 @@ fn detect(model: Option<&str>) -> Result<Selected, BoardError> {
 }
 
 fn read(from: &str, text: &str) -> Result<Selected, Vec<BoardError>> {
-    let read = forgiving::parse::<Wiring>(text);
+    let mut read = forgiving::parse::<Wiring>(text);
+    read.mistakes.sort_by_key(|mistake| mistake.line);
     let mut mistakes: Vec<BoardError> = read
         .mistakes
         .into_iter()

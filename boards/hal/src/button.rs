@@ -133,7 +133,7 @@ mod tests {
         let events = events(press, 600);
         assert_eq!(
             events,
-            [(140, ButtonEvent::Pressed), (440, ButtonEvent::Released)]
+            [(140, ButtonEvent::Pressed), (439, ButtonEvent::Released)]
         );
     }
 
