@@ -1,6 +1,6 @@
 //! What goes over the socket between the agent and its actuator: one byte that says what follows, then that.
 
-use transom_control::{Channel, StopReason};
+use transom_control::{Channel, Stamp, StopReason};
 
 /// The longest frame, in bytes; longer ones are cut off and then refused.
 pub const MAX_FRAME: usize = 256;
@@ -110,8 +110,8 @@ impl OutputState {
 /// From the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToActuator<'a> {
-    /// What a data channel brought.
-    Message(Channel, &'a [u8]),
+    /// What a data channel brought, and when it did: CLOCK_MONOTONIC. How long it lasts counts from there.
+    Message(Channel, Stamp, &'a [u8]),
     /// The agent's own finding.
     Stop(StopReason),
     /// For an output that is no motion.
@@ -138,14 +138,21 @@ impl<'a> ToActuator<'a> {
         match (*tag, rest) {
             (OWN, [reason]) => StopReason::from_code(*reason).map(Self::Stop),
             (OUTPUT, order) => OutputOrder::parse(order).map(Self::Output),
-            (tag, message) => Some(Self::Message(channel(tag)?, message)),
+            (tag, rest) => {
+                let (came, message) = rest.split_first_chunk()?;
+                let came = Stamp::from_micros(u64::from_be_bytes(*came));
+                Some(Self::Message(channel(tag)?, came, message))
+            }
         }
     }
 
     /// Writes it.
     pub fn emit(&self) -> Vec<u8> {
         match self {
-            Self::Message(channel, message) => tagged(tag(*channel), message),
+            Self::Message(channel, came, message) => {
+                let came = came.micros().to_be_bytes();
+                tagged(tag(*channel), &[came.as_slice(), message].concat())
+            }
             Self::Stop(reason) => tagged(OWN, &[reason.code()]),
             Self::Output(order) => order.emit(),
         }
@@ -217,8 +224,8 @@ mod tests {
     #[test]
     fn frames_are_read_as_they_were_written() {
         for frame in [
-            ToActuator::Message(Channel::Control, &[1, 2]),
-            ToActuator::Message(Channel::Reliable, &[]),
+            ToActuator::Message(Channel::Control, Stamp::from_micros(77), &[1, 2]),
+            ToActuator::Message(Channel::Reliable, Stamp::NONE, &[]),
             ToActuator::Stop(StopReason::Shutdown),
             ToActuator::Output(OutputOrder::Unlock { ms: 0x1234 }),
             ToActuator::Output(OutputOrder::Lock),
@@ -249,6 +256,7 @@ mod tests {
             &[4, 2, 2],
             &[4, 3, 0],
             &[4, 9],
+            &[0; 8],
         ] {
             assert_eq!(ToActuator::parse(bad), None, "{bad:?}");
         }

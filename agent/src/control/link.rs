@@ -10,6 +10,7 @@ use crate::actuator::{OutputKind, OutputOrder, OutputState};
 
 use super::figures::ControlFigures;
 use super::mailbox::{COMMANDS, Mailbox};
+use crate::actuator::clock;
 
 /// Reports that may wait for one that reads: three seconds' worth. The oldest go first.
 const REPORTS: usize = 64;
@@ -49,7 +50,7 @@ impl ActuatorLink {
     ///
     /// While the actuator is away it is lost; reports, or their absence, tell.
     pub fn send(&self, channel: Channel, message: &[u8]) {
-        self.0.mailbox().put(channel, message);
+        self.0.mailbox().put(clock(), channel, message);
         self.0.more.notify_one();
     }
 
@@ -61,7 +62,7 @@ impl ActuatorLink {
     /// Orders an output: the lock, the light, the chime. What becomes of it is in
     /// [`output`](Self::output) and in the log.
     pub fn order(&self, order: OutputOrder) {
-        self.0.mailbox().output(order);
+        self.0.mailbox().output(clock(), order);
         self.0.more.notify_one();
     }
 
@@ -116,7 +117,7 @@ impl ActuatorLink {
     }
 
     pub(super) fn stop(&self, reason: StopReason) {
-        self.0.mailbox().stop(reason);
+        self.0.mailbox().stop(clock(), reason);
         self.0.more.notify_one();
     }
 
@@ -135,7 +136,7 @@ impl Shared {
     }
 
     pub(super) fn publish(&self, channel: Channel, message: &[u8]) {
-        self.figures().on_report(message);
+        self.figures().on_report(clock(), message);
         let message = message.into();
         // Nobody need be there.
         let _ = self.reports.send(Outgoing { channel, message });

@@ -9,6 +9,7 @@
 //! Nothing here decides about motion. Should this process hang, die or be stopped, the actuator stops what
 //! moves by itself.
 
+mod delays;
 mod figures;
 mod link;
 mod mailbox;
@@ -16,4 +17,6 @@ mod process;
 mod supervisor;
 
 pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
+pub use mailbox::Mailbox;
 pub use supervisor::Control;
+pub(crate) use supervisor::MYSELF;

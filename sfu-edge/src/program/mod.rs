@@ -100,7 +100,10 @@ pub fn run(
         let policy = candidate_policy(&settings, settings.udp_port, true);
         print!("{settings}");
         println!("candidates          {}", candidates_text(&policy));
-        for warning in unmatched_interfaces(&policy) {
+        for warning in unmatched_interfaces(&policy)
+            .iter()
+            .chain(&settings.doubts())
+        {
             eprintln!("transom-sfu: {warning}");
         }
         return Ok(());
@@ -198,6 +201,9 @@ async fn serve(
 
     let policy = candidate_policy(settings, udp.port(), ipv6);
     tell_candidates(&policy);
+    for doubt in settings.doubts() {
+        tracing::warn!("{doubt}");
+    }
     let addresses = network_addresses(&policy);
     let control = Control::new(
         directory_config(&settings.limits),

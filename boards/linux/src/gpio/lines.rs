@@ -57,6 +57,11 @@ pub(super) struct Found {
 }
 
 impl Place {
+    /// Whether the line could be had now; `line` says what it is for.
+    pub fn look(&self, line: &'static str) -> Result<(), LineError> {
+        self.find(line).map(drop)
+    }
+
     /// Finds it, free; `line` says what it is for.
     pub(super) fn find(&self, line: &'static str) -> Result<Found, LineError> {
         let mut denied = None;
