@@ -92,7 +92,10 @@ fn wired(wiring: &Wiring) -> Vec<Finding> {
         }
     }
     if findings.is_empty() {
-        let told = format!("{}: {good} lines of the kernel's are free, or the agent's", wiring.name);
+        let told = format!(
+            "{}: {good} lines of the kernel's are free, or the agent's",
+            wiring.name
+        );
         findings.push(Finding::ok(told));
     }
     findings
