@@ -99,7 +99,7 @@ fn serve(
 ) -> Result<(), Box<dyn Error>> {
     let mut service = Service::new(socket, config);
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| service.run(outputs)));
-    let safe = outputs.end(service::clock().micros());
+    let safe = outputs.end(clock().micros());
     match outcome {
         Ok(Ended::EndOfFile) => Ok(safe?),
         Ok(Ended::Failed(error)) => {
