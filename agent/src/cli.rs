@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::board::BoardOptions;
 use crate::config::{
     Bitrate, EncoderName, Fingerprint, Format, MetricsAddr, Size, SpeakerDevice, TalkUrl, Token,
     WhipUrl,
@@ -28,6 +29,8 @@ Examples:
       look for what is wrong, and say what mends it
   transom-agent sound --speaker alsa:default --audio alsa:default
       list the sound cards, play the chime, and show what the microphone hears
+  transom-agent board
+      what is wired on this board, and which GPIO lines there are
 
 The file holds the same settings:
   whip = \"http://127.0.0.1:7080/whip/front\"
@@ -62,8 +65,10 @@ The file holds the same settings:
   chime = \"ding.wav\"       # in place of two tones
   talk = \"http://127.0.0.1:7080/whep/front-talk\"  # who publishes it is heard
   [control]
-  board = \"none\"           # or \"sim\", \"raspberry-pi\": what commands drive
+  board = \"none\"           # or \"auto\", \"raspberry-pi-5\", a board file of your own, \"sim\"
   limit_ms = 300           # without a command that fresh it stops
+  [bell]
+  run = [\"/usr/local/bin/ring\", \"door\"]  # told of each ring of the board's button
 
 With a board, the process `transom-agent actuator` owns the output lines; the agent starts it.";
 
@@ -211,6 +216,12 @@ pub enum Command {
     /// Tries the speaker and the microphone that are configured, or else ALSA's
     /// `default`. No server is needed. The status is 0 if both work.
     Sound,
+    /// Tell what a board file has and which GPIO lines there are; `board test` switches one output.
+    ///
+    /// A board file says which line is the button, the lock, the wheels: one of those that the agent
+    /// brings along, or your own (`--print` prints one to begin with). `board = "auto"` in [control]
+    /// of transom-agent.toml takes the one for this machine.
+    Board(BoardOptions),
 }
 
 /// How the doctor reports.

@@ -2,6 +2,8 @@
 
 pub mod actuator;
 pub mod backoff;
+pub mod bell;
+pub mod board;
 pub mod cli;
 pub mod clock;
 pub mod config;

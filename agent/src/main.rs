@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use tokio::sync::watch;
 use tracing::Instrument as _;
-use transom_agent::actuator;
+use transom_agent::actuator::{self, OutputOrder};
+use transom_agent::bell::{Bell, BellFigures, Hook, OnRing, Ring};
+use transom_agent::board;
 use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::{Config, SpeakerDevice};
 use transom_agent::control::{ActuatorLink, Control};
@@ -16,7 +18,7 @@ use transom_agent::metrics::{HostNames, Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
 use transom_agent::rate::RateConfig;
-use transom_agent::sound::play::{PlayConfig, Playback};
+use transom_agent::sound::play::{PlayConfig, PlayHandle, Playback};
 use transom_agent::sound::trial::Trial;
 use transom_agent::talk::{self, TalkConfig};
 use transom_agent::{doctor, logging, signal};
@@ -42,6 +44,9 @@ fn main() -> ExitCode {
     }
     if matches!(cli.command, Some(Command::Sound)) {
         return try_sound(cli);
+    }
+    if let Some(Command::Board(options)) = &cli.command {
+        return board::run(options);
     }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -104,7 +109,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let control = config.control.clone().map(Control::start);
+        if let Some(board) = &config.control.board {
+            tracing::info!("board: {board}");
+        }
+        let control = config.control.actuator.clone().map(Control::start);
         let link = control.as_ref().map(|control| control.link().clone());
         let published = publish(&config, link).await;
         if let Some(control) = control {
@@ -140,6 +148,12 @@ async fn publish(
         let play = playback.handle().clone();
         tokio::spawn(talk::run(talk, play, shutdown.clone()));
     }
+    let bell_figures = Arc::new(BellFigures::default());
+    // Held to the end: dropped, nobody waits for the button.
+    let _bell = bell(config, actuator.as_ref(), playback.handle(), &bell_figures)?;
+    let outputs = actuator.clone();
+    // Who may drive nothing is offered no channels to do it by.
+    let driven = actuator.filter(|_| config.control.drives());
     let figures = Arc::new(PublishFigures::default());
     if let Some(address) = &config.metrics {
         let names = HostNames::of_this_machine(&config.metrics_hosts);
@@ -148,7 +162,8 @@ async fn publish(
             feed: feed.control.clone(),
             stills: feed.stills.clone(),
             publisher: Arc::clone(&figures),
-            control: actuator.clone(),
+            control: outputs,
+            bell: bell_figures,
             process,
         };
         tokio::spawn(server.serve(Arc::new(metrics)));
@@ -167,7 +182,7 @@ async fn publish(
         endpoint,
         addresses: AddressPolicy::default(),
         rate: config.rate(),
-        actuator,
+        actuator: driven,
         figures,
     };
     Ok(publisher::run(publisher, feed, shutdown).await?)
@@ -195,4 +210,32 @@ async fn publish_second(
         }
     };
     publishing.instrument(tracing::info_span!("second")).await;
+}
+
+/// Waits for the board's button, if it has one.
+fn bell(
+    config: &Config,
+    outputs: Option<&ActuatorLink>,
+    speaker: &PlayHandle,
+    figures: &Arc<BellFigures>,
+) -> std::io::Result<Option<Bell>> {
+    let Some(button) = config.bell.button.clone() else {
+        if config.bell.run.is_some() {
+            tracing::warn!(
+                "bell: there is no button: name one in a board file, and the file in [control]"
+            );
+        }
+        return Ok(None);
+    };
+    let speaker = speaker.clone();
+    let mut told: Vec<Box<dyn OnRing>> = vec![Box::new(move |_: Ring| speaker.chime())];
+    let chimes = |wiring: &board::Wiring| wiring.chime.is_some();
+    if let Some(outputs) = outputs.filter(|_| chimes(&button.wiring)) {
+        let outputs = outputs.clone();
+        told.push(Box::new(move |_: Ring| outputs.order(OutputOrder::Chime)));
+    }
+    if let Some(run) = config.bell.run.clone() {
+        told.push(Box::new(Hook::start(run, Arc::clone(figures))?));
+    }
+    Bell::start(button, told, Arc::clone(figures)).map(Some)
 }

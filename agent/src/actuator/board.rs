@@ -6,16 +6,20 @@ use transom_boards_hal::{Drive, DriveError};
 use transom_boards_sim::{RobotConfig, SimRobot, Trace};
 
 use super::cli::Board;
+use super::outputs::{Outputs, Switches};
+use super::wired;
 
-/// Opens it, its lines safe.
-pub(super) fn open(board: &Board) -> Result<Box<dyn Drive>, DriveError> {
-    match board {
+/// Opens it, its lines safe. What of a wired board is absent is told to `complain`.
+pub(super) fn open(board: &Board, complain: &mut dyn FnMut(&str)) -> Result<Outputs, DriveError> {
+    let drive: Box<dyn Drive> = match board {
         Board::Sim { trace } => {
             let trace = trace.as_deref().map(open_trace).transpose()?;
-            Ok(Box::new(SimRobot::new(RobotConfig::default(), trace)))
+            Box::new(SimRobot::new(RobotConfig::default(), trace))
         }
-        Board::RaspberryPi(pins) => Ok(Box::new(transom_boards_raspberry_pi::open(pins)?)),
-    }
+        Board::RaspberryPi(pins) => Box::new(transom_boards_raspberry_pi::open(pins)?),
+        Board::Wired(wiring) => return Ok(wired::open(wiring, complain)),
+    };
+    Ok(Outputs::new(drive, Switches::default()))
 }
 
 fn open_trace(path: &Path) -> Result<Trace, DriveError> {

@@ -12,6 +12,7 @@ use transom_boards_raspberry_pi::{DrivePins, PwmKind};
 use transom_control::KernelConfig;
 
 use super::COMMAND;
+use crate::board::Wiring;
 use crate::cli::one_line;
 
 /// From the kernel's time to the line's edge: what a processor that is busy with real-time work may add.
@@ -36,6 +37,8 @@ pub enum Board {
     },
     /// A differential drive on a Raspberry Pi's header.
     RaspberryPi(DrivePins),
+    /// What a board file says.
+    Wired(Box<Wiring>),
 }
 
 /// The name of a board.
@@ -82,8 +85,11 @@ impl fmt::Display for BoardKind {
 #[command(name = "transom-agent actuator", version)]
 pub struct ActuatorCli {
     /// sim or raspberry-pi
-    #[arg(long, value_name = "BOARD")]
+    #[arg(long, value_name = "BOARD", default_value_t = BoardKind::None)]
     board: BoardKind,
+    /// A board file's contents as JSON
+    #[arg(long, value_name = "JSON", conflicts_with = "board")]
+    wiring: Option<String>,
     /// How old a command may be, and how long one lasts
     #[arg(long, value_name = "MS", default_value_t = 300)]
     limit_ms: u16,
@@ -129,10 +135,15 @@ impl ActuatorCli {
     }
 
     fn config(self) -> Result<ActuatorConfig, String> {
-        let board = match self.board {
-            BoardKind::None => return Err("without a board there is nothing to do".to_owned()),
-            BoardKind::Sim => Board::Sim { trace: self.trace },
-            BoardKind::RaspberryPi => Board::RaspberryPi(match *self.pins.as_slice() {
+        let board = match (self.board, self.wiring) {
+            (_, Some(json)) => Board::Wired(
+                serde_json::from_str(&json).map_err(|error| format!("--wiring: {error}"))?,
+            ),
+            (BoardKind::None, None) => {
+                return Err("without a board there is nothing to do".to_owned());
+            }
+            (BoardKind::Sim, None) => Board::Sim { trace: self.trace },
+            (BoardKind::RaspberryPi, None) => Board::RaspberryPi(match *self.pins.as_slice() {
                 [left_pwm, left_direction, right_pwm, right_direction, enable] => DrivePins {
                     left_pwm,
                     left_direction,
@@ -174,6 +185,11 @@ impl ActuatorConfig {
                 if let Some(trace) = trace {
                     say("--trace", trace.into());
                 }
+            }
+            Board::Wired(wiring) => {
+                // Plain strings and numbers have a JSON.
+                let json = serde_json::to_string(wiring).unwrap_or_default();
+                say("--wiring", json.into());
             }
             Board::RaspberryPi(pins) => {
                 say("--board", "raspberry-pi".into());
@@ -227,6 +243,11 @@ mod tests {
                 trace: Some("/tmp/a b".into()),
             },
             Board::RaspberryPi(pins),
+            Board::Wired(Box::new(
+                crate::board::select("raspberry-pi-4")
+                    .expect("a board")
+                    .wiring,
+            )),
         ] {
             let config = ActuatorConfig { board, kernel };
             let words = config.arguments();

@@ -10,6 +10,102 @@ const RELIABLE: u8 = 1;
 /// A stop of the agent's own (down) or a note (up).
 const OWN: u8 = 2;
 const WARNING: u8 = 3;
+/// An order for a single output (down), or what became of one (up).
+const OUTPUT: u8 = 4;
+
+/// An order of the agent's for an output that is no motion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputOrder {
+    /// Opens the door for so many milliseconds, within the board's bound.
+    Unlock {
+        /// For how long.
+        ms: u16,
+    },
+    /// Locks it at once.
+    Lock,
+    /// Switches the light.
+    Light(bool),
+    /// Rings.
+    Chime,
+}
+
+/// An output that is no motion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// The lock; on is open.
+    Lock = 0,
+    /// The light.
+    Light = 1,
+    /// The chime.
+    Chime = 2,
+    /// The watchdog; it has no state to tell.
+    Watchdog = 3,
+}
+
+/// What an output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputState {
+    /// Not on this board, or it does not do what it is told.
+    Absent = 0,
+    /// Off: locked, dark, silent.
+    Off = 1,
+    /// On.
+    On = 2,
+}
+
+impl OutputOrder {
+    /// What it is for.
+    pub const fn kind(self) -> OutputKind {
+        match self {
+            Self::Unlock { .. } | Self::Lock => OutputKind::Lock,
+            Self::Light(_) => OutputKind::Light,
+            Self::Chime => OutputKind::Chime,
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        match *bytes {
+            [0, high, low] => Some(Self::Unlock {
+                ms: u16::from_be_bytes([high, low]),
+            }),
+            [1] => Some(Self::Lock),
+            [2, on @ (0 | 1)] => Some(Self::Light(on == 1)),
+            [3] => Some(Self::Chime),
+            _ => None,
+        }
+    }
+
+    fn emit(self) -> Vec<u8> {
+        match self {
+            Self::Unlock { ms } => {
+                let [high, low] = ms.to_be_bytes();
+                vec![OUTPUT, 0, high, low]
+            }
+            Self::Lock => vec![OUTPUT, 1],
+            Self::Light(on) => vec![OUTPUT, 2, on.into()],
+            Self::Chime => vec![OUTPUT, 3],
+        }
+    }
+}
+
+impl OutputKind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Lock, Self::Light, Self::Chime, Self::Watchdog];
+
+    /// A word for logs and figures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::Light => "light",
+            Self::Chime => "chime",
+            Self::Watchdog => "watchdog",
+        }
+    }
+}
+
+impl OutputState {
+    const ALL: [Self; 3] = [Self::Absent, Self::Off, Self::On];
+}
 
 /// From the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +114,8 @@ pub enum ToActuator<'a> {
     Message(Channel, Stamp, &'a [u8]),
     /// The agent's own finding.
     Stop(StopReason),
+    /// For an output that is no motion.
+    Output(OutputOrder),
 }
 
 /// To the agent.
@@ -29,6 +127,8 @@ pub enum FromActuator<'a> {
     Note(&'a str),
     /// One that somebody should read.
     Warning(&'a str),
+    /// What an output is from now on.
+    Output(OutputKind, OutputState),
 }
 
 impl<'a> ToActuator<'a> {
@@ -37,6 +137,7 @@ impl<'a> ToActuator<'a> {
         let (tag, rest) = frame.split_first()?;
         match (*tag, rest) {
             (OWN, [reason]) => StopReason::from_code(*reason).map(Self::Stop),
+            (OUTPUT, order) => OutputOrder::parse(order).map(Self::Output),
             (tag, rest) => {
                 let (came, message) = rest.split_first_chunk()?;
                 let came = Stamp::from_micros(u64::from_be_bytes(*came));
@@ -53,6 +154,7 @@ impl<'a> ToActuator<'a> {
                 tagged(tag(*channel), &[came.as_slice(), message].concat())
             }
             Self::Stop(reason) => tagged(OWN, &[reason.code()]),
+            Self::Output(order) => order.emit(),
         }
     }
 }
@@ -64,6 +166,13 @@ impl<'a> FromActuator<'a> {
         match *tag {
             OWN => str::from_utf8(rest).ok().map(Self::Note),
             WARNING => str::from_utf8(rest).ok().map(Self::Warning),
+            OUTPUT => match *rest {
+                [kind, state] => Some(Self::Output(
+                    *OutputKind::ALL.get(usize::from(kind))?,
+                    *OutputState::ALL.get(usize::from(state))?,
+                )),
+                _ => None,
+            },
             tag => Some(Self::Message(channel(tag)?, rest)),
         }
     }
@@ -74,6 +183,7 @@ impl<'a> FromActuator<'a> {
             Self::Message(channel, message) => tagged(tag(*channel), message),
             Self::Note(text) => tagged(OWN, cut(text).as_bytes()),
             Self::Warning(text) => tagged(WARNING, cut(text).as_bytes()),
+            Self::Output(kind, state) => tagged(OUTPUT, &[*kind as u8, *state as u8]),
         }
     }
 }
@@ -117,6 +227,10 @@ mod tests {
             ToActuator::Message(Channel::Control, Stamp::from_micros(77), &[1, 2]),
             ToActuator::Message(Channel::Reliable, Stamp::NONE, &[]),
             ToActuator::Stop(StopReason::Shutdown),
+            ToActuator::Output(OutputOrder::Unlock { ms: 0x1234 }),
+            ToActuator::Output(OutputOrder::Lock),
+            ToActuator::Output(OutputOrder::Light(true)),
+            ToActuator::Output(OutputOrder::Chime),
         ] {
             assert_eq!(ToActuator::parse(&frame.emit()), Some(frame));
         }
@@ -124,6 +238,8 @@ mod tests {
             FromActuator::Message(Channel::Reliable, &[9; 68]),
             FromActuator::Note("it is cold"),
             FromActuator::Warning("it is too cold"),
+            FromActuator::Output(OutputKind::Watchdog, OutputState::Absent),
+            FromActuator::Output(OutputKind::Lock, OutputState::On),
         ] {
             assert_eq!(FromActuator::parse(&frame.emit()), Some(frame));
         }
@@ -135,11 +251,18 @@ mod tests {
             &[2, 0],
             &[2, 9],
             &[2, 1, 1],
+            &[4],
+            &[4, 0, 1],
+            &[4, 2, 2],
+            &[4, 3, 0],
+            &[4, 9],
             &[0; 8],
         ] {
             assert_eq!(ToActuator::parse(bad), None, "{bad:?}");
         }
-        assert_eq!(FromActuator::parse(&[2, 0xff]), None);
+        for bad in [&[2, 0xff][..], &[4, 0], &[4, 0, 3], &[4, 4, 0]] {
+            assert_eq!(FromActuator::parse(bad), None, "{bad:?}");
+        }
         let long = "ä".repeat(MAX_FRAME);
         assert_eq!(FromActuator::Note(&long).emit().len(), MAX_FRAME - 1);
     }

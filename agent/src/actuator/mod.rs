@@ -11,14 +11,20 @@
 mod board;
 mod cli;
 mod frame;
+mod gauge;
+mod moving;
+mod outputs;
+mod pin;
 mod priority;
 mod service;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod wired;
 
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
-pub use frame::{FromActuator, MAX_FRAME, ToActuator};
+pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, ToActuator};
+pub(crate) use pin::place;
 pub(crate) use service::clock;
 pub use socket::pair;
 
@@ -30,9 +36,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use transom_boards_hal::{Drive, Motion};
 use transom_control::KernelConfig;
 
+use outputs::Outputs;
 use service::{Ended, Service};
 use socket::AgentSocket;
 
@@ -76,24 +82,24 @@ fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Erro
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
-    let mut drive = board::open(&config.board)?;
+    let mut outputs = board::open(&config.board, &mut |told| socket.warn(told))?;
     for refused in priority::raise() {
         socket.warn(&refused);
     }
     // Told after the lines are safe: a hook that writes might wait for a reader.
     panic::set_hook(Box::new(|_| {}));
-    serve(socket, &mut *drive, config.kernel)
+    serve(socket, &mut outputs, config.kernel)
 }
 
 /// Drives until the agent is gone; whatever ends it, the lines are made safe before it is told.
 fn serve(
     socket: &AgentSocket,
-    drive: &mut dyn Drive,
+    outputs: &mut Outputs,
     config: KernelConfig,
 ) -> Result<(), Box<dyn Error>> {
     let mut service = Service::new(socket, config);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| service.run(drive)));
-    let safe = drive.set(Motion::STILL);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| service.run(outputs)));
+    let safe = outputs.end(clock().micros());
     match outcome {
         Ok(Ended::EndOfFile) => Ok(safe?),
         Ok(Ended::Failed(error)) => {

@@ -3,10 +3,13 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
-use transom_boards_hal::{Drive, DriveError, Motion};
-use transom_control::{Axes, Epoch, Kernel, KernelConfig, Measurements, Stamp, State, StopReason};
+use transom_boards_hal::{DriveError, Motion};
+use transom_control::{
+    Axes, Command, Epoch, Kernel, KernelConfig, Measurements, Order, Stamp, State, StopReason,
+};
 
-use super::frame::{FromActuator, MAX_FRAME, ToActuator};
+use super::frame::{FromActuator, MAX_FRAME, OutputKind, OutputState, ToActuator};
+use super::outputs::{Outputs, Told};
 use super::socket::{AgentSocket, Received};
 
 /// Messages taken before the outputs and the clock get their turn.
@@ -52,13 +55,13 @@ impl<'a> Service<'a> {
     }
 
     /// Runs until the agent is gone.
-    pub(super) fn run(&mut self, drive: &mut dyn Drive) -> Ended {
+    pub(super) fn run(&mut self, outputs: &mut Outputs) -> Ended {
         loop {
-            match self.take() {
+            match self.take(outputs) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.kernel.stop(clock(), StopReason::AgentDied);
-                    self.apply(drive, clock());
+                    self.apply(outputs, clock());
                     return Ended::EndOfFile;
                 }
                 Err(error) => return Ended::Failed(error),
@@ -66,23 +69,25 @@ impl<'a> Service<'a> {
             let now = clock();
             self.kernel.handle_timeout(now);
             // How far it came as it was told before.
-            let measured = drive.measure(now.micros());
+            let measured = outputs.drive.measure(now.micros());
             self.kernel.set_measurements(Measurements {
                 x_mm: measured.x_mm,
                 y_mm: measured.y_mm,
                 heading_mrad: measured.heading_mrad,
                 battery_mv: measured.battery_mv,
             });
-            self.apply(drive, now);
+            self.apply(outputs, now);
+            outputs.handle_timeout(now.micros());
             self.report(now);
-            if let Err(error) = self.wait(clock()) {
+            self.tell(outputs);
+            if let Err(error) = self.wait(outputs, clock()) {
                 return Ended::Failed(error);
             }
         }
     }
 
     /// Takes what came; `false` at the end of file.
-    fn take(&mut self) -> Result<bool, Errno> {
+    fn take(&mut self, outputs: &mut Outputs) -> Result<bool, Errno> {
         let mut frame = [0; MAX_FRAME];
         for _ in 0..BATCH {
             let len = match self.socket.receive(&mut frame)? {
@@ -94,9 +99,18 @@ impl<'a> Service<'a> {
             match frame.get(..len).and_then(ToActuator::parse) {
                 // Why it was refused is in the counters, and in the answer where there is one.
                 Some(ToActuator::Message(channel, came, message)) => {
+                    let order = Command::parse(message).map(|command| command.order);
+                    if let Ok(Order::Stop { .. }) = order {
+                        // Even where the wheels stand already, and whoever says it.
+                        outputs.make_safe(now.micros());
+                    }
                     let _ = self.kernel.handle_held_message(now, came, channel, message);
                 }
-                Some(ToActuator::Stop(reason)) => self.kernel.stop(now, reason),
+                Some(ToActuator::Stop(reason)) => {
+                    self.kernel.stop(now, reason);
+                    outputs.make_safe(now.micros());
+                }
+                Some(ToActuator::Output(order)) => outputs.order(now.micros(), order),
                 None => self.socket.warn("the agent sent what is no frame"),
             }
         }
@@ -104,7 +118,13 @@ impl<'a> Service<'a> {
     }
 
     /// Brings the lines to what the kernel says.
-    fn apply(&mut self, drive: &mut dyn Drive, now: Stamp) {
+    fn apply(&mut self, outputs: &mut Outputs, now: Stamp) {
+        if let State::Stopped(_) = self.kernel.state()
+            && self.kernel.state() != self.shown
+        {
+            // Whatever stopped the wheels: nobody is to hold the door open either.
+            outputs.make_safe(now.micros());
+        }
         if self.told.is_none() && now < self.retry_at {
             return;
         }
@@ -115,7 +135,7 @@ impl<'a> Service<'a> {
         if self.told == Some(wanted) {
             return;
         }
-        match drive.set(wanted) {
+        match outputs.drive.set(wanted) {
             Ok(()) => {
                 if self.told.is_none() {
                     self.kernel.mend();
@@ -157,9 +177,27 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// Until something comes, or the kernel wants the time.
-    fn wait(&self, now: Stamp) -> Result<(), Errno> {
+    /// What became of single outputs.
+    fn tell(&mut self, outputs: &mut Outputs) {
+        while let Some(told) = outputs.poll_told() {
+            match told {
+                Told::State(kind, state) => {
+                    if !self.socket.send(&FromActuator::Output(kind, state)) {
+                        self.dropped = self.dropped.saturating_add(1);
+                    }
+                    self.socket.note(said(kind, state));
+                }
+                Told::Trouble(_, error) => self.socket.warn(&error),
+            }
+        }
+    }
+
+    /// Until something comes, or the kernel or an output wants the time.
+    fn wait(&self, outputs: &Outputs, now: Stamp) -> Result<(), Errno> {
         let mut until = self.kernel.poll_timeout();
+        if let Some(at) = outputs.poll_timeout() {
+            until = until.min(Stamp::from_micros(at));
+        }
         if self.told.is_none() {
             until = until.min(self.retry_at);
         }
@@ -173,6 +211,23 @@ impl<'a> Service<'a> {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+const fn said(kind: OutputKind, state: OutputState) -> &'static str {
+    use OutputKind as K;
+    use OutputState as S;
+    match (kind, state) {
+        (K::Lock, S::On) => "the lock is open",
+        (K::Lock, S::Off) => "the lock is locked",
+        (K::Lock, S::Absent) => "there is no lock: name one in the board file",
+        (K::Light, S::On) => "the light is on",
+        (K::Light, S::Off) => "the light is off",
+        (K::Light, S::Absent) => "there is no light: name one in the board file",
+        (K::Chime, S::On) => "the chime rings",
+        (K::Chime, S::Off) => "the chime is silent",
+        (K::Chime, S::Absent) => "there is no chime: name one in the board file",
+        (K::Watchdog, _) => "the watchdog",
     }
 }
 

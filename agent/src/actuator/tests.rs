@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::time::{ClockId, clock_gettime};
-use transom_boards_hal::{DriveError, Measured};
+use transom_boards_hal::{Drive, DriveError, Measured, Motion};
 use transom_control::{Axes, Axis, Operator, OperatorConfig, Phase, State, StopReason};
 
+use super::outputs::Switches;
 use super::*;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -81,6 +82,7 @@ impl Agent {
                     FromActuator::Note(text) | FromActuator::Warning(text) => {
                         self.notes.push(text.to_owned());
                     }
+                    FromActuator::Output(..) => {}
                     FromActuator::Message(_, message) => {
                         self.operator
                             .handle_message(now, message)
@@ -118,10 +120,11 @@ fn micros() -> u64 {
 /// Runs the actuator over `board`, `act` at its other end; returns what the actuator ended with.
 fn with(board: &Moody, act: impl FnOnce(&mut Agent)) -> Result<(), String> {
     let (socket, actuator) = pair().expect("sockets");
-    let mut drive = board.clone();
+    let drive = board.clone();
     let serving = thread::spawn(move || {
         let socket = AgentSocket(actuator);
-        serve(&socket, &mut drive, KernelConfig::default()).map_err(|error| error.to_string())
+        let mut outputs = Outputs::new(Box::new(drive), Switches::default());
+        serve(&socket, &mut outputs, KernelConfig::default()).map_err(|error| error.to_string())
     });
     let mut agent = Agent {
         socket,

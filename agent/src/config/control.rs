@@ -8,6 +8,7 @@ use transom_boards_raspberry_pi::{DrivePins, PinsError, PwmKind};
 use transom_control::KernelConfig;
 
 use crate::actuator::{ActuatorConfig, Board, BoardKind};
+use crate::board::{BoardError, Wiring, Wished};
 
 /// What a file may say; everything is optional.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,11 +34,16 @@ struct Pins {
 }
 
 /// Why `[control]` makes no sense. Each text is one line and names the mend.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// A word that is none.
     #[error("[control] {0}")]
     Word(String),
+    /// What a board file says itself.
+    #[error(
+        "[control] trace and pins are for boards without a file: write them into the board file"
+    )]
+    InTheFile,
     /// A limit beyond reason.
     #[error("[control] {name} {ms}: choose 50 to 2000")]
     Limit {
@@ -54,18 +60,90 @@ pub enum ControlError {
         /// What it is for.
         board: BoardKind,
     },
+    /// The board is not to be had.
+    #[error("[control] {0}")]
+    Board(#[from] BoardError),
     /// The pins cannot be so.
     #[error("[control.pins] {0}")]
     Pins(PinsError),
 }
 
+/// What is wired and driven.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ControlConfig {
+    /// What the process that owns the outputs is told; `None` where there are none.
+    pub actuator: Option<ActuatorConfig>,
+    /// What the board file says, where there is one.
+    pub wiring: Option<Wiring>,
+    /// Which board that is, or why there is none.
+    pub board: Option<String>,
+}
+
+impl ControlConfig {
+    /// Whether something moves.
+    pub fn drives(&self) -> bool {
+        match &self.actuator {
+            Some(ActuatorConfig {
+                board: Board::Wired(wiring),
+                ..
+            }) => wiring.drives(),
+            Some(_) => true,
+            None => false,
+        }
+    }
+}
+
 impl Control {
-    /// What the actuator is told; `None` where there is nothing to drive.
-    pub(super) fn check(self) -> Result<Option<ActuatorConfig>, ControlError> {
-        let kind = match &self.board {
-            Some(word) => word.parse().map_err(ControlError::Word)?,
-            None => BoardKind::None,
-        };
+    /// What is wired, and how it is driven.
+    pub(super) fn check(self) -> Result<ControlConfig, ControlError> {
+        let word = self.board.as_deref().unwrap_or("none");
+        match word.parse::<BoardKind>() {
+            Ok(kind) => Ok(ControlConfig {
+                actuator: self.check_kind(kind)?,
+                ..ControlConfig::default()
+            }),
+            Err(_) => {
+                let wished = Wished::of(word)?;
+                self.check_wired(wished)
+            }
+        }
+    }
+
+    fn check_wired(self, wished: Wished) -> Result<ControlConfig, ControlError> {
+        // Both are of the boards that have no file.
+        if self.trace.is_some() || self.pins.is_some() {
+            return Err(ControlError::InTheFile);
+        }
+        let kernel = self.kernel()?;
+        Ok(match wished {
+            Wished::Unknown(why) => ControlConfig {
+                board: Some(why),
+                ..ControlConfig::default()
+            },
+            Wished::Found(selected) => ControlConfig {
+                actuator: selected.wiring.has_outputs().then(|| ActuatorConfig {
+                    board: Board::Wired(Box::new(selected.wiring.clone())),
+                    kernel,
+                }),
+                board: Some(match &selected.detected {
+                    Some(model) => format!("{} for this machine, {model}", selected.from),
+                    None => selected.from.clone(),
+                }),
+                wiring: Some(selected.wiring),
+            },
+        })
+    }
+
+    fn kernel(&self) -> Result<KernelConfig, ControlError> {
+        Ok(KernelConfig {
+            limit_us: micros("limit_ms", self.limit_ms)?.unwrap_or(KernelConfig::DEFAULT_LIMIT_US),
+            picture_limit_us: micros("picture_limit_ms", self.picture_limit_ms)?,
+            ..KernelConfig::default()
+        })
+    }
+
+    /// What the actuator is told of a board without a file; `None` where there is nothing to drive.
+    fn check_kind(self, kind: BoardKind) -> Result<Option<ActuatorConfig>, ControlError> {
         let other = |key, board| Err(ControlError::OtherBoard { key, board });
         if self.trace.is_some() && kind != BoardKind::Sim {
             return other("trace", BoardKind::Sim);
@@ -73,8 +151,7 @@ impl Control {
         if self.pins.is_some() && kind != BoardKind::RaspberryPi {
             return other("pins", BoardKind::RaspberryPi);
         }
-        let limit_us = micros("limit_ms", self.limit_ms)?.unwrap_or(KernelConfig::DEFAULT_LIMIT_US);
-        let picture_limit_us = micros("picture_limit_ms", self.picture_limit_ms)?;
+        let kernel = self.kernel()?;
         let board = match kind {
             BoardKind::None => return Ok(None),
             BoardKind::Sim => Board::Sim { trace: self.trace },
@@ -83,11 +160,6 @@ impl Control {
                 pins.check().map_err(ControlError::Pins)?;
                 Board::RaspberryPi(pins)
             }
-        };
-        let kernel = KernelConfig {
-            limit_us,
-            picture_limit_us,
-            ..KernelConfig::default()
         };
         Ok(Some(ActuatorConfig { board, kernel }))
     }
@@ -121,18 +193,25 @@ fn micros(name: &'static str, ms: Option<u16>) -> Result<Option<u64>, ControlErr
 
 /// Tells `line` everything about what is driven, as name, value and meaning.
 pub(super) fn explain(
-    control: Option<&ActuatorConfig>,
+    control: &ControlConfig,
     mut line: impl FnMut(&str, &dyn fmt::Display, &str),
 ) {
-    let Some(ActuatorConfig { board, kernel }) = control else {
-        line(
-            "control.board",
-            &BoardKind::None,
-            "nothing is driven; or sim, raspberry-pi",
-        );
+    let Some(ActuatorConfig { board, kernel }) = &control.actuator else {
+        match &control.board {
+            Some(told) => line("control.board", told, "no output lines"),
+            None => line(
+                "control.board",
+                &BoardKind::None,
+                "nothing is wired; or auto, a board file, sim",
+            ),
+        }
         return;
     };
     match board {
+        Board::Wired(wiring) => {
+            let told = control.board.as_deref().unwrap_or(&wiring.name);
+            line("control.board", &told, "`transom-agent board` tells more");
+        }
         Board::Sim { .. } => line("control.board", &BoardKind::Sim, "a simulated robot"),
         Board::RaspberryPi(_) => line(
             "control.board",
@@ -158,7 +237,7 @@ pub(super) fn explain(
             &trace.display(),
             "where the lines' edges are written",
         ),
-        Board::Sim { trace: None } => {}
+        Board::Sim { trace: None } | Board::Wired(_) => {}
         Board::RaspberryPi(pins) => {
             let motor = |pwm, direction| format!("{pwm} {direction}");
             line(
@@ -184,8 +263,13 @@ pub(super) fn explain(
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Option<ActuatorConfig>, ControlError> {
+    fn check(text: &str) -> Result<ControlConfig, ControlError> {
         toml::from_str::<Control>(text).expect("good TOML").check()
+    }
+
+    fn read(text: &str) -> Result<Option<ActuatorConfig>, String> {
+        let checked = check(text).map_err(|error| error.to_string());
+        checked.map(|config| config.actuator)
     }
 
     #[test]
@@ -207,9 +291,24 @@ mod tests {
     }
 
     #[test]
+    fn a_board_file_says_what_is_wired_and_auto_may_find_none() {
+        let config = check("board = \"virtual\"\nlimit_ms = 200").expect("a board");
+        let wiring = config.wiring.clone().expect("a file");
+        assert!(config.drives() && wiring.button.is_some());
+        let actuator = config.actuator.expect("outputs");
+        assert_eq!(actuator.kernel.limit_us, 200_000);
+        assert_eq!(actuator.board, Board::Wired(Box::new(wiring)));
+        // Whatever machine this is, it is no mistake.
+        let auto = check("board = \"auto\"").expect("no mistake");
+        assert!(auto.board.is_some());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_in_one_line() {
         for (text, words) in [
-            ("board = \"pi\"", "raspberry-pi"),
+            ("board = \"pi\"", "raspberry-pi-zero-2-w"),
+            ("board = \"/nonexistent/board.toml\"", "check `board`"),
+            ("board = \"virtual\"\ntrace = \"/tmp/t\"", "board file"),
             ("board = \"sim\"\nlimit_ms = 10", "50 to 2000"),
             (
                 "board = \"sim\"\npicture_limit_ms = 9000",
@@ -223,7 +322,7 @@ mod tests {
                 "hardware",
             ),
         ] {
-            let error = read(text).expect_err(text).to_string();
+            let error = read(text).expect_err(text);
             assert!(error.contains(words) && !error.contains('\n'), "{error}");
         }
     }

@@ -33,6 +33,34 @@ pub(super) struct File {
     pub(super) audio: Audio,
     #[serde(default)]
     pub(super) control: Control,
+    #[serde(default)]
+    pub(super) bell: Bell,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bell {
+    run: Option<Run>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`run` wants a program's path, or a list of it and its arguments"
+)]
+enum Run {
+    Program(String),
+    Words(Vec<String>),
+}
+
+impl Bell {
+    /// The program and its arguments.
+    pub(super) fn words(self) -> Option<Vec<String>> {
+        self.run.map(|run| match run {
+            Run::Program(path) => vec![path],
+            Run::Words(words) => words,
+        })
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -147,12 +175,15 @@ mod tests {
             [audio]
             source = "none"
             bitrate = "24k"
+            [bell]
+            run = ["/usr/local/bin/ring", "door"]
             "#,
         )
         .expect("a file");
         assert_eq!(file.video.fps, Some(15));
         assert_eq!(file.video.bitrate, Some(Bitrate::from_bps(500_000)));
         assert_eq!(file.audio.source, Some(AudioSource::None));
+        assert_eq!(file.bell.words().map(|words| words.len()), Some(2));
         assert!(File::parse("").expect("an empty file").whip.is_none());
     }
 
@@ -167,6 +198,8 @@ mod tests {
         let (line, text) = error("whip = \"http://a/b\"\nlog = info\n");
         assert_eq!(line, 2);
         assert!(!text.contains('\n'), "{text}");
+        let (_, text) = error("[bell]\nrun = 5\n");
+        assert!(text.contains("a program's path"), "{text}");
         let (line, _) = error("[video]\nfps = \"thirty\"\n");
         assert_eq!(line, 2);
     }

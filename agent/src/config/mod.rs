@@ -10,7 +10,7 @@ mod whip;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use control::ControlError;
+pub use control::{ControlConfig, ControlError};
 pub use file::FileError;
 pub use talk::TalkUrl;
 pub use value::{
@@ -19,7 +19,7 @@ pub use value::{
 pub use video::{SecondError, SecondStream};
 pub use whip::{Fingerprint, WhipUrl};
 
-use crate::actuator::ActuatorConfig;
+use crate::bell::{BellButton, BellConfig, Hook, HookError};
 use crate::cli::Cli;
 use crate::feed::{AudioSource, FeedConfig, VideoSource};
 use crate::logging;
@@ -85,8 +85,10 @@ pub struct Config {
     pub chime: Option<PathBuf>,
     /// Whom the speaker lets be heard.
     pub talk: Option<Setting<TalkUrl>>,
-    /// What is driven, if anything; the file alone says it.
-    pub control: Option<ActuatorConfig>,
+    /// What is wired and driven, if anything; the file alone says it.
+    pub control: ControlConfig,
+    /// What rings; likewise.
+    pub bell: BellConfig,
 }
 
 /// A value and where it comes from.
@@ -105,6 +107,8 @@ pub enum Origin {
     CommandLine,
     /// The file.
     File,
+    /// The board file.
+    Board,
     /// Nobody said anything.
     Default,
 }
@@ -114,6 +118,7 @@ impl fmt::Display for Origin {
         f.write_str(match self {
             Self::CommandLine => "flag or environment",
             Self::File => "file",
+            Self::Board => "board file",
             Self::Default => "default",
         })
     }
@@ -166,6 +171,17 @@ pub enum ConfigError {
     /// What is to be driven makes no sense.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The program that is to be told of rings is none.
+    #[error(transparent)]
+    Bell(#[from] HookError),
+    /// The board file's camera or sound is none.
+    #[error("{key} of the board file: {told}")]
+    BoardNames {
+        /// Which of them.
+        key: &'static str,
+        /// What is wrong.
+        told: String,
+    },
     /// A bitrate Opus does not have.
     #[error("audio bitrate {0}: choose 6k to 510k")]
     AudioBitrate(Bitrate),
@@ -252,6 +268,12 @@ impl Config {
         let fps = pick(cli.fps, file.video.fps, 30);
         let second = file.video.second;
         let second = second.map(|second| second.check(&whip.value, fps.value));
+        let control = file.control.check()?;
+        let wiring = control.wiring.as_ref();
+        let camera = wiring.and_then(|wiring| wiring.camera.as_ref());
+        let camera = camera.map(|camera| named("[camera] source", &camera.source));
+        let sound = wiring.and_then(|wiring| wiring.sound.as_ref());
+        let sound = sound.map(|sound| named("[sound] source", &sound.source));
         let config = Self {
             file: path.map(Path::to_owned),
             token: choose(token(cli.token, &cli.whip), token(file.token, &file.whip)),
@@ -264,7 +286,7 @@ impl Config {
             metrics: choose(cli.metrics, file.metrics),
             metrics_open: file.metrics_open,
             metrics_hosts: file.metrics_hosts,
-            source: pick(cli.source, file.video.source, VideoSource::Test),
+            source: or_board(cli.source, file.video.source, camera, VideoSource::Test)?,
             size: pick(cli.size, file.video.size, Size(FrameSize::new(640, 480))),
             fps,
             format: pick(cli.format, file.video.format, Format::default()),
@@ -273,7 +295,7 @@ impl Config {
             second: second.transpose()?,
             bitrate,
             min_bitrate: pick(cli.min_bitrate, file.video.min_bitrate, default_min),
-            audio: pick(cli.audio, file.audio.source, AudioSource::Test),
+            audio: or_board(cli.audio, file.audio.source, sound, AudioSource::Test)?,
             audio_bitrate: pick(
                 cli.audio_bitrate,
                 file.audio.bitrate,
@@ -282,7 +304,16 @@ impl Config {
             speaker: pick(cli.speaker, file.audio.speaker, SpeakerDevice::None),
             chime: file.audio.chime,
             talk: choose(cli.talk, file.audio.talk),
-            control: file.control.check()?,
+            bell: BellConfig {
+                button: wiring
+                    .filter(|wiring| wiring.button.is_some())
+                    .map(|wiring| {
+                        let wiring = wiring.clone();
+                        BellButton { wiring }
+                    }),
+                run: file.bell.words(),
+            },
+            control,
         };
         Ok(config)
     }
@@ -313,6 +344,9 @@ impl Config {
         }
         if self.talk.is_some() && self.speaker.value == SpeakerDevice::None {
             problems.push(ConfigError::TalkWithoutSpeaker);
+        }
+        if let Some(run) = &self.bell.run {
+            problems.extend(Hook::check(run).err().map(ConfigError::from));
         }
         if !(6_000..=510_000).contains(&self.audio_bitrate.value.bps()) {
             problems.push(ConfigError::AudioBitrate(self.audio_bitrate.value));
@@ -522,13 +556,21 @@ impl Config {
                 "who publishes this stream is heard by the speaker",
             );
         }
-        let origin = match self.control {
-            Some(_) => Origin::File,
-            None => Origin::Default,
+        let origin = match (&self.control.actuator, &self.control.board) {
+            (None, None) => Origin::Default,
+            _ => Origin::File,
         };
-        control::explain(self.control.as_ref(), |name, value, what| {
+        control::explain(&self.control, |name, value, what| {
             line(name, value, origin, what);
         });
+        if let Some(run) = &self.bell.run {
+            line(
+                "bell.run",
+                &run.join(" "),
+                Origin::File,
+                "told of each ring",
+            );
+        }
         line("log", &self.log.value, self.log.origin, "to stderr");
         match &self.metrics {
             Some(metrics) => line(
@@ -574,6 +616,35 @@ fn pick<T>(flag: Option<T>, file: Option<T>, default: T) -> Setting<T> {
     })
 }
 
+/// What a board file calls a device.
+fn named<T: std::str::FromStr<Err: fmt::Display>>(
+    key: &'static str,
+    text: &str,
+) -> Result<T, ConfigError> {
+    text.parse()
+        .map_err(|error: T::Err| ConfigError::BoardNames {
+            key,
+            told: error.to_string(),
+        })
+}
+
+/// The board's own device where nobody says otherwise.
+fn or_board<T>(
+    flag: Option<T>,
+    file: Option<T>,
+    board: Option<Result<T, ConfigError>>,
+    default: T,
+) -> Result<Setting<T>, ConfigError> {
+    match (choose(flag, file), board) {
+        (Some(setting), _) => Ok(setting),
+        (None, Some(value)) => Ok(Setting {
+            value: value?,
+            origin: Origin::Board,
+        }),
+        (None, None) => Ok(pick(None, None, default)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -603,6 +674,26 @@ mod tests {
         assert_eq!(config.source.origin, Origin::Default);
         assert_eq!(config.feed().size, FrameSize::new(320, 240));
         assert_eq!(config.rate().min_bps, 150_000);
+    }
+
+    #[test]
+    fn a_boards_own_devices_are_used_where_nobody_says_otherwise() {
+        let table = "[control]\nboard = \"raspberry-pi-5\"\n[bell]\nrun = \"/bin/true\"";
+        let config = Config::layer(cli(&WHIP), file(table), None).expect("a configuration");
+        assert_eq!(config.source.origin, Origin::Board);
+        assert_eq!(config.audio.value.to_string(), "alsa:default");
+        assert!(config.bell.button.is_some());
+        let told = config.explain();
+        assert!(
+            told.contains("raspberry-pi-5") && told.contains("[board file]"),
+            "{told}"
+        );
+        let flags = cli(&[WHIP[0], WHIP[1], "--source", "test"]);
+        let config = Config::layer(flags, file(table), None).expect("a configuration");
+        assert_eq!(config.source.origin, Origin::CommandLine);
+        let odd = file("[bell]\nrun = \"ring\"");
+        let error = Config::layer(cli(&WHIP), odd, None).expect_err("no path");
+        assert!(error.to_string().contains("absolute path"), "{error}");
     }
 
     #[test]

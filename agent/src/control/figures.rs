@@ -1,6 +1,8 @@
 use transom_control::{AckResult, Report, ReportKind, Stamp, State, StopReason, Telemetry};
 use transom_rtc_telemetry::Exposition;
 
+use crate::actuator::{OutputKind, OutputState};
+
 use super::delays::Delays;
 
 /// How an actuator's time was over, besides in order.
@@ -30,6 +32,9 @@ pub(super) struct ControlFigures {
     state: State,
     told: [u32; SETPOINTS.len()],
     delays: Delays,
+    outputs: [Option<OutputState>; OutputKind::ALL.len()],
+    /// Times that each was switched on.
+    switched: [u64; OutputKind::ALL.len()],
 }
 
 impl Default for ControlFigures {
@@ -44,6 +49,8 @@ impl Default for ControlFigures {
             state: State::Disarmed,
             told: [0; SETPOINTS.len()],
             delays: Delays::default(),
+            outputs: [None; OutputKind::ALL.len()],
+            switched: [0; OutputKind::ALL.len()],
         }
     }
 }
@@ -55,6 +62,26 @@ impl ControlFigures {
         self.state = State::Disarmed;
         self.told = [0; SETPOINTS.len()];
         self.delays.on_start();
+        // It switched all off before it said anything.
+        self.outputs = [None; OutputKind::ALL.len()];
+    }
+
+    /// What an output is from now on.
+    pub(super) fn on_output(&mut self, kind: OutputKind, state: OutputState) {
+        let Some(held) = self.outputs.get_mut(kind as usize) else {
+            return;
+        };
+        let before = held.replace(state);
+        if state == OutputState::On
+            && before != Some(state)
+            && let Some(count) = self.switched.get_mut(kind as usize)
+        {
+            *count += 1;
+        }
+    }
+
+    pub(super) fn output(&self, kind: OutputKind) -> Option<OutputState> {
+        self.outputs.get(kind as usize).copied().flatten()
     }
 
     /// Whether the lines may be powered, as far as is told.
@@ -158,6 +185,15 @@ impl ControlFigures {
         );
         for (result, count) in AckResult::ALL.iter().zip(self.acks) {
             family.sample(&[("result", result.name())], count);
+        }
+        let mut family = to.counter(
+            "transom_agent_outputs_switched_total",
+            "Times that an output was switched on: the lock opened, the light lit, the chime rung.",
+        );
+        for (kind, count) in OutputKind::ALL.iter().zip(self.switched) {
+            if *kind != OutputKind::Watchdog {
+                family.sample(&[("output", kind.name())], count);
+            }
         }
         let mut family = to.counter(
             "transom_agent_control_stops_total",

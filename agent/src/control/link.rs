@@ -6,6 +6,8 @@ use tokio::sync::{Notify, broadcast};
 use transom_control::{Channel, StopReason};
 use transom_rtc_telemetry::Exposition;
 
+use crate::actuator::{OutputKind, OutputOrder, OutputState};
+
 use super::figures::ControlFigures;
 use super::mailbox::{COMMANDS, Mailbox};
 use crate::actuator::clock;
@@ -55,6 +57,18 @@ impl ActuatorLink {
     /// The operator's connection ended: stops what moves.
     pub fn operator_lost(&self) {
         self.stop(StopReason::LinkLost);
+    }
+
+    /// Orders an output: the lock, the light, the chime. What becomes of it is in
+    /// [`output`](Self::output) and in the log.
+    pub fn order(&self, order: OutputOrder) {
+        self.0.mailbox().output(clock(), order);
+        self.0.more.notify_one();
+    }
+
+    /// What an output is, as far as it was told; `None` before anybody ordered it.
+    pub fn output(&self, kind: OutputKind) -> Option<OutputState> {
+        self.0.figures().output(kind)
     }
 
     /// What the device says, from now on.

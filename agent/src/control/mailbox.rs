@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use transom_control::{Channel, Command, Order, Stamp, StopReason};
 
-use crate::actuator::{MAX_FRAME, ToActuator};
+use crate::actuator::{MAX_FRAME, OutputOrder, ToActuator};
 
 /// Frames that may wait besides the setpoint.
 const DEPTH: usize = 32;
@@ -70,6 +70,12 @@ impl Mailbox {
     /// Takes a stop of the agent's own.
     pub fn stop(&mut self, now: Stamp, reason: StopReason) {
         self.queue(now, ToActuator::Stop(reason).emit(), true);
+    }
+
+    /// Takes an order of the agent's own for an output. One that locks is kept like a stop.
+    pub(super) fn output(&mut self, now: Stamp, order: OutputOrder) {
+        let safe = matches!(order, OutputOrder::Lock);
+        self.queue(now, ToActuator::Output(order).emit(), safe);
     }
 
     /// The next frame, left where it is until [`sent`](Self::sent): the setpoint comes last, since what
@@ -160,7 +166,7 @@ mod tests {
                 Some(ToActuator::Message(_, _, message)) => {
                     Command::parse(message).expect("a command").seq.0
                 }
-                Some(ToActuator::Stop(_)) => 0,
+                Some(ToActuator::Stop(_) | ToActuator::Output(_)) => 0,
                 None => panic!("no frame"),
             });
             let (_, since) = mailbox.sent().expect("the first");

@@ -232,6 +232,9 @@ impl Supervisor {
                 self.spoke = true;
                 self.link.shared().publish(channel, message);
             }
+            Some(FromActuator::Output(kind, state)) => {
+                self.link.shared().figures().on_output(kind, state);
+            }
             Some(FromActuator::Note(text)) => tracing::info!("actuator: {text}"),
             Some(FromActuator::Warning(text)) => tracing::warn!("actuator: {text}"),
             None => tracing::warn!("actuator: sent what is no frame"),

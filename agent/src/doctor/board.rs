@@ -5,10 +5,15 @@ use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
+use transom_boards_hal::LineError;
 use transom_rtc_doctor::{Finding, machine};
 
 use super::raspberry_pi;
-use crate::actuator::Board;
+use crate::actuator::{Board, place};
+use crate::board::{DriveWiring, Outputs, Wiring};
+
+/// What the agent calls itself to the kernel.
+const OURS: &str = "transom-agent";
 
 /// Whether the actuator could take the board.
 pub(super) fn examine(board: &Board) -> Vec<Finding> {
@@ -16,6 +21,7 @@ pub(super) fn examine(board: &Board) -> Vec<Finding> {
         Board::Sim { trace: None } => Finding::ok("a simulated robot: nothing real moves").into(),
         Board::Sim { trace: Some(path) } => trace(path).into(),
         Board::RaspberryPi(pins) => raspberry_pi::examine(Path::new("/"), pins),
+        Board::Wired(wiring) => wired(wiring),
     }
 }
 
@@ -56,6 +62,43 @@ fn trace(path: &Path) -> Finding {
         }
         Err(error) => Finding::fail(format!("{shown}: {error}"), MEND),
     }
+}
+
+/// The lines of a board file; those that rppal has are looked at where the header is.
+fn wired(wiring: &Wiring) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let pins = wiring.drive.as_ref().and_then(DriveWiring::pins);
+    if let Some(pins) = pins.filter(|_| wiring.outputs == Outputs::Rppal) {
+        findings.extend(raspberry_pi::examine(Path::new("/"), &pins));
+    }
+    let mut good = 0;
+    for (key, line) in wiring.lines() {
+        let is_the_kernels = match wiring.outputs {
+            Outputs::Gpiochip => true,
+            Outputs::Rppal => key.starts_with("[button]"),
+            Outputs::Sim => false,
+        };
+        if !is_the_kernels {
+            continue;
+        }
+        match place(wiring, line).look(key) {
+            Ok(()) => good += 1,
+            // As it should be, if the agent runs.
+            Err(LineError::Busy { by, .. }) if by == OURS => good += 1,
+            Err(error) => findings.push(Finding::fail(
+                error.to_string(),
+                "`transom-agent board` lists the lines and who has them; correct the board file",
+            )),
+        }
+    }
+    if findings.is_empty() {
+        let told = format!(
+            "{}: {good} lines of the kernel's are free, or the agent's",
+            wiring.name
+        );
+        findings.push(Finding::ok(told));
+    }
+    findings
 }
 
 #[cfg(test)]

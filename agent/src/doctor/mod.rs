@@ -128,7 +128,7 @@ fn examine_way(examination: &mut Examination, config: &Config) -> Option<Duratio
 
 /// What commands drive, and whether it stops in time.
 fn examine_driving(examination: &mut Examination, config: &Config, round_trip: Option<Duration>) {
-    let Some(ActuatorConfig { board, kernel }) = config.control.clone() else {
+    let Some(ActuatorConfig { board, kernel }) = config.control.actuator.clone() else {
         let none = "nothing is driven: there is no board in [control]";
         return examination.note("board", Finding::skipped(none));
     };

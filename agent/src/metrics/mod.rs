@@ -12,6 +12,7 @@ pub use host::{HostName, HostNames};
 pub use server::MetricsServer;
 use transom_rtc_telemetry::{Exposition, Process};
 
+use crate::bell::BellFigures;
 use crate::control::ActuatorLink;
 use crate::publish::{FeedControl, FeedCount};
 use crate::publisher::{PublishCount, PublishFigures, PublisherState};
@@ -27,6 +28,8 @@ pub struct Metrics {
     pub stills: Stills,
     /// Sessions.
     pub publisher: Arc<PublishFigures>,
+    /// The bell.
+    pub bell: Arc<BellFigures>,
     /// Driving, where there is a board.
     pub control: Option<ActuatorLink>,
     /// The process.
@@ -50,6 +53,7 @@ impl Metrics {
         if let Some(control) = &self.control {
             control.write_metrics(&mut to);
         }
+        self.bell.write_metrics(&mut to);
         self.process.write(&mut to);
         to.finish()
     }
@@ -343,6 +347,7 @@ mod tests {
             feed: FeedControl::default(),
             stills: Stills::default(),
             publisher: Arc::default(),
+            bell: Arc::default(),
             control: None,
             process: Process::new(),
         };

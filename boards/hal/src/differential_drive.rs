@@ -1,10 +1,10 @@
 //! Two motors behind H-bridges with a direction and a speed input each, and one line that enables both.
 
 use alloc::format;
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 
 use embedded_hal::digital::OutputPin;
-use embedded_hal::pwm::SetDutyCycle;
+use embedded_hal::pwm::{self, SetDutyCycle};
 
 use crate::drive::{Drive, DriveError, Measured, Motion, Wheels};
 
@@ -15,6 +15,44 @@ pub struct Motor<P, D> {
     pub speed: P,
     /// High is backwards.
     pub direction: D,
+}
+
+/// The speed of a motor on a line without pulses: half speed and more is on, less is off.
+#[derive(Debug)]
+pub struct Switched<P>(pub P);
+
+impl<P: OutputPin> pwm::ErrorType for Switched<P> {
+    type Error = SwitchedError<P::Error>;
+}
+
+/// What the pin says.
+pub struct SwitchedError<E>(E);
+
+impl<E: Debug> Debug for SwitchedError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: Debug> pwm::Error for SwitchedError<E> {
+    fn kind(&self) -> pwm::ErrorKind {
+        pwm::ErrorKind::Other
+    }
+}
+
+impl<P: OutputPin> SetDutyCycle for Switched<P> {
+    fn max_duty_cycle(&self) -> u16 {
+        i16::MAX.unsigned_abs()
+    }
+
+    fn set_duty_cycle(&mut self, duty: u16) -> Result<(), Self::Error> {
+        if duty > self.max_duty_cycle() / 2 {
+            self.0.set_high()
+        } else {
+            self.0.set_low()
+        }
+        .map_err(SwitchedError)
+    }
 }
 
 /// A differential drive over the pins of embedded-hal.
@@ -141,8 +179,8 @@ mod tests {
     use alloc::vec::Vec;
     use core::cell::{Cell, RefCell};
 
+    use embedded_hal::digital;
     use embedded_hal::digital::ErrorKind as PinError;
-    use embedded_hal::{digital, pwm};
 
     use super::*;
 
@@ -304,6 +342,25 @@ mod tests {
         let error = board.drive.set(motion(100, 0)).expect_err("broken");
         assert!(error.to_string().contains("the left motor's direction"));
         assert_eq!(board.log.take(), [("enable", 0), ("left", 0), ("right", 0)]);
+    }
+
+    #[test]
+    fn a_line_without_pulses_is_on_from_half_speed() {
+        let log = Log::default();
+        let line = Line {
+            name: "left",
+            log: Rc::clone(&log),
+            broken: Rc::default(),
+        };
+        let mut speed = Switched(line);
+        for of_full in [0, 16_383, 16_384, 32_767] {
+            speed
+                .set_duty_cycle_fraction(of_full, 32_767)
+                .expect("a good line");
+        }
+        assert_eq!(log.take(), [0, 0, 1, 1].map(|level| ("left", level)));
+        speed.set_duty_cycle_fully_off().expect("a good line");
+        assert_eq!(log.take(), [("left", 0)]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use alloc::string::String;
 
+use crate::line::LineError;
+
 /// How to move: each axis in 32767ths of full scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Motion {
@@ -102,6 +104,9 @@ pub enum DriveError {
         /// What is wrong with it.
         told: String,
     },
+    /// A line of a board file.
+    #[error(transparent)]
+    Wired(#[from] LineError),
     /// A line failed while it was driven.
     #[error("{line} does not do what it is told ({told}): check the wiring and the driver")]
     Failed {

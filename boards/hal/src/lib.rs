@@ -1,4 +1,5 @@
-//! Traits and plain data of the boards: cameras, microphones, speakers, drives.
+//! Traits and plain data of the boards: cameras, microphones, speakers, drives, buttons, locks, lights,
+//! chimes, servos, batteries, watchdogs.
 //!
 //! A leaf: no clock, no file, no thread. A frame says how long ago it was
 //! captured, and the program that has a clock turns that into an instant, so
@@ -9,20 +10,34 @@
 
 extern crate alloc;
 
+mod battery;
+mod button;
 mod camera;
 mod choice;
 mod controls;
 mod differential_drive;
 mod drive;
+mod line;
 mod microphone;
+mod pulse;
+mod serial_drive;
+mod servo;
 mod speaker;
 mod video;
+mod watchdog;
 
+pub use battery::{Battery, Ina219};
+pub use button::{Button, ButtonEvent, Debounce, PolledButton};
 pub use camera::{Camera, CameraError, CameraInfo, CapturedFrame, ProgramEnd, list_cameras};
 pub use choice::{CameraWish, Choice, CodecWish, choose};
 pub use controls::{CameraControls, ControlSyntax, Exposure, Focus, PowerLine};
-pub use differential_drive::{DifferentialDrive, Motor};
+pub use differential_drive::{DifferentialDrive, Motor, Switched, SwitchedError};
 pub use drive::{Drive, DriveError, Measured, Motion, Wheels};
+pub use line::{Active, Light, LineError, Pull, Switch};
 pub use microphone::{Microphone, MicrophoneError, SoundFormat};
+pub use pulse::{Chime, ChimeLine, Lock, LockRelay, Timed};
+pub use serial_drive::{SerialDrive, SerialPort};
+pub use servo::{PanTilt, Servo, ServoPair, ServoPulses};
 pub use speaker::{Speaker, SpeakerError};
 pub use video::{CameraFormat, FourCc, FrameSize, PixelFormat};
+pub use watchdog::Watchdog;

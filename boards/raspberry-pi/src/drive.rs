@@ -28,7 +28,7 @@ pub fn open(pins: &DrivePins) -> Result<PiDrive, DriveError> {
     };
     // First of all: whoever had the pins before may have left it high.
     let enable = line(pins.enable)?;
-    let motor = |speed, direction| {
+    let motor = |speed, direction| -> Result<_, DriveError> {
         Ok(Motor {
             speed: match pins.pwm {
                 PwmKind::Software => PiPwm::Software {

@@ -362,6 +362,8 @@ fn device(consent: Consent) -> Result<Count, Failure> {
             "--test",
             "camera",
             "--test",
+            "lines",
+            "--test",
             "raspberry_pi",
         ],
         &[

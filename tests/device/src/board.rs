@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use transom_tests_e2e::{Program, StateDir};
 
-use crate::{Pins, Speaker};
+use crate::Speaker;
+use crate::pins::{self, Pins};
 
 /// A loaded machine takes its time: five times what a quiet one needs.
 const BOOT: Duration = Duration::from_secs(90);
@@ -32,6 +33,7 @@ pub enum Machine {
 
 /// A board that runs until the value is dropped.
 pub struct Board {
+    machine: Machine,
     /// What qemu itself has to say.
     qemu: Program,
     console: UnixStream,
@@ -111,6 +113,13 @@ impl Board {
                 &format!("unix:{},server=on,wait=off", pins.display()),
             ])
             .args(["-qtest-log", "none"])
+            .args([
+                "-qmp",
+                &format!(
+                    "unix:{},server=on,wait=off",
+                    folder.path().join("qmp").display()
+                ),
+            ])
             // It waits for us before it starts.
             .args(["-serial", &format!("unix:{},server=on", console.display())]);
         let begun = Instant::now();
@@ -127,6 +136,7 @@ impl Board {
             }
         });
         let mut board = Self {
+            machine,
             qemu,
             console,
             lines,
@@ -141,10 +151,15 @@ impl Board {
         board
     }
 
-    /// What a Raspberry Pi does on its header, from now on.
+    /// What the board does on its GPIO lines from now on; they can be driven from outside, too.
     pub fn pins(&mut self) -> Pins {
-        let socket = self.folder.path().join("pins");
-        Pins::watch(connect(&socket, &mut self.qemu))
+        let socket = |name: &str| self.folder.path().join(name);
+        let (pins, qmp) = (socket("pins"), socket("qmp"));
+        let chip = match self.machine {
+            Machine::RaspberryPi => "/machine/soc/peripherals/gpio".to_owned(),
+            Machine::Virt => pins::chip(connect(&qmp, &mut self.qemu), "pl061"),
+        };
+        Pins::watch(connect(&pins, &mut self.qemu), chip)
     }
 
     /// The virtual board's speaker.

@@ -1,31 +1,75 @@
-//! The header of an emulated Raspberry Pi, seen from outside: qemu tells of each edge of a line (its
-//! qtest protocol, `irq_intercept_out`).
+//! The GPIO lines of an emulated board, from outside: qemu tells of each edge of an output and drives
+//! inputs (its qtest protocol, `irq_intercept_out` and `set_irq_in`).
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Where the chip's lines are in qemu's machine.
-const GPIO: &str = "/machine/soc/peripherals/gpio";
-
 /// The lines as they were last heard of.
 pub struct Pins {
     qtest: BufReader<UnixStream>,
     /// GPIO number to level.
     levels: BTreeMap<u8, bool>,
+    /// Where the chip is in qemu's machine.
+    chip: String,
+}
+
+/// Where the first chip of that kind is in qemu's machine.
+pub(crate) fn chip(qmp: UnixStream, kind: &str) -> String {
+    const DEVICES: &str = "/machine/unattached";
+    let mut write = qmp.try_clone().expect("another handle");
+    let mut lines = BufReader::new(qmp).lines();
+    let mut ask = |question: &str| loop {
+        let line = lines.next().expect("qemu lives").expect("a line");
+        if line.contains("\"QMP\"") || line.contains("\"return\"") {
+            writeln!(write, "{question}").expect("qemu listens");
+            return line;
+        }
+    };
+    ask(r#"{"execute":"qmp_capabilities"}"#);
+    ask(&format!(
+        r#"{{"execute":"qom-list","arguments":{{"path":"{DEVICES}"}}}}"#
+    ));
+    let listed = ask("");
+    let mark = format!("\"child<{kind}>\"");
+    let entry = listed.split('{').find(|entry| entry.contains(&mark));
+    let entry = entry.unwrap_or_else(|| panic!("no {kind} in {listed}"));
+    let (_, name) = entry.split_once("\"name\": \"").expect("a name");
+    let (name, _) = name.split_once('"').expect("its end");
+    format!("{DEVICES}/{name}")
 }
 
 impl Pins {
-    pub(crate) fn watch(mut qtest: UnixStream) -> Self {
-        writeln!(qtest, "irq_intercept_out {GPIO}").expect("qemu listens");
+    pub(crate) fn watch(mut qtest: UnixStream, chip: String) -> Self {
+        writeln!(qtest, "irq_intercept_out {chip}").expect("qemu listens");
         let mut pins = Self {
+            chip,
             qtest: BufReader::new(qtest),
             levels: BTreeMap::new(),
         };
         pins.set_timeout(Duration::from_secs(10));
         while pins.line().expect("an answer") != "OK" {}
         pins
+    }
+
+    /// Drives an input.
+    pub fn drive(&mut self, pin: u8, level: bool) {
+        let order = format!(
+            "set_irq_in {} unnamed-gpio-in {pin} {}",
+            self.chip,
+            u8::from(level)
+        );
+        let mut socket = self.qtest.get_ref();
+        writeln!(socket, "{order}").expect("qemu listens");
+        self.set_timeout(Duration::from_secs(10));
+        loop {
+            let answer = self.line().expect("an answer");
+            assert!(!answer.starts_with("FAIL"), "{order}: {answer}");
+            if answer.starts_with("OK") {
+                return;
+            }
+        }
     }
 
     /// The level of a line, `None` if it had no edge yet.

@@ -153,6 +153,8 @@ impl Robot {
                         witness.armed(arrival);
                     }
                 }
+                // It has wheels and nothing else.
+                ToActuator::Output(_) => {}
                 ToActuator::Stop(reason) => {
                     self.kernel.stop(device(now), reason);
                     witness.stopped_by_agent();

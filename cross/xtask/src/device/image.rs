@@ -18,25 +18,49 @@ use crate::workspace::{self, Profile};
 const KERNEL: &str = "linux-image-arm64";
 
 /// What the board has beside its libraries.
-const PACKAGES: &[&str] = &["alsa-utils", "busybox-static"];
+const PACKAGES: &[&str] = &[
+    "alsa-utils",
+    "busybox-static",
+    // `tc`, which makes the network a bad one, and what it needs.
+    "iproute2",
+    "libbpf1",
+    "libbsd0",
+    "libcap2",
+    "libmd0",
+    "libmnl0",
+    "libxtables12",
+    "zlib1g",
+];
 
-/// Libraries of the programs and theirs, and the dynamic linker.
+/// The library among them whose name tells how wide its time is.
+const ELF: (&str, &str) = ("iproute2", "libelf1");
+
+/// Libraries of the programs, of `tc` and theirs, and the dynamic linker.
 const LIBRARIES: &[&str] = &[
     "libasound.so.2",
+    "libbpf.so.1",
+    "libbsd.so.0",
     "libc.so.6",
+    "libcap.so.2",
     "libdl.so.2",
+    "libelf.so.1",
     "libgcc_s.so.1",
     "libm.so.6",
+    "libmd.so.0",
+    "libmnl.so.0",
     "libpthread.so.0",
     "librt.so.1",
     "libstdc++.so.6",
+    "libxtables.so.12",
+    "libz.so.1",
 ];
 const LINKER: &str = "lib/ld-linux-aarch64.so.1";
 
 /// The device tree of a Raspberry Pi, of the kernel's own.
 const RASPBERRY_PI: &str = "broadcom/bcm2837-rpi-3-b.dtb";
 
-/// Kernel modules and their options: a network, and a camera that shows colour bars.
+/// Kernel modules and their options: a network that can be made a bad one, a camera that shows colour bars,
+/// a sound card.
 const MODULES: &[(&str, &str)] = &[
     ("virtio_mmio", ""),
     ("virtio_pci", ""),
@@ -52,6 +76,8 @@ const MODULES: &[(&str, &str)] = &[
     ("snd_usb_audio", ""),
     // What v4l2loopback needs; it is not of the kernel itself.
     ("videodev", ""),
+    // Delays and loses what is sent, once it is told to.
+    ("sch_netem", ""),
 ];
 
 /// Installs and fetches what the image is made of; returns the packages and the kernel's release.
@@ -66,6 +92,8 @@ pub(crate) fn ready(
     let kernel = sysroot.dependency(KERNEL, "linux-image-")?;
     let mut packages = PACKAGES.to_vec();
     packages.push(&kernel);
+    let elf = sysroot.dependency(ELF.0, ELF.1)?;
+    packages.push(&elf);
     sysroot.hold(&packages)?;
     let release = kernel.trim_start_matches("linux-image-").to_owned();
     loopback::ready(&sysroot, &release)?;
@@ -135,6 +163,8 @@ fn fill(
         let path = format!("lib/{}/{library}", debian.multiarch);
         archive.copy(&path, &root.join(&path))?;
     }
+    // Busybox has one of its own in /bin, which knows no bad networks.
+    archive.copy("sbin/tc", &root.join("sbin/tc"))?;
     for (n, module) in modules.iter().enumerate() {
         // In the order of their needs, which the names keep.
         let name = format!("modules/{n:03}-{}", module.name);

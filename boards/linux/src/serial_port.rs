@@ -1,0 +1,116 @@
+//! A serial port as the kernel has it.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use transom_boards_hal::{LineError, SerialPort};
+
+const LINE: &str = "the drive's port";
+
+/// An open port: raw bytes, eight bits, no parity, no flow control.
+#[derive(Debug)]
+pub struct TtyPort(File);
+
+impl TtyPort {
+    /// Opens and sets up the port at `path`.
+    pub fn open(path: &Path, baud: u32) -> Result<Self, LineError> {
+        let what = || path.display().to_string();
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let port = open(path, flags, Mode::empty()).map_err(|error| match error {
+            Errno::NOENT | Errno::NXIO | Errno::NODEV => LineError::Absent {
+                line: LINE,
+                what: what(),
+            },
+            Errno::ACCESS | Errno::PERM => LineError::Denied {
+                line: LINE,
+                what: what(),
+                group: "dialout",
+            },
+            Errno::BUSY => LineError::Busy {
+                line: LINE,
+                what: what(),
+                by: "another program".to_owned(),
+            },
+            error => failed(path, &error),
+        })?;
+        let mut attributes = tcgetattr(&port).map_err(|error| failed(path, &error))?;
+        attributes.make_raw();
+        attributes
+            .set_speed(baud)
+            .map_err(|error| failed(path, &error))?;
+        tcsetattr(&port, OptionalActions::Flush, &attributes)
+            .map_err(|error| failed(path, &error))?;
+        Ok(Self(File::from(port)))
+    }
+}
+
+impl SerialPort for TtyPort {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), LineError> {
+        let told = match self.0.write(bytes) {
+            Ok(len) if len == bytes.len() => return Ok(()),
+            Ok(_) => "it takes only a part of what is sent".to_owned(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                "it takes nothing any more".to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        Err(LineError::Failed { line: LINE, told })
+    }
+}
+
+fn failed(path: &Path, error: &Errno) -> LineError {
+    LineError::Failed {
+        line: LINE,
+        told: format!("{}: {error}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use transom_boards_hal::{Drive, Motion, SerialDrive};
+
+    use super::*;
+
+    #[test]
+    fn what_is_sent_comes_out_unaltered_and_a_full_port_is_told_at_once() {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&master).expect("its owner");
+        unlockpt(&master).expect("its other end");
+        let name = ptsname(&master, Vec::new()).expect("its name").into_bytes();
+        let path = PathBuf::from(std::ffi::OsString::from_vec(name));
+        let port = TtyPort::open(&path, 115_200).expect("a port");
+        let mut drive = SerialDrive::new(port).expect("it takes a line");
+        let ahead = Motion {
+            linear: 100,
+            ..Motion::STILL
+        };
+        drive.set(ahead).expect("it takes a line");
+        let mut came = [0; 64];
+        let len = File::from(master.try_clone().expect("a copy"))
+            .read(&mut came)
+            .expect("lines");
+        let came = String::from_utf8_lossy(&came[..len]).into_owned();
+        assert!("M 0 0*4D\nM 100 100*4D\n".starts_with(&came), "{came}");
+        let refused = (0..100_000).find_map(|_| drive.set(ahead).err());
+        let text = refused.expect("nobody reads").to_string();
+        assert!(text.contains("the drive's port"), "{text}");
+    }
+
+    #[test]
+    fn a_port_that_is_absent_is_told() {
+        let error = TtyPort::open(Path::new("/dev/ttyNONE"), 9600).expect_err("absent");
+        assert!(
+            error.to_string().contains("/dev/ttyNONE is absent"),
+            "{error}"
+        );
+    }
+}
