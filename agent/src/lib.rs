@@ -19,6 +19,7 @@ pub mod publisher;
 pub mod queue;
 pub mod rate;
 mod regular;
+pub mod service;
 pub mod signal;
 pub mod slot;
 pub mod sound;

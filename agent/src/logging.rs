@@ -30,6 +30,7 @@ const NAMES: LogNames = LogNames {
                 "queue",
                 "rate",
                 "regular",
+                "service",
                 "signal",
                 "slot",
                 "sound",

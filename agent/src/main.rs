@@ -13,8 +13,8 @@ use transom_agent::control::{ActuatorLink, Control};
 use transom_agent::metrics::{Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
-use transom_agent::{doctor, logging, signal};
-use transom_rtc_telemetry::Process;
+use transom_agent::{doctor, logging, service, signal};
+use transom_rtc_telemetry::{Process, ServiceManager};
 use transom_rtc_tokio::address::AddressPolicy;
 use transom_rtc_tokio::client::Endpoint;
 
@@ -87,12 +87,15 @@ async fn publish(
     actuator: Option<ActuatorLink>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let process = Process::new();
+    let manager = Arc::new(ServiceManager::from_env());
     let endpoint = Endpoint::new(config.endpoint())?;
     let (ending, shutdown) = watch::channel(false);
     let signalled = signal::shutdown()?;
+    let asked = Arc::clone(&manager);
     tokio::spawn(async move {
         let signal = signalled.await;
         tracing::info!("ending: {signal}");
+        asked.stopping();
         ending.send_replace(true);
         // Held to the end: who waits on it must not see it closed.
         std::future::pending::<()>().await;
@@ -115,7 +118,12 @@ async fn publish(
         addresses: AddressPolicy::default(),
         rate: config.rate(),
         actuator,
-        figures,
+        figures: Arc::clone(&figures),
     };
-    Ok(publisher::run(publisher, feed, shutdown).await?)
+    manager.ready();
+    // In one task: what keeps the publisher from going on keeps the manager from being told.
+    tokio::select! {
+        published = publisher::run(publisher, feed, shutdown) => Ok(published?),
+        never = service::report(&manager, &figures) => match never {},
+    }
 }

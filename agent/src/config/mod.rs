@@ -130,6 +130,24 @@ pub enum ConfigError {
         /// The most.
         max: Bitrate,
     },
+    /// The file with the token cannot be read.
+    #[error(
+        "token_file {}: {source}: run this as the agent's user (`sudo -u transom-agent transom-agent doctor`), or correct the path", path.display()
+    )]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file with the token holds something else.
+    #[error("token_file {}: {source}", path.display())]
+    TokenFileContent {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ValueError,
+    },
     /// What is to be driven makes no sense.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -199,9 +217,13 @@ impl Config {
         let fingerprint = |said: Option<Fingerprint>, whip: &Option<WhipUrl>| {
             said.or_else(|| whip.as_ref().and_then(WhipUrl::fingerprint))
         };
+        let said = choose(token(cli.token, &cli.whip), token(file.token, &file.whip));
         let config = Self {
             file: path.map(Path::to_owned),
-            token: choose(token(cli.token, &cli.whip), token(file.token, &file.whip)),
+            token: match (said, &file.token_file) {
+                (None, Some(path)) => token_in(path)?,
+                (said, _) => said,
+            },
             fingerprint: choose(
                 fingerprint(cli.fingerprint, &cli.whip),
                 fingerprint(file.fingerprint, &file.whip),
@@ -391,6 +413,26 @@ impl Config {
     }
 }
 
+/// The token in a file that somebody else writes, such as systemd; none where there is none (yet).
+fn token_in(path: &Path) -> Result<Option<Setting<Token>>, ConfigError> {
+    let path = || path.to_owned();
+    let text = match std::fs::read_to_string(path()) {
+        Ok(text) if text.trim().is_empty() => return Ok(None),
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let path = path();
+            return Err(ConfigError::TokenFile { path, source });
+        }
+    };
+    let value = text.parse().map_err(|source| {
+        let path = path();
+        ConfigError::TokenFileContent { path, source }
+    })?;
+    let origin = Origin::File;
+    Ok(Some(Setting { value, origin }))
+}
+
 fn meaning(source: &VideoSource) -> &'static str {
     match source {
         VideoSource::Test => "a moving picture with a clock, made here",
@@ -530,6 +572,42 @@ mod tests {
         assert_eq!(config.endpoint().trust, pinned);
         let refused = Config::layer(cli(&WHIP), kept, None).expect_err("http has no certificate");
         assert!(refused.to_string().contains("write https://"), "{refused}");
+    }
+
+    #[test]
+    fn a_token_in_a_file_of_its_own_is_the_last_resort() {
+        let path = std::env::temp_dir().join(format!("transom-token-{}", std::process::id()));
+        let text = format!("token_file = \"{}\"\n", path.display());
+        let load = |args: &[&str], more: &str| {
+            let file = file(&format!("{text}{more}"));
+            let config = Config::layer(cli(args), file, None)?;
+            Ok::<_, ConfigError>(config.endpoint().token)
+        };
+        let token = |args: &[&str], more| load(args, more).expect("a configuration");
+        assert_eq!(token(&WHIP, ""), None, "it is not there yet");
+        std::fs::write(&path, "").expect("a file");
+        assert_eq!(token(&WHIP, ""), None, "it is empty");
+        std::fs::write(&path, "handed-out\n").expect("a file");
+        assert_eq!(token(&WHIP, "").as_deref(), Some("handed-out"));
+        assert_eq!(
+            token(&WHIP, "token = \"written\"").as_deref(),
+            Some("written")
+        );
+        let link = "https://192.168.1.5:8443/whip/door#token=linked";
+        assert_eq!(token(&["--whip", link], "").as_deref(), Some("linked"));
+        let linked = format!("whip = \"{link}\"\n");
+        assert_eq!(token(&[], &linked).as_deref(), Some("linked"));
+        std::fs::write(&path, "not a token\n").expect("a file");
+        let error = load(&WHIP, "").expect_err("refused").to_string();
+        assert!(
+            error.contains("token_file") && !error.contains("not a token"),
+            "{error}"
+        );
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::create_dir(&path).expect("a folder");
+        let error = load(&WHIP, "").expect_err("refused").to_string();
+        assert!(error.contains("sudo -u transom-agent"), "{error}");
+        std::fs::remove_dir(&path).expect("removed");
     }
 
     #[test]

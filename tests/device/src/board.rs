@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -16,6 +16,9 @@ use crate::Pins;
 
 /// A loaded machine takes its time: five times what a quiet one needs.
 const BOOT: Duration = Duration::from_secs(90);
+
+/// A whole Debian, on a processor that is emulated.
+const BOOT_DEBIAN: Duration = Duration::from_secs(400);
 
 /// The host, as the board sees it.
 pub const HOST: &str = "10.0.2.2";
@@ -57,7 +60,6 @@ impl Board {
         });
         let image = PathBuf::from(image);
         let folder = StateDir::new();
-        let console = folder.path().join("console");
         let mut qemu = Command::new("qemu-system-aarch64");
         match machine {
             Machine::Virt => qemu
@@ -85,12 +87,34 @@ impl Board {
                     "console=ttyS1,115200 panic=-1 loglevel=1 iomem=relaxed",
                 ]),
         };
-        let pins = folder.path().join("pins");
-        qemu.args(["-display", "none", "-no-reboot", "-monitor", "none"])
-            .arg("-kernel")
+        qemu.arg("-kernel")
             .arg(image.join("vmlinuz"))
             .arg("-initrd")
-            .arg(image.join("initramfs"))
+            .arg(image.join("initramfs"));
+        Self::start_machine(qemu, folder, BOOT)
+    }
+
+    /// Boots a PC from a disk with a Debian on it whose console speaks as the other boards' do.
+    pub fn boot_debian(disk: &Path, kernel: &Path, initrd: &Path) -> Self {
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(["-M", "q35", "-cpu", "max", "-smp", "2", "-m", "1024"])
+            .args(["-nic", "user,model=virtio-net-pci"])
+            .args([
+                "-append",
+                "root=/dev/vda rw console=ttyS0 panic=-1 quiet loglevel=1",
+            ])
+            .arg("-drive")
+            .arg(format!("file={},format=raw,if=virtio", disk.display()))
+            .arg("-kernel")
+            .arg(kernel)
+            .arg("-initrd")
+            .arg(initrd);
+        Self::start_machine(qemu, StateDir::new(), BOOT_DEBIAN)
+    }
+
+    fn start_machine(mut qemu: Command, folder: StateDir, within: Duration) -> Self {
+        let (console, pins) = (folder.path().join("console"), folder.path().join("pins"));
+        qemu.args(["-display", "none", "-no-reboot", "-monitor", "none"])
             .args([
                 "-qtest",
                 &format!("unix:{},server=on,wait=off", pins.display()),
@@ -119,7 +143,7 @@ impl Board {
             commands: 0,
             folder,
         };
-        board.until(begun + BOOT, "the board is ready", |line| {
+        board.until(begun + within, "the board is ready", |line| {
             line.ends_with("board: ready").then_some(())
         });
         println!("booted in {:.1} s", begun.elapsed().as_secs_f64());

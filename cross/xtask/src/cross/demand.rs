@@ -17,6 +17,7 @@ const NEWEST: &[(&str, &str)] = &[
 const PRESENT: &[&str] = &[
     "ld-linux-aarch64.so.1",
     "ld-linux-armhf.so.3",
+    "ld-linux-x86-64.so.2",
     "libasound.so.2",
     "libc.so.6",
     "libdl.so.2",
