@@ -121,6 +121,16 @@ TTYPath=/dev/ttyS0
 WantedBy=multi-user.target
 ";
 
+/// What a person does by hand: the link for agents, from the server's machine into the configuration.
+const PAIR: &str = r#"set -e
+link=$(transom-sfu link | sed -n "s/^Publish: .*TRANSOM_AGENT_WHIP='\(https[^']*\)'.*/\1/p" | head -n 1)
+escaped=$(echo "$link" | sed 's/&/\\&/g')
+file=/etc/transom/transom-agent.toml
+sed -i "s|^whip = .*|whip = \"$escaped\"|" $file
+grep -c '^whip = .https://10.0.2.15:8443/whip/door#token=.*&fp=sha256:' $file
+systemctl restart transom-agent
+"#;
+
 fn bootable() -> Root {
     let root = Root::fresh();
     root.install(&debs("TRANSOM_PACKAGES"));
@@ -129,13 +139,22 @@ fn bootable() -> Root {
     fs::set_permissions(&console, fs::Permissions::from_mode(0o755)).expect("a program");
     let unit = root.path().join("etc/systemd/system/board-console.service");
     fs::write(unit, CONSOLE_UNIT).expect("written");
-    root.run("systemctl enable board-console; systemctl mask serial-getty@ttyS0");
+    let network = root.path().join("etc/systemd/network/50-test.network");
+    fs::write(network, "[Match]\nName=en*\n[Network]\nDHCP=yes\n").expect("written");
+    root.run("systemctl enable board-console systemd-networkd; systemctl mask serial-getty@ttyS0");
+    fs::write(root.path().join("root/pair"), PAIR).expect("written");
     // A robot made of software, so that the actuator runs; the rest is as it was installed.
     root.run(
         "sed -i 's/^#board = \"none\"/board = \"sim\"/' /etc/transom/transom-agent.toml && \
          grep -x 'board = \"sim\"' /etc/transom/transom-agent.toml",
     );
     root
+}
+
+/// Waits until the agent says so.
+fn publishing(board: &mut Board, within: Duration) {
+    let ask = "systemctl show -P StatusText transom-agent | grep -x publishing";
+    board.wait_for(ask, within);
 }
 
 fn restarts(board: &mut Board, unit: &str) -> u32 {
@@ -146,15 +165,12 @@ fn restarts(board: &mut Board, unit: &str) -> u32 {
 #[test]
 fn systemd_starts_both_and_they_publish() {
     let root = bootable();
-    let disk = root.disk(1400);
+    let disk = root.disk(2500);
     let (kernel, initrd) = (root.boot_file("vmlinuz-"), root.boot_file("initrd.img-"));
     let mut board = Board::boot_debian(&disk, &kernel, &initrd);
 
     board.wait_for("systemctl is-active transom-sfu transom-agent", SOON);
-    board.wait_for(
-        "systemctl show -P StatusText transom-agent | grep -x publishing",
-        SOON,
-    );
+    publishing(&mut board, SOON);
     let status = board.run(
         "systemctl status --no-pager --lines 20 transom-agent transom-sfu",
         SOON,
@@ -217,6 +233,44 @@ fn systemd_starts_both_and_they_publish() {
     println!("{}", doctor.said);
     assert_eq!(doctor.status, 0);
 
+    // A camera and a sound card that come later are let through to the agent, and no other device.
+    let devices = "modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0 && \
+                   modprobe snd-aloop && udevadm settle && ls -l /dev/video0 /dev/snd/";
+    println!("{}", board.run(devices, SOON).said);
+    board.run(
+        "sed -i 's|^source = .test.|source = \"v4l2:/dev/video0\"|; \
+         s|^source = .none.|source = \"alsa:plughw:CARD=Loopback,DEV=1\"|; \
+         s|^#size = .*|size = \"320x180\"|; s|^#fps = .*|fps = 5|' /etc/transom/transom-agent.toml && \
+         systemctl restart transom-agent",
+        SOON,
+    );
+    board.wait_for(
+        "journalctl --no-pager -u transom-agent | grep 'camera opened'",
+        SOON,
+    );
+    publishing(&mut board, SOON);
+    let log = board
+        .run("journalctl --no-pager -o cat -n 20 -u transom-agent", SOON)
+        .said;
+    println!("{log}");
+    assert!(
+        !log.contains("ermission denied") && !log.contains("not permitted"),
+        "{log}"
+    );
+
+    // New tokens, as the guide says: the agent gets the new one.
+    let renew = "cp /var/lib/transom-sfu/publish-token /root/old && \
+                 rm /var/lib/transom-sfu/secrets.toml && \
+                 systemctl restart transom-sfu transom-agent && \
+                 ! cmp -s /root/old /var/lib/transom-sfu/publish-token";
+    assert_eq!(board.run(renew, SOON).status, 0);
+    publishing(&mut board, SOON);
+
+    // Paired by the link, as with a server elsewhere: HTTPS, its certificate known by its fingerprint.
+    let paired = board.run("cd / && sh /root/pair", SOON);
+    assert_eq!(paired.status, 0, "{}", paired.said);
+    publishing(&mut board, SOON);
+
     // Who hangs is started again, and they find each other again.
     for unit in ["transom-agent", "transom-sfu"] {
         let before = restarts(&mut board, unit);
@@ -227,10 +281,7 @@ fn systemd_starts_both_and_they_publish() {
             RECOVERY,
         );
         board.wait_for(&format!("systemctl is-active {unit}"), RECOVERY);
-        board.wait_for(
-            "systemctl show -P StatusText transom-agent | grep -x publishing",
-            RECOVERY,
-        );
+        publishing(&mut board, RECOVERY);
         let told = board.run(
             &format!("journalctl --no-pager -o cat -u {unit} | grep -i watchdog"),
             SOON,

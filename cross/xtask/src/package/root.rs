@@ -11,8 +11,14 @@ use crate::{step, workspace};
 
 /// What a fresh Debian has and debootstrap's smallest variant lacks.
 const PRESENT: &str = "systemd,systemd-sysv,udev,dbus";
-/// The kernel for virtual machines: small, and with their disks and networks.
-const KERNEL: &[&str] = &["linux-image-cloud-amd64", "initramfs-tools"];
+/// The kernel of PCs; that for virtual machines has no cameras and no sound.
+const KERNEL: &[&str] = &["linux-image-amd64", "initramfs-tools"];
+/// What its first file system in memory needs to find the disk; all that there is would take minutes
+/// to unpack on an emulated processor.
+const INITRAMFS: [(&str, &str); 2] = [
+    ("conf.d/transom", "MODULES=list\n"),
+    ("modules", "virtio_pci\nvirtio_blk\next4\ncrc32c_generic\n"),
+];
 
 pub(crate) fn is_root() -> bool {
     step::output(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0")
@@ -45,8 +51,22 @@ pub(crate) fn base_root(consent: Consent) -> Result<PathBuf, Failure> {
     step::run("debootstrap", make)?;
     let settings = base.join("etc/apt/apt.conf.d/90transom-host");
     fs::write(&settings, apt_settings()).map_err(Failure::io(settings.display()))?;
+    for (name, contents) in INITRAMFS {
+        let path = base.join("etc/initramfs-tools").join(name);
+        let folder = path.parent().unwrap_or(&base);
+        fs::create_dir_all(folder).map_err(Failure::io(folder.display()))?;
+        fs::write(&path, contents).map_err(Failure::io(path.display()))?;
+    }
     step::run("package lists", inside(&base, &["apt-get", "update"]))?;
-    let mut kernel = vec!["apt-get", "install", "--yes", "--no-install-recommends"];
+    // Its configuration was there first.
+    let keep = "-oDPkg::Options::=--force-confold";
+    let mut kernel = vec![
+        "apt-get",
+        keep,
+        "install",
+        "--yes",
+        "--no-install-recommends",
+    ];
     kernel.extend(KERNEL);
     step::run("kernel", inside(&base, &kernel))?;
     fs::write(&made, "").map_err(Failure::io(made.display()))?;
@@ -106,7 +126,9 @@ fn parse(targets: &str) -> Option<Origin> {
 /// How this machine's apt reaches its sources: proxies, and what a mirror of another day needs.
 fn apt_settings() -> String {
     let dump = step::output(&mut Command::new("apt-config").arg("dump")).unwrap_or_default();
-    let of_reaching = |line: &&str| line.starts_with("Acquire::") && !line.ends_with("\"\";");
+    let kinds = ["http", "https", "Check-", "Languages"].map(|kind| format!("Acquire::{kind}"));
+    let of_reaching =
+        |line: &&str| kinds.iter().any(|kind| line.starts_with(kind)) && !line.ends_with("\"\";");
     dump.lines()
         .filter(of_reaching)
         .flat_map(|line| [line, "\n"])
