@@ -106,8 +106,10 @@ pub fn run(
             files.load()?;
         }
         let policy = candidate_policy(&settings, settings.udp_port, true);
-        print!("{settings}");
-        println!("candidates          {}", candidates_text(&policy));
+        greeting::say(&format!(
+            "{settings}candidates          {}\n",
+            candidates_text(&policy)
+        ));
         for warning in unmatched_interfaces(&policy) {
             eprintln!("transom-sfu: {warning}");
         }

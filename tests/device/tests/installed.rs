@@ -56,14 +56,17 @@ fn installed_upgraded_and_purged() {
     let stranger = root.try_to("runuser -u nobody -- cat /etc/transom/transom-agent.toml");
     assert!(!stranger.status.success(), "anybody reads it");
 
-    // As a first start leaves it, and a person.
+    // As a first start leaves it, and a person; on ports that nobody else has.
     root.run(
         "install -d -o transom-sfu -g transom-sfu -m 700 /var/lib/transom-sfu && \
          cd /var/lib/transom-sfu && \
-         (timeout 5 runuser -u transom-sfu -- transom-sfu || test $? = 124) && \
-         test -s secrets.toml && test -s publish-token && test -s tls.pem",
+         (timeout 5 runuser -u transom-sfu -- transom-sfu --config /dev/null \
+          --state-dir /var/lib/transom-sfu --http 127.0.0.1:0 --udp-port 0 || test $? = 124) && \
+         test -s secrets.toml && test -s publish-token",
     );
-    root.run("install -d -o transom-agent -m 700 /var/lib/transom-agent && touch /var/lib/transom-agent/x");
+    root.run(
+        "install -d -o transom-agent -m 700 /var/lib/transom-agent && touch /var/lib/transom-agent/x",
+    );
     root.run("transom-sfu link");
     root.run("echo '# mine' >>/etc/transom/transom-agent.toml; cp -a /var/lib/transom-sfu/secrets.toml /root/kept");
     root.run("systemctl disable transom-sfu");
