@@ -242,7 +242,7 @@ impl Board {
     }
 }
 
-fn connect(console: &std::path::Path, qemu: &mut Program) -> UnixStream {
+fn connect(console: &Path, qemu: &mut Program) -> UnixStream {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         match UnixStream::connect(console) {

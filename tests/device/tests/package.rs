@@ -252,7 +252,7 @@ fn the_configuration_names_every_key() {
             let output = check(name, &format!("{table}\nno-such-key = 1\n"));
             let text = said(&output);
             let (_, keys) = text
-                .split_once("expected one of ")
+                .split_once(", expected ")
                 .unwrap_or_else(|| panic!("{name} {table}: {text}"));
             let keys: Vec<&str> = keys.split('`').skip(1).step_by(2).collect();
             assert!(keys.len() > 1, "{text}");

@@ -125,7 +125,7 @@ fn parse(targets: &str) -> Option<Origin> {
 
 /// How this machine's apt reaches its sources: proxies, and what a mirror of another day needs.
 fn apt_settings() -> String {
-    let dump = step::output(&mut Command::new("apt-config").arg("dump")).unwrap_or_default();
+    let dump = step::output(Command::new("apt-config").arg("dump")).unwrap_or_default();
     let kinds = ["http", "https", "Check-", "Languages"].map(|kind| format!("Acquire::{kind}"));
     let of_reaching =
         |line: &&str| kinds.iter().any(|kind| line.starts_with(kind)) && !line.ends_with("\"\";");
