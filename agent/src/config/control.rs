@@ -149,7 +149,7 @@ pub(super) fn explain(
         line(
             "control.picture_limit_ms",
             &(limit / 1000),
-            "by an older picture nobody drives",
+            "by an older picture nobody drives; the page does not tell the age of its own yet: for programs of yours",
         );
     }
     match board {

@@ -36,6 +36,8 @@ pub struct Operator {
     limit_us: u64,
     /// The epoch that this operator opened, and the stamp of the answer that said so.
     open: Option<(Epoch, Stamp)>,
+    /// The lease under which this operator armed last.
+    armed_under: Option<Lease>,
     arming: Option<Arming>,
     ending: Option<Ending>,
     refusal: Option<Refusal>,
@@ -85,6 +87,7 @@ impl Operator {
             latest: None,
             limit_us: KernelConfig::DEFAULT_LIMIT_US,
             open: None,
+            armed_under: None,
             arming: None,
             ending: None,
             refusal: None,
@@ -223,12 +226,16 @@ impl Operator {
             return Some(ending.reliable.map_or(ending.next, |_| now_us));
         }
         if let Some(arming) = &self.arming {
-            return Some(arming.next.min(arming.until).min(self.next_ping));
+            let repeated = arming.next.min(arming.until);
+            return Some(match self.pings() {
+                true => repeated.min(self.next_ping),
+                false => repeated,
+            });
         }
         let latest = self.latest?;
         match self.open {
             Some(_) => self.is_fresh(&latest, now_us).then_some(self.next_setpoint),
-            None => Some(self.next_ping),
+            None => self.pings().then_some(self.next_ping),
         }
     }
 
@@ -303,7 +310,13 @@ impl Operator {
             return;
         }
         // A program that was started again goes on where its former self was.
-        self.seq = self.seq.max(heard);
+        if !self.config.relayed {
+            self.seq = self.seq.max(heard);
+        }
+        // Else what the device heard is somebody else's.
+        if !self.pings() {
+            return;
+        }
         let round_trip = self
             .sent
             .find(heard)
@@ -334,6 +347,7 @@ impl Operator {
     fn on_arm_ack(&mut self, report: &Report, arming: &Arming, result: AckResult) {
         if result == AckResult::Done && arming.follows.next() == Some(report.epoch) {
             self.arming = None;
+            self.armed_under = Some(report.lease);
             // What was held before the device was armed does not count.
             self.input = None;
             self.next_setpoint = 0;
@@ -446,8 +460,7 @@ impl Operator {
     }
 
     fn ping(&mut self, now_us: u64) -> Option<Transmit> {
-        self.latest?;
-        if !is_due(self.next_ping, now_us) {
+        if !self.pings() || !is_due(self.next_ping, now_us) {
             return None;
         }
         self.next_ping = now_us.saturating_add(PING_EVERY_US);
@@ -455,6 +468,13 @@ impl Operator {
             Channel::Control,
             &self.command(now_us, Order::Ping),
         ))
+    }
+
+    /// Whether the device hears this operator's pings.
+    fn pings(&self) -> bool {
+        self.latest.is_some_and(|heard| {
+            !self.config.relayed || Some(heard.report.lease) == self.armed_under
+        })
     }
 
     fn command(&mut self, now_us: u64, order: Order) -> Command {

@@ -16,8 +16,12 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
+        Self::with(OperatorConfig::default())
+    }
+
+    fn with(config: OperatorConfig) -> Self {
         let mut pair = Self {
-            operator: Operator::new(OperatorConfig::default()),
+            operator: Operator::new(config),
             kernel: Kernel::new(KernelConfig::default(), device(0), Epoch(3)),
             now: 0,
         };
@@ -130,6 +134,35 @@ fn a_stop_that_was_pressed_while_the_link_failed_is_sent_by_the_next_one() {
     assert_eq!(pair.kernel.state(), State::Stopped(StopReason::Operator));
 }
 
+/// Anybody with the drive scope may send a stop of any number.
+#[test]
+fn through_a_server_the_numbers_of_others_are_not_taken_over() {
+    for (relayed, taken) in [(false, true), (true, false)] {
+        let mut pair = Pair::with(OperatorConfig {
+            relayed,
+            ..OperatorConfig::default()
+        });
+        let stop = Command {
+            source: Default::default(),
+            lease: Lease(1),
+            seq: Seq(u32::MAX),
+            order: Order::Stop {
+                epoch: Epoch::ALL,
+                reason: StopReason::Operator,
+            },
+        };
+        let _ = pair
+            .kernel
+            .handle_message(device(pair.now), Channel::Control, &stop.emit());
+        pair.run(200);
+        assert_eq!(pair.operator.seq == Seq(u32::MAX), taken);
+        if relayed {
+            assert_eq!(pair.operator.seq, Seq(0), "nothing is said before an arm");
+            assert_eq!(pair.operator.status(pair.now).rtt_us, None);
+        }
+    }
+}
+
 #[test]
 fn a_cut_link_stops_both_and_nothing_resumes_by_itself() {
     let mut pair = Pair::armed();
@@ -175,6 +208,7 @@ fn extreme_times_do_not_overflow() {
         interval_us: u64::MAX,
         input_hold_us: u64::MAX,
         lease: Lease(u32::MAX),
+        relayed: false,
     });
     let mut kernel = Kernel::new(KernelConfig::default(), device(0), Epoch(0));
     for now in [0, u64::MAX, 1, u64::MAX - 1] {

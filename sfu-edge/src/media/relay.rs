@@ -71,6 +71,7 @@ impl Relay {
     /// Takes a note of what a peer did.
     pub fn handle_note(&mut self, now: Instant, note: &ChannelNote) {
         let (speaker, label) = (note.speaker, &*note.label);
+        let stream = speaker.stream;
         match &note.what {
             Happening::Opened => self.on_opened(now, speaker, label),
             Happening::Closed => self.on_closed(now, speaker.key, label),
@@ -82,7 +83,7 @@ impl Relay {
                 }
             }
         }
-        self.schedule();
+        self.schedule(stream);
     }
 
     /// The peer of this key is gone, and its channels with it.
@@ -100,17 +101,18 @@ impl Relay {
                 self.rooms.remove(&stream);
             }
         }
-        self.schedule();
+        self.reschedule();
     }
 
     /// Says again what was not confirmed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.due.is_some_and(|at| at <= now) {
-            for room in self.rooms.values_mut() {
-                room.handle_timeout(now, &mut self.outgoing);
-            }
-            self.schedule();
+        if self.due.is_none_or(|at| at > now) {
+            return;
         }
+        for room in self.rooms.values_mut() {
+            room.handle_timeout(now, &mut self.outgoing);
+        }
+        self.reschedule();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -139,12 +141,24 @@ impl Relay {
         self.parties.is_empty() && self.rooms.is_empty()
     }
 
-    fn schedule(&mut self) {
+    /// After a room's turn. May leave a time at which nothing is to be done any more: looking at all rooms
+    /// is for then, not for every message.
+    fn schedule(&mut self, stream: StreamKey) {
+        let at = self.rooms.get(&stream).and_then(Room::poll_timeout);
+        self.due = self.due.into_iter().chain(at).min();
+        self.bound();
+    }
+
+    fn reschedule(&mut self) {
+        self.due = self.rooms.values().filter_map(Room::poll_timeout).min();
+        self.bound();
+    }
+
+    fn bound(&mut self) {
         while self.outgoing.len() > 2 * MAX_OUTGOING {
             self.outgoing.pop_back();
             self.stats.count(DropReason::NoRoom);
         }
-        self.due = self.rooms.values().filter_map(Room::poll_timeout).min();
     }
 
     fn on_opened(&mut self, now: Instant, speaker: Speaker, label: &str) {

@@ -8,6 +8,7 @@
 //   drive.arm(); drive.stop(); drive.disarm();
 //   drive.steer();                           // a hand's axes have changed
 //   drive.see(false);                        // there is no picture now: nobody drives blind
+//   drive.release();                         // hands off
 //   drive.leave();                           // nobody looks any more: zero, and stop what we drive
 //
 // status() is the Operator's, and
@@ -80,9 +81,8 @@ export class Drive extends EventTarget {
   see(sees) {
     this.#sees = sees;
     if (sees || !this.status().drives) return;
-    for (const hand of this.#hands) hand.release();
     this.#operator.stop(this.#time.now(), 'blind');
-    this.#turn();
+    this.release();
   }
 
   arm() {
@@ -108,11 +108,16 @@ export class Drive extends EventTarget {
     this.#turn();
   }
 
-  leave() {
+  // What the hands hold is let go.
+  release() {
     for (const hand of this.#hands) hand.release();
+    this.#turn();
+  }
+
+  leave() {
+    this.release();
     // What somebody else drives goes on: that one looks.
     if (this.status().drives) this.stop();
-    else this.#turn();
   }
 
   status() {

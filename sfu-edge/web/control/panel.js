@@ -82,8 +82,7 @@ export class DrivePanel {
   }
 
   #release() {
-    this.#keys.release();
-    this.#joystick.release();
+    this.#drive.release();
     this.#steered();
   }
 

@@ -89,6 +89,7 @@ impl Remote {
             ids,
             operator: Operator::new(OperatorConfig {
                 interval_us: 20_000,
+                relayed: true,
                 ..OperatorConfig::default()
             }),
             latest: None,

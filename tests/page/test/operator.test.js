@@ -201,6 +201,18 @@ test('through a server, pings wait for an arm, and what others are heard of is n
   assert.deepEqual(sends(operator, 1700), [], 'it is no longer');
 });
 
+test('through a server the numbers of others are not taken over', () => {
+  const operator = new Operator({ relayed: true });
+  beacon(operator, 1000, { lease: 3, heard: 0xffffffff });
+  operator.arm(1000);
+  const [arm] = sends(operator, 1000);
+  assert.equal(arm.seq, 1, 'one stop with the last number must not silence every page');
+  ack(operator, 1010, 'arm', arm.seq, { lease: 4, state: 'armed', epoch: 8 });
+  beacon(operator, 1020, { lease: 4, heard: 0xffffffff, state: 'armed', epoch: 8 });
+  operator.drive(1020, { linear: 1 });
+  assert.ok(sends(operator, 1020).every(({ seq }) => seq < 10));
+});
+
 test('a page that was loaded again goes on above its former sequence', () => {
   const operator = new Operator();
   beacon(operator, 1000, { heard: 4000 });

@@ -20,6 +20,9 @@ const REPEAT_STOP: Duration = Duration::from_millis(50);
 /// After this a device has stopped by itself: no limit of age is above 2 s.
 const REPEAT_FOR: Duration = Duration::from_secs(3);
 
+/// None is above it, so that nobody drives any more.
+const LAST_LEASE: Lease = Lease(u32::MAX);
+
 /// One stream's device, who drives it and who listens.
 #[derive(Debug, Default)]
 pub(super) struct Room {
@@ -76,6 +79,10 @@ impl Room {
         self.release(now, out);
         for device in &mut self.devices {
             device.state = None;
+        }
+        // A device that claimed the last number takes no other's driving with it when it goes.
+        if self.lease == LAST_LEASE {
+            self.lease = Lease(0);
         }
         // Channels come of connected peers only, so this one has the stream.
         self.devices.push(Device { key, state: None });
@@ -143,6 +150,11 @@ impl Room {
             // One of a former life of ours. It would refuse what the holder sends.
             self.lease = report.lease;
             self.release(now, out);
+            if self.lease == LAST_LEASE {
+                tracing::warn!(
+                    "the device is at the last lease: nobody can arm it before it starts anew"
+                );
+            }
         }
         Ok(())
     }

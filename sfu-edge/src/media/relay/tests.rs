@@ -332,6 +332,19 @@ fn what_is_odd_is_dropped_and_counted() {
 }
 
 #[test]
+fn a_device_that_claimed_the_last_lease_locks_only_itself() {
+    let mut scene = Scene::new(u32::MAX);
+    scene.says(1, &arm(1));
+    assert_eq!(scene.device_gets(), []);
+    scene.gone(DEVICE);
+    scene.open(DEVICE);
+    scene.says(DEVICE, &beacon(6));
+    scene.sent();
+    scene.says(1, &arm(2));
+    assert_eq!(scene.device_gets(), [(2, 7, 2)]);
+}
+
+#[test]
 fn who_is_gone_leaves_nothing() {
     let mut scene = Scene::new(0);
     scene.says(1, &arm(1));
