@@ -414,19 +414,20 @@ impl Config {
 }
 
 /// The token in a file that somebody else writes, such as systemd; none where there is none (yet).
-fn token_in(path: &Path) -> Result<Option<Setting<Token>>, ConfigError> {
-    let path = || path.to_owned();
-    let text = match std::fs::read_to_string(path()) {
-        Ok(text) if text.trim().is_empty() => return Ok(None),
+fn token_in(file: &Path) -> Result<Option<Setting<Token>>, ConfigError> {
+    let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
-            let path = path();
+            let path = file.to_owned();
             return Err(ConfigError::TokenFile { path, source });
         }
     };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
     let value = text.parse().map_err(|source| {
-        let path = path();
+        let path = file.to_owned();
         ConfigError::TokenFileContent { path, source }
     })?;
     let origin = Origin::File;
