@@ -82,15 +82,17 @@ fn everything_is_roots_and_in_its_place() {
 }
 
 #[test]
-fn it_depends_on_what_debian_12_has() {
+fn boards_need_no_more_than_debian_12_has() {
     for deb in debs(PACKAGES) {
         let depends = deb.field("Depends");
         println!("{} {}: {depends}", deb.name, deb.architecture);
+        // For PCs it is what this machine has.
+        let most = if deb.architecture == "amd64" { 99 } else { 36 };
         let libc = depends
             .split(", ")
             .find_map(|d| d.strip_prefix("libc6 (>= 2."));
         let libc = libc.and_then(|d| d.trim_end_matches(')').parse::<u32>().ok());
-        assert!(libc.is_some_and(|minor| minor <= 36), "{depends}");
+        assert!(libc.is_some_and(|minor| minor <= most), "{depends}");
         let sound = depends.contains("libasound2 (>= 1.2.8) | libasound2t64");
         assert_eq!(sound, deb.name == "transom-agent", "{depends}");
         assert!(deb.field("Version").starts_with(env!("CARGO_PKG_VERSION")));
