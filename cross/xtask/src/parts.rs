@@ -134,9 +134,15 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "package-all",
-        about: "the same for boards; installed, upgraded, purged and booted in a fresh Debian",
+        about: "the same of packages for 64-bit and 32-bit boards",
         full: true,
         run: package_all,
+    },
+    Part {
+        name: "installed",
+        about: "the packages installed, upgraded and purged in a fresh Debian, which is booted",
+        full: true,
+        run: installed,
     },
     Part {
         name: "release",
@@ -390,9 +396,7 @@ fn package(consent: Consent) -> Result<Count, Failure> {
 }
 
 fn package_all(consent: Consent) -> Result<Count, Failure> {
-    let mut count = packaged(packages::BOARDS, consent)?;
-    count.join(&installed(consent)?);
-    Ok(count)
+    packaged(packages::BOARDS, consent)
 }
 
 /// Makes packages of the programs as they are built for tests, twice, and looks at them.
@@ -453,7 +457,7 @@ fn installed(consent: Consent) -> Result<Count, Failure> {
     packages::make(host, &programs, &version, &first)?;
     packages::make(host, &programs, &version.next(), &next)?;
     rust_tests(
-        "package",
+        "installed",
         &["--package", "transom-tests-device", "--test", "installed"],
         &[
             ("TRANSOM_ROOT", &base),

@@ -14,7 +14,7 @@ impl Root {
     /// A copy of the one that `TRANSOM_ROOT` names.
     pub fn fresh() -> Self {
         let base = env::var("TRANSOM_ROOT").unwrap_or_else(|_| {
-            panic!("TRANSOM_ROOT is not set: `cargo xtask test --only package-all` makes one and runs this")
+            panic!("TRANSOM_ROOT is not set: `cargo xtask test --only installed` makes one and runs this")
         });
         let base = PathBuf::from(base);
         let copy = base.with_extension(format!("copy-{}", std::process::id()));
