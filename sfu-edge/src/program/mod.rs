@@ -296,13 +296,19 @@ async fn serve(
 
 fn start_log(settings: &Settings) -> Result<(), ProgramError> {
     use std::io::IsTerminal as _;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = settings.log_filter()?;
-    let filter = tracing_subscriber::EnvFilter::new(filter.as_str());
+    let info = Targets::new().with_default(LevelFilter::INFO);
+    let targets: Targets = filter.as_str().parse().unwrap_or(info);
     // A second start in one process (tests) keeps the first log.
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        .finish()
+        .with(targets)
         .try_init();
     Ok(())
 }
