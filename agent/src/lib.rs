@@ -24,6 +24,7 @@ pub mod rate;
 mod regular;
 pub mod scale;
 pub mod second;
+pub mod service;
 pub mod signal;
 pub mod slot;
 pub mod sound;

@@ -2,7 +2,9 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use transom_rtc_telemetry::{Crate, LogFilter, LogFilterError, LogNames};
 
 /// What a filter may name.
@@ -33,6 +35,7 @@ const NAMES: LogNames = LogNames {
                 "regular",
                 "scale",
                 "second",
+                "service",
                 "signal",
                 "slot",
                 "sound",
@@ -73,14 +76,18 @@ pub fn check(filter: &str) -> Result<(), LogFilterError> {
 /// Those of [`check`].
 pub fn start(filter: &str) -> Result<(), LogFilterError> {
     let filter = LogFilter::parse(filter, &NAMES)?;
+    let info = Targets::new().with_default(LevelFilter::INFO);
+    let targets: Targets = filter.as_str().parse().unwrap_or(info);
     let _already = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter.as_str()))
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         // Who tells modules apart wants to see which it was.
         .with_target(filter.names_modules())
         // Said on stderr as well, which panics where the terminal is gone.
         .log_internal_errors(false)
+        .finish()
+        .with(targets)
         .try_init();
     Ok(())
 }

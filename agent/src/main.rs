@@ -21,8 +21,8 @@ use transom_agent::rate::RateConfig;
 use transom_agent::sound::play::{PlayConfig, PlayHandle, Playback};
 use transom_agent::sound::trial::Trial;
 use transom_agent::talk::{self, TalkConfig};
-use transom_agent::{doctor, logging, signal};
-use transom_rtc_telemetry::Process;
+use transom_agent::{doctor, logging, service, signal};
+use transom_rtc_telemetry::{Process, ServiceManager};
 use transom_rtc_tokio::address::AddressPolicy;
 use transom_rtc_tokio::client::Endpoint;
 
@@ -128,12 +128,15 @@ async fn publish(
     actuator: Option<ActuatorLink>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let process = Process::new();
+    let manager = Arc::new(ServiceManager::from_env());
     let endpoint = Endpoint::new(config.endpoint())?;
     let (ending, shutdown) = watch::channel(false);
     let signalled = signal::shutdown()?;
+    let asked = Arc::clone(&manager);
     tokio::spawn(async move {
         let signal = signalled.await;
         tracing::info!("ending: {signal}");
+        asked.stopping();
         ending.send_replace(true);
         // Held to the end: who waits on it must not see it closed.
         std::future::pending::<()>().await;
@@ -183,9 +186,14 @@ async fn publish(
         addresses: AddressPolicy::default(),
         rate: config.rate(),
         actuator: driven,
-        figures,
+        figures: Arc::clone(&figures),
     };
-    Ok(publisher::run(publisher, feed, shutdown).await?)
+    manager.ready();
+    // In one task: what keeps the publisher from going on keeps the manager from being told.
+    tokio::select! {
+        published = publisher::run(publisher, feed, shutdown) => Ok(published?),
+        never = service::report(&manager, &figures) => match never {},
+    }
 }
 
 /// Publishes the second stream, with a session of its own. Its lines in the log

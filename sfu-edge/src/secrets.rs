@@ -12,6 +12,8 @@ use crate::private_file;
 
 /// The file's name in the state directory.
 const FILE_NAME: &str = "secrets.toml";
+/// The publisher's token alone, for who starts an agent on this machine: systemd's `LoadCredential=`.
+const PUBLISH_FILE_NAME: &str = "publish-token";
 /// Random bytes in a token.
 const TOKEN_BYTES: usize = 32;
 
@@ -126,6 +128,25 @@ impl Secrets {
         })
     }
 
+    /// Writes the publisher's token into a file of its own in `state_dir`, as private as the others.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn hand_out(&self, state_dir: &Path) -> Result<(), SecretsError> {
+        let path = state_dir.join(PUBLISH_FILE_NAME);
+        let text = format!("{}\n", self.publish.reveal());
+        if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+            return Ok(());
+        }
+        private_file::replace(state_dir, PUBLISH_FILE_NAME, &text).map_err(|source| {
+            SecretsError::Io {
+                doing: "write",
+                path,
+                source,
+            }
+        })
+    }
+
     fn generate() -> Result<Self, SecretsError> {
         let random = SystemRandom::new();
         let token = || {
@@ -212,6 +233,20 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let left = fs::read_dir(&state).unwrap().count();
         assert_eq!(left, 1, "no draft is left behind");
+    }
+
+    #[test]
+    fn the_publishers_token_is_handed_out_alone_and_kept_up_to_date() {
+        let dir = TestDir::new("secrets-out");
+        let path = dir.path().join(PUBLISH_FILE_NAME);
+        for _ in 0..2 {
+            let secrets = Secrets::load_or_create(dir.path()).unwrap();
+            secrets.hand_out(dir.path()).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text.trim(), secrets.publish.reveal());
+            assert_eq!(private_file::exposed_mode(&path).unwrap(), None);
+            fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::metrics::HostName;
 pub(super) struct File {
     pub(super) whip: Option<WhipUrl>,
     pub(super) token: Option<Token>,
+    pub(super) token_file: Option<PathBuf>,
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) log: Option<String>,
     pub(super) metrics: Option<MetricsAddr>,

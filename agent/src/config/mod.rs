@@ -168,6 +168,24 @@ pub enum ConfigError {
     /// The second stream makes no sense.
     #[error(transparent)]
     Second(#[from] SecondError),
+    /// The file with the token cannot be read.
+    #[error(
+        "token_file {}: {source}: run this as the agent's user (`sudo -u transom-agent transom-agent doctor`), or correct the path", path.display()
+    )]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file with the token holds something else.
+    #[error("token_file {}: {source}", path.display())]
+    TokenFileContent {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ValueError,
+    },
     /// What is to be driven makes no sense.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -274,9 +292,13 @@ impl Config {
         let camera = camera.map(|camera| named("[camera] source", &camera.source));
         let sound = wiring.and_then(|wiring| wiring.sound.as_ref());
         let sound = sound.map(|sound| named("[sound] source", &sound.source));
+        let said = choose(token(cli.token, &cli.whip), token(file.token, &file.whip));
         let config = Self {
             file: path.map(Path::to_owned),
-            token: choose(token(cli.token, &cli.whip), token(file.token, &file.whip)),
+            token: match (said, &file.token_file) {
+                (None, Some(path)) => token_in(path)?,
+                (said, _) => said,
+            },
             fingerprint: choose(
                 fingerprint(cli.fingerprint, &cli.whip),
                 fingerprint(file.fingerprint, &file.whip),
@@ -594,6 +616,27 @@ impl Config {
     }
 }
 
+/// The token in a file that somebody else writes, such as systemd; none where there is none (yet).
+fn token_in(file: &Path) -> Result<Option<Setting<Token>>, ConfigError> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let path = file.to_owned();
+            return Err(ConfigError::TokenFile { path, source });
+        }
+    };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let value = text.parse().map_err(|source| {
+        let path = file.to_owned();
+        ConfigError::TokenFileContent { path, source }
+    })?;
+    let origin = Origin::File;
+    Ok(Some(Setting { value, origin }))
+}
+
 fn meaning(source: &VideoSource) -> &'static str {
     match source {
         VideoSource::Test => "a moving picture with a clock, made here",
@@ -803,6 +846,42 @@ mod tests {
             endpoint.token, None,
             "a token is not shown to another server"
         );
+    }
+
+    #[test]
+    fn a_token_in_a_file_of_its_own_is_the_last_resort() {
+        let path = std::env::temp_dir().join(format!("transom-token-{}", std::process::id()));
+        let text = format!("token_file = \"{}\"\n", path.display());
+        let load = |args: &[&str], more: &str| {
+            let file = file(&format!("{text}{more}"));
+            let config = Config::layer(cli(args), file, None)?;
+            Ok::<_, ConfigError>(config.endpoint().token)
+        };
+        let token = |args: &[&str], more| load(args, more).expect("a configuration");
+        assert_eq!(token(&WHIP, ""), None, "it is not there yet");
+        std::fs::write(&path, "").expect("a file");
+        assert_eq!(token(&WHIP, ""), None, "it is empty");
+        std::fs::write(&path, "handed-out\n").expect("a file");
+        assert_eq!(token(&WHIP, "").as_deref(), Some("handed-out"));
+        assert_eq!(
+            token(&WHIP, "token = \"written\"").as_deref(),
+            Some("written")
+        );
+        let link = "https://192.168.1.5:8443/whip/door#token=linked";
+        assert_eq!(token(&["--whip", link], "").as_deref(), Some("linked"));
+        let linked = format!("whip = \"{link}\"\n");
+        assert_eq!(token(&[], &linked).as_deref(), Some("linked"));
+        std::fs::write(&path, "not a token\n").expect("a file");
+        let error = load(&WHIP, "").expect_err("refused").to_string();
+        assert!(
+            error.contains("token_file") && !error.contains("not a token"),
+            "{error}"
+        );
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::create_dir(&path).expect("a folder");
+        let error = load(&WHIP, "").expect_err("refused").to_string();
+        assert!(error.contains("sudo -u transom-agent"), "{error}");
+        std::fs::remove_dir(&path).expect("removed");
     }
 
     #[test]

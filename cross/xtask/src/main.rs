@@ -11,6 +11,7 @@ mod failure;
 mod foreground;
 mod logs;
 mod needs;
+mod package;
 mod parts;
 mod programs;
 mod step;
@@ -31,6 +32,7 @@ cargo xtask COMMAND [options]     (COMMAND --help tells the options)
   demo     show live video and sound in a browser: builds, starts server and agent, prints the link
   test     run the tests, all of them or --only some; installs what they need
   cross    build for ARM boards, and tell sizes and needs
+  package  make Debian packages of both programs
   device   boot an ARM board made of software and test our programs on it
   bench    measure against the project's goals: latency, load, start, memory and more
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::bench(args),
         Some("device") => device::device(args),
         Some("cross") => cross::cross(args),
+        Some("package") => package::package(args),
         Some(demo::RUN) => demo::run(args),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

@@ -124,6 +124,50 @@ pub(crate) const BOARD: &[Package] = &[
     },
 ];
 
+/// What makes packages.
+pub(crate) const PACKAGES: &[Package] = &[
+    Package {
+        name: "dpkg-dev",
+        shown_by: Sign::Program("dpkg-deb"),
+    },
+    Package {
+        name: "binutils",
+        shown_by: Sign::Program("strip"),
+    },
+];
+
+/// What judges packages and units.
+pub(crate) const JUDGES: &[Package] = &[
+    Package {
+        name: "lintian",
+        shown_by: Sign::Program("lintian"),
+    },
+    Package {
+        name: "systemd",
+        shown_by: Sign::Program("systemd-analyze"),
+    },
+    Package {
+        name: "man-db",
+        shown_by: Sign::Program("man"),
+    },
+];
+
+/// A fresh Debian, on a PC made of software.
+pub(crate) const ROOT: &[Package] = &[
+    Package {
+        name: "debootstrap",
+        shown_by: Sign::Record,
+    },
+    Package {
+        name: "e2fsprogs",
+        shown_by: Sign::Record,
+    },
+    Package {
+        name: "qemu-system-x86",
+        shown_by: Sign::Program("qemu-system-x86_64"),
+    },
+];
+
 /// Somebody else's DTLS, for the handshake tests.
 pub(crate) const OPENSSL: &[Package] = &[Package {
     name: "openssl",

@@ -7,6 +7,7 @@ use crate::cross::{self, Target};
 use crate::device;
 use crate::failure::Failure;
 use crate::needs::{self, Consent};
+use crate::package::{self as packages, Architecture};
 use crate::step;
 use crate::summary::Count;
 use crate::tools::{Browser, Peers};
@@ -120,10 +121,28 @@ pub(crate) const PARTS: &[Part] = &[
         run: device,
     },
     Part {
+        name: "package",
+        about: "Debian packages of this machine's own build: contents, units, configuration, lintian",
+        full: false,
+        run: package,
+    },
+    Part {
         name: "cross-all",
         about: "the same for musl and for 32-bit ARM",
         full: true,
         run: cross_all,
+    },
+    Part {
+        name: "package-all",
+        about: "the same of packages for 64-bit and 32-bit boards",
+        full: true,
+        run: package_all,
+    },
+    Part {
+        name: "installed",
+        about: "the packages installed, upgraded and purged in a fresh Debian, which is booted",
+        full: true,
+        run: installed,
     },
     Part {
         name: "release",
@@ -365,6 +384,8 @@ fn device(consent: Consent) -> Result<Count, Failure> {
             "lines",
             "--test",
             "raspberry_pi",
+            "--test",
+            "sound",
         ],
         &[
             ("TRANSOM_BIN_DIR", &bin_dir),
@@ -382,6 +403,91 @@ fn device(consent: Consent) -> Result<Count, Failure> {
     let status = step::watch("device, seen by Chromium", tests, |line| seen.read(line))?;
     count.join(&seen.checked(status.success()));
     Ok(count)
+}
+
+fn package(consent: Consent) -> Result<Count, Failure> {
+    match packages::HOST {
+        Some(host) => packaged(&[host], consent),
+        None => {
+            println!("No package is made on this machine for itself: NO PACKAGE IS LOOKED AT.");
+            Ok(Count::skip("packages for this machine are not made"))
+        }
+    }
+}
+
+fn package_all(consent: Consent) -> Result<Count, Failure> {
+    packaged(packages::BOARDS, consent)
+}
+
+/// Makes packages of the programs as they are built for tests, twice, and looks at them.
+fn packaged(architectures: &[&Architecture], consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    needs::debian(needs::PACKAGES, consent)?;
+    needs::debian(needs::JUDGES, consent)?;
+    let mut count = Count::default();
+    let folder = packages::test_folder("made")?;
+    for architecture in architectures {
+        let programs = architecture.build(Profile::Dev, consent)?;
+        let version = packages::Version::ours();
+        let made = packages::make(architecture, &programs, &version, &folder)?;
+        let again = packages::test_folder("again")?;
+        let again = packages::make(architecture, &programs, &version, &again)?;
+        count.join(&match packages::same(&made, &again)? {
+            true => Count::success(),
+            false => Count::failure(format!(
+                "{}: packed twice, it is not the same",
+                architecture.name
+            )),
+        });
+    }
+    step::run("build", workspace::build(Profile::Dev))?;
+    let bin_dir = workspace::bin_dir(Profile::Dev).display().to_string();
+    count.join(&rust_tests(
+        "package",
+        &["--package", "transom-tests-device", "--test", "package"],
+        &[
+            ("TRANSOM_BIN_DIR", &bin_dir),
+            ("TRANSOM_PACKAGES", &folder.display().to_string()),
+        ],
+    )?);
+    Ok(count)
+}
+
+/// Installs this machine's own packages into a fresh Debian, and boots it.
+fn installed(consent: Consent) -> Result<Count, Failure> {
+    let Some(host) = packages::HOST.filter(|_| packages::is_root()) else {
+        println!("Only root, and on an amd64 machine, can make a fresh Debian to install into.");
+        println!("THE PACKAGES ARE NOT INSTALLED, UPGRADED, PURGED OR BOOTED ANYWHERE.");
+        return Ok(Count::skip("not root on amd64: packages not installed"));
+    };
+    let base = match packages::base_root(consent) {
+        Ok(base) => base.display().to_string(),
+        Err(failure) => {
+            println!("{failure}");
+            println!("THE PACKAGES ARE NOT INSTALLED, UPGRADED, PURGED OR BOOTED ANYWHERE.");
+            return Ok(Count::skip("no fresh Debian can be made"));
+        }
+    };
+    let programs = host.build(Profile::Dev, consent)?;
+    let version = packages::Version::ours();
+    let (first, next) = (
+        packages::test_folder("first")?,
+        packages::test_folder("next")?,
+    );
+    packages::make(host, &programs, &version, &first)?;
+    packages::make(host, &programs, &version.next(), &next)?;
+    rust_tests(
+        "installed",
+        &["--package", "transom-tests-device", "--test", "installed"],
+        &[
+            ("TRANSOM_ROOT", &base),
+            ("TRANSOM_PACKAGES", &first.display().to_string()),
+            ("TRANSOM_PACKAGES_NEXT", &next.display().to_string()),
+            // A machine takes the whole machine.
+            ("NEXTEST_TEST_THREADS", "1"),
+            ("RUST_TEST_THREADS", "1"),
+        ],
+    )
 }
 
 fn release(consent: Consent) -> Result<Count, Failure> {

@@ -24,7 +24,7 @@ pub struct Crate {
 /// A filter whose every word means something: `info`, or
 /// `info,transom_sfu::media=debug`.
 ///
-/// The syntax is a part of that of tracing's `EnvFilter`, which takes any word
+/// The syntax is a part of that of tracing's `Targets`, which takes any word
 /// for the name of a module: a slip in a level would silence the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter {
@@ -119,7 +119,7 @@ impl LogFilter {
         })
     }
 
-    /// As `EnvFilter` reads it.
+    /// As `Targets` reads it.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use transom_rtc_proto::ice::Candidate;
 use transom_rtc_proto::sdp;
@@ -138,6 +138,8 @@ pub enum MediaCommand {
         /// The stream to forget.
         stream: StreamKey,
     },
+    /// Show that you are at work: each media thread adds one.
+    Knock(Arc<AtomicUsize>),
     /// End every session with close_notify, then the thread.
     Shutdown,
 }

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use transom_rtc_proto::ice::Path;
@@ -158,6 +159,14 @@ impl Ingress {
         self.readers.remove(&stream);
         for link in &mut self.links {
             link.order(Order::ForgetStream { stream });
+        }
+    }
+
+    /// Adds one to `answers`, and lets every other worker do so.
+    pub(super) fn answer(&mut self, answers: &Arc<AtomicUsize>) {
+        answers.fetch_add(1, Ordering::Relaxed);
+        for link in &mut self.links {
+            link.order(Order::Knock(Arc::clone(answers)));
         }
     }
 

@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use transom_rtc_proto::ice::Path;
@@ -65,6 +66,8 @@ pub(super) enum Order {
     Media(Arc<Slab>),
     /// Say this on a channel of this worker's peer.
     Channel(Outgoing),
+    /// Add one: it shows that the worker is at work.
+    Knock(Arc<AtomicUsize>),
     /// End every session, then the thread.
     Shutdown,
 }

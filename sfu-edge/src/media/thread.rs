@@ -156,6 +156,7 @@ impl MediaThread {
                     ingress.remove(now, session);
                 }
                 Ok(MediaCommand::ForgetStream { stream }) => ingress.forget_stream(stream),
+                Ok(MediaCommand::Knock(answers)) => ingress.answer(&answers),
                 Err(TryRecvError::Empty) => return,
                 Ok(MediaCommand::Shutdown) | Err(TryRecvError::Disconnected) => {
                     ingress.close_all(now);

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, TryRecvError};
 
 use mio::{Events, Poll};
@@ -125,6 +126,9 @@ pub(super) fn obey(now: Instant, world: &mut World, order: Order) {
             generation,
             clock,
         } => world.set_clock(stream, kind, generation, clock),
+        Order::Knock(answers) => {
+            answers.fetch_add(1, Ordering::Relaxed);
+        }
         Order::Shutdown => world.close_all(now),
     }
 }

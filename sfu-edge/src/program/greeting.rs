@@ -149,7 +149,7 @@ impl Greeting<'_> {
 
     fn concealed(&self) -> String {
         format!(
-            "Serving {}; `transom-sfu link --state-dir {}` prints the links with their tokens.\n",
+            "Serving {}; `sudo transom-sfu link --state-dir {}` prints the links with their tokens.\n",
             self.base(),
             self.settings.state_dir.display()
         )
@@ -182,7 +182,7 @@ impl Greeting<'_> {
     }
 }
 
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     // Nobody reads: then nobody misses it.
     let _ = io::stdout()
         .write_all(text.as_bytes())

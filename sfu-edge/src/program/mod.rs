@@ -3,11 +3,13 @@
 mod address;
 mod doors;
 mod greeting;
+mod heartbeat;
 mod identity;
 mod qr;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,7 +17,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use transom_rtc_telemetry::Process;
+use transom_rtc_telemetry::{Process, ServiceManager};
 
 use crate::auth::{Grant, Scope, StreamPattern, TokenTable};
 use crate::control::{CandidatePolicy, Control, gather, network_addresses, unmatched_interfaces};
@@ -29,6 +31,7 @@ use crate::settings::{Cli, Family, Limits, Origin, Settings, SettingsError};
 use crate::tls::{Certificate, FilesError, OwnCertificateError, ServerTls, keep_fresh};
 use doors::{OpenDoor, Scheme};
 use greeting::Greeting;
+use heartbeat::Heartbeat;
 
 /// Why the program ended before it was asked to. Each message is one line and
 /// names the mend.
@@ -74,6 +77,11 @@ pub enum ProgramError {
         "port 0 is chosen at the start, and none was with this --state-dir; start transom-sfu, or name its address with --http"
     )]
     NeverStarted,
+    /// There was no start at all.
+    #[error(
+        "there are no tokens in {} yet: the first start of transom-sfu makes them; if it runs, give its --config or --state-dir", .0.display()
+    )]
+    NoSecrets(PathBuf),
     /// The media thread ended by itself.
     #[error("the media thread ended unexpectedly; the lines above say why")]
     MediaEnded,
@@ -98,8 +106,10 @@ pub fn run(
             files.load()?;
         }
         let policy = candidate_policy(&settings, settings.udp_port, true);
-        print!("{settings}");
-        println!("candidates          {}", candidates_text(&policy));
+        greeting::say(&format!(
+            "{settings}candidates          {}\n",
+            candidates_text(&policy)
+        ));
         for warning in unmatched_interfaces(&policy)
             .iter()
             .chain(&settings.doubts())
@@ -109,10 +119,16 @@ pub fn run(
         return Ok(());
     }
     start_log(&settings)?;
+    if cli.asks_for_links() {
+        // Who asks may be another user, whose files the server could not read.
+        let secrets = Secrets::load(&settings.state_dir)?;
+        let secrets = secrets.ok_or_else(|| ProgramError::NoSecrets(settings.state_dir.clone()))?;
+        return show_links(&settings, &secrets, cli);
+    }
     let secrets = Secrets::load_or_create(&settings.state_dir)?;
     let tokens = tokens(&settings, Some(&secrets))?;
-    if cli.asks_for_links() {
-        return show_links(&settings, &secrets, cli);
+    if let Err(error) = secrets.hand_out(&settings.state_dir) {
+        tracing::warn!("{error}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -252,6 +268,11 @@ async fn serve(
     }
     eprintln!("{}", listening(&opened, udp));
 
+    let workers = usize::from(std::num::NonZeroUsize::from(settings.workers));
+    let manager = ServiceManager::from_env();
+    let mut heartbeat = Heartbeat::new(manager, Arc::clone(&port), workers, Instant::now());
+    heartbeat.ready(&format!("serving; {}", listening(&opened, udp)));
+    let runtime = Handle::current();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let outcome = loop {
@@ -260,12 +281,16 @@ async fn serve(
                 Some(event) => control.handle_event(event),
                 None => break Err(ProgramError::MediaEnded),
             },
-            _ = tick.tick() => control.handle_timeout(),
+            _ = tick.tick() => {
+                control.handle_timeout();
+                heartbeat.handle_timeout(Instant::now(), &runtime);
+            }
             _ = interrupt.recv() => break Ok(()),
             _ = terminate.recv() => break Ok(()),
         }
     };
     tracing::info!("ending");
+    heartbeat.stopping();
     let _ = stop.send(true);
     let _ = serving.await;
     // Full queue or ended thread: then there is nobody to say goodbye.
@@ -277,13 +302,19 @@ async fn serve(
 
 fn start_log(settings: &Settings) -> Result<(), ProgramError> {
     use std::io::IsTerminal as _;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = settings.log_filter()?;
-    let filter = tracing_subscriber::EnvFilter::new(filter.as_str());
+    let info = Targets::new().with_default(LevelFilter::INFO);
+    let targets: Targets = filter.as_str().parse().unwrap_or(info);
     // A second start in one process (tests) keeps the first log.
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        .finish()
+        .with(targets)
         .try_init();
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -18,6 +18,9 @@ use crate::pins::{self, Pins};
 
 /// A loaded machine takes its time: five times what a quiet one needs.
 const BOOT: Duration = Duration::from_secs(90);
+
+/// A whole Debian, on a processor that is emulated.
+const BOOT_DEBIAN: Duration = Duration::from_secs(400);
 
 /// The host, as the board sees it.
 pub const HOST: &str = "10.0.2.2";
@@ -33,7 +36,8 @@ pub enum Machine {
 
 /// A board that runs until the value is dropped.
 pub struct Board {
-    machine: Machine,
+    /// None is a PC.
+    machine: Option<Machine>,
     /// What qemu itself has to say.
     qemu: Program,
     console: UnixStream,
@@ -60,9 +64,7 @@ impl Board {
         });
         let image = PathBuf::from(image);
         let folder = StateDir::new();
-        let console = folder.path().join("console");
         let heard = folder.path().join("heard.wav");
-        let monitor = folder.path().join("monitor");
         let mut qemu = Command::new("qemu-system-aarch64");
         match machine {
             Machine::Virt => qemu
@@ -98,16 +100,44 @@ impl Board {
                     "console=ttyS1,115200 panic=-1 loglevel=1 iomem=relaxed",
                 ]),
         };
-        let pins = folder.path().join("pins");
+        qemu.arg("-kernel")
+            .arg(image.join("vmlinuz"))
+            .arg("-initrd")
+            .arg(image.join("initramfs"));
+        Self::start_machine(Some(machine), qemu, folder, BOOT)
+    }
+
+    /// Boots a PC from a disk with a Debian on it whose console speaks as the other boards' do.
+    pub fn boot_debian(disk: &Path, kernel: &Path, initrd: &Path) -> Self {
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(["-M", "q35", "-cpu", "max", "-smp", "2", "-m", "1024"])
+            .args(["-nic", "user,model=virtio-net-pci"])
+            .args([
+                "-append",
+                "root=/dev/vda rw console=ttyS0 panic=-1 quiet loglevel=1",
+            ])
+            .arg("-drive")
+            .arg(format!("file={},format=raw,if=virtio", disk.display()))
+            .arg("-kernel")
+            .arg(kernel)
+            .arg("-initrd")
+            .arg(initrd);
+        Self::start_machine(None, qemu, StateDir::new(), BOOT_DEBIAN)
+    }
+
+    fn start_machine(
+        machine: Option<Machine>,
+        mut qemu: Command,
+        folder: StateDir,
+        within: Duration,
+    ) -> Self {
+        let place = |name: &str| folder.path().join(name);
+        let (console, pins, monitor) = (place("console"), place("pins"), place("monitor"));
         qemu.args(["-display", "none", "-no-reboot"])
             .args([
                 "-monitor",
                 &format!("unix:{},server=on,wait=off", monitor.display()),
             ])
-            .arg("-kernel")
-            .arg(image.join("vmlinuz"))
-            .arg("-initrd")
-            .arg(image.join("initramfs"))
             .args([
                 "-qtest",
                 &format!("unix:{},server=on,wait=off", pins.display()),
@@ -144,7 +174,7 @@ impl Board {
             commands: 0,
             folder,
         };
-        board.until(begun + BOOT, "the board is ready", |line| {
+        board.until(begun + within, "the board is ready", |line| {
             line.ends_with("board: ready").then_some(())
         });
         println!("booted in {:.1} s", begun.elapsed().as_secs_f64());
@@ -156,8 +186,9 @@ impl Board {
         let socket = |name: &str| self.folder.path().join(name);
         let (pins, qmp) = (socket("pins"), socket("qmp"));
         let chip = match self.machine {
-            Machine::RaspberryPi => "/machine/soc/peripherals/gpio".to_owned(),
-            Machine::Virt => pins::chip(connect(&qmp, &mut self.qemu), "pl061"),
+            Some(Machine::RaspberryPi) => "/machine/soc/peripherals/gpio".to_owned(),
+            Some(Machine::Virt) => pins::chip(connect(&qmp, &mut self.qemu), "pl061"),
+            None => panic!("a PC has no such lines"),
         };
         Pins::watch(connect(&pins, &mut self.qemu), chip)
     }
@@ -271,7 +302,7 @@ impl Board {
     }
 }
 
-fn connect(console: &std::path::Path, qemu: &mut Program) -> UnixStream {
+fn connect(console: &Path, qemu: &mut Program) -> UnixStream {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         match UnixStream::connect(console) {

@@ -1,4 +1,5 @@
-//! The programs as boards run them: one process under an emulator, or on a board made of software.
+//! The programs as boards run them: one process under an emulator, or on a board made of software; and
+//! the packages that bring them there.
 //!
 //! `cargo xtask test --only cross` builds them for this and says where they are.
 //!
@@ -11,11 +12,15 @@
 )]
 
 mod board;
+mod debs;
 mod emulated;
 mod pins;
+mod root;
 mod speaker;
 
 pub use board::{Board, Done, HOST, Machine};
+pub use debs::{Deb, debs};
 pub use emulated::emulated;
 pub use pins::Pins;
+pub use root::Root;
 pub use speaker::{RATE, Speaker};

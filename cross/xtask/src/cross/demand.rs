@@ -1,7 +1,7 @@
 //! What a program for a board may ask of it: no more than a fresh Debian 12 has.
 
 use crate::cross::elf::{Program, Version};
-use crate::cross::target::{Libc, Target};
+use crate::cross::target::{Libc, Target, named};
 
 /// The newest symbols of Debian 12's libraries.
 const NEWEST: &[(&str, &str)] = &[
@@ -17,6 +17,7 @@ const NEWEST: &[(&str, &str)] = &[
 const PRESENT: &[&str] = &[
     "ld-linux-aarch64.so.1",
     "ld-linux-armhf.so.3",
+    "ld-linux-x86-64.so.2",
     "libasound.so.2",
     "libc.so.6",
     "libdl.so.2",
@@ -46,10 +47,12 @@ pub(crate) fn complaints(program: &Program, target: &Target) -> Vec<String> {
         if let (Some(need), Some(newest)) = (need, newest)
             && need > newest
         {
+            let by_zig = match named(target.name) {
+                Some(_) => format!(", or with `cargo xtask cross {} --zig`", target.name),
+                None => String::new(),
+            };
             complaints.push(format!(
-                "it needs {name} {need}, and Debian 12 has {newest}: build on Debian 12, or with \
-                 `cargo xtask cross {} --zig`",
-                target.name
+                "it needs {name} {need}, and Debian 12 has {newest}: build on Debian 12{by_zig}"
             ));
         }
     }
@@ -67,7 +70,6 @@ pub(crate) fn complaints(program: &Program, target: &Target) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cross::target::named;
 
     fn program(versions: &[&str], needed: &[&str]) -> Program {
         Program {

@@ -13,7 +13,7 @@ use crate::needs::Consent;
 use crate::workspace::Profile;
 
 pub(crate) use build::{PROGRAMS, TOOLS, build, build_tools, emulator_env, libraries, ready};
-use elf::Program;
+pub(crate) use elf::{Program, Version as SymbolVersion};
 use target::TARGETS;
 pub(crate) use target::{Debian, Libc, Target, named};
 
