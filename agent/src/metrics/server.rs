@@ -82,12 +82,7 @@ impl MetricsServer {
     }
 }
 
-async fn converse(
-    stream: TcpStream,
-    client: IpAddr,
-    metrics: Arc<Metrics>,
-    names: Arc<HostNames>,
-) {
+async fn converse(stream: TcpStream, client: IpAddr, metrics: Arc<Metrics>, names: Arc<HostNames>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let metrics = Arc::clone(&metrics);
         let still = request.method() == Method::GET
