@@ -57,6 +57,7 @@ pub(super) struct Outputs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     State(OutputKind, OutputState),
+    /// Why it does not do what it is told.
     Trouble(OutputKind, String),
 }
 
@@ -170,10 +171,7 @@ impl Outputs {
     fn tell(&mut self, kind: OutputKind, done: Result<OutputState, LineError>) {
         match done {
             Ok(state) => self.told.push(Told::State(kind, state)),
-            Err(error) => {
-                self.told.push(Told::Trouble(kind, error.to_string()));
-                self.told.push(Told::State(kind, OutputState::Absent));
-            }
+            Err(error) => self.told.push(Told::Trouble(kind, error.to_string())),
         }
     }
 }
@@ -287,8 +285,7 @@ mod tests {
         assert!(
             matches!(&told[0], Told::Trouble(OutputKind::Lock, text) if text.contains("absent"))
         );
-        assert_eq!(told[1], Told::State(OutputKind::Lock, OutputState::Absent));
-        assert_eq!(told[2], Told::State(OutputKind::Chime, OutputState::Absent));
+        assert_eq!(told[1], Told::State(OutputKind::Chime, OutputState::Absent));
         there.set(true);
         outputs.order(SECOND, OutputOrder::Unlock { ms: 1000 });
         assert_eq!(

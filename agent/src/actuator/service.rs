@@ -180,14 +180,18 @@ impl<'a> Service<'a> {
     /// What became of single outputs.
     fn tell(&mut self, outputs: &mut Outputs) {
         while let Some(told) = outputs.poll_told() {
-            match told {
+            let (kind, state) = match told {
                 Told::State(kind, state) => {
-                    if !self.socket.send(&FromActuator::Output(kind, state)) {
-                        self.dropped = self.dropped.saturating_add(1);
-                    }
                     self.socket.note(said(kind, state));
+                    (kind, state)
                 }
-                Told::Trouble(_, error) => self.socket.warn(&error),
+                Told::Trouble(kind, error) => {
+                    self.socket.warn(&error);
+                    (kind, OutputState::Absent)
+                }
+            };
+            if !self.socket.send(&FromActuator::Output(kind, state)) {
+                self.dropped = self.dropped.saturating_add(1);
             }
         }
     }
