@@ -30,6 +30,7 @@ The file holds the same settings:
   fingerprint = \"sha256:...\"  # of the server's certificate, if no authority signed it
   log = \"info\"             # or \"info,transom_agent::publisher=debug\"
   metrics = \"127.0.0.1:9101\"  # figures for Prometheus; off by default
+  metrics_hosts = [\"robot.example\"]  # names it may be asked by, besides the host's own
   [video]
   source = \"test\"          # or \"file:PATH\", \"v4l2:/dev/video0\"
   size = \"640x480\"
@@ -151,9 +152,10 @@ pub enum Command {
     /// Look for what is wrong, and say what mends it.
     ///
     /// Checks the configuration, the way to the server (name, TCP, TLS, HTTP, the
-    /// token, UDP), clocks, camera, sound, and whether the encoder keeps up. Who
+    /// token, UDP), clocks, camera, sound, whether the encoder keeps up, the robot's
+    /// board, its priority and its limit, and the port for figures. Who
     /// publishes meanwhile is not disturbed; a camera in use is only asked who
-    /// uses it. The status is 0 if all is well or there are warnings only, 1 if
+    /// uses it, and no output line is touched. The status is 0 if all is well or there are warnings only, 1 if
     /// something is wrong, 2 for a slip on the command line.
     Doctor(DoctorOptions),
 }

@@ -10,7 +10,7 @@ use transom_agent::actuator;
 use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::Config;
 use transom_agent::control::{ActuatorLink, Control};
-use transom_agent::metrics::{Metrics, MetricsServer};
+use transom_agent::metrics::{HostNames, Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
 use transom_agent::{doctor, logging, service, signal};
@@ -103,7 +103,8 @@ async fn publish(
     let mut feed = MediaFeed::start(&config.feed())?;
     let figures = Arc::new(PublishFigures::default());
     if let Some(address) = &config.metrics {
-        let server = MetricsServer::open(address.value.0).await?;
+        let names = HostNames::of_this_machine(&config.metrics_hosts);
+        let server = MetricsServer::open(address.value.0, names).await?;
         let metrics = Metrics {
             feed: feed.control.clone(),
             publisher: Arc::clone(&figures),

@@ -5,6 +5,7 @@
 //! - [`Kernel`] is the device's side as a value: commands in, axes out. Motion needs an arm, fresh
 //!   setpoints of the epoch that the arm opened, and nothing that stopped it since.
 //! - [`Operator`] is the other side: sequence, echo, repetition, acknowledgements, round trip.
+//! - [`Unanswered`] measures, on the way between the two, how long answers take.
 //!
 //! # The rules
 //!
@@ -13,7 +14,8 @@
 //!    most [`KernelConfig::limit_us`] since. The two clocks need not agree, and a queue anywhere on the way
 //!    shows as age. A stamp from the future is refused.
 //! 2. **Dead-man.** Without a fresh setpoint for the limit, the device stops. So the output is zero no
-//!    later than the last fresh command's arrival plus the limit, whatever the link does afterwards.
+//!    later than the last fresh command's arrival plus the limit, whatever the link does afterwards. It
+//!    counts from the arrival at the device's first process: what waits in there prolongs no motion.
 //! 3. **Epochs.** An arm opens one, every setpoint carries it, and every stop, disarm, expiry or change of
 //!    the lease voids it. Nothing reopens an epoch: motion resumes with a fresh arm only. An arm names the
 //!    epoch it follows, so that one press of a button opens one epoch, however often it is repeated.
@@ -25,7 +27,9 @@
 //! 5. **One sequence over both channels.** Setpoints and arms are taken in rising sequence only, which ends
 //!    replays and reordering. It begins anew with every lease.
 //! 6. **Lease.** The server stamps who sent a command and under which lease (a fencing token that rises
-//!    with every holder). A lower lease than the highest seen is refused, a higher one stops what moves.
+//!    with every holder). A lower lease than the highest seen is refused, a higher one stops what moves. But a
+//!    stop of a lower lease that was not here before still stops: an arm has overtaken it, of one who had not
+//!    heard of it.
 //!
 //! No dependency, no allocation, no clock, no panic: time is an argument.
 
@@ -41,6 +45,7 @@ mod kernel;
 mod numbers;
 mod operator;
 mod state;
+mod unanswered;
 pub mod wire;
 
 pub use axes::{Axes, Axis};
@@ -49,4 +54,5 @@ pub use kernel::{Kernel, KernelConfig, Measurements, Rejection, Transmit};
 pub use numbers::{Channel, Epoch, Lease, Seq, Source, Stamp};
 pub use operator::{ArmError, Operator, OperatorConfig, OperatorStatus, Phase, Refusal};
 pub use state::{AckResult, State, StopReason};
+pub use unanswered::Unanswered;
 pub use wire::{Command, CommandKind, Message, Order, Report, ReportKind, Telemetry, WireError};

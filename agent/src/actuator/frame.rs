@@ -1,6 +1,6 @@
 //! What goes over the socket between the agent and its actuator: one byte that says what follows, then that.
 
-use transom_control::{Channel, StopReason};
+use transom_control::{Channel, Stamp, StopReason};
 
 /// The longest frame, in bytes; longer ones are cut off and then refused.
 pub const MAX_FRAME: usize = 256;
@@ -14,8 +14,8 @@ const WARNING: u8 = 3;
 /// From the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToActuator<'a> {
-    /// What a data channel brought.
-    Message(Channel, &'a [u8]),
+    /// What a data channel brought, and when it did: CLOCK_MONOTONIC. How long it lasts counts from there.
+    Message(Channel, Stamp, &'a [u8]),
     /// The agent's own finding.
     Stop(StopReason),
 }
@@ -37,14 +37,21 @@ impl<'a> ToActuator<'a> {
         let (tag, rest) = frame.split_first()?;
         match (*tag, rest) {
             (OWN, [reason]) => StopReason::from_code(*reason).map(Self::Stop),
-            (tag, message) => Some(Self::Message(channel(tag)?, message)),
+            (tag, rest) => {
+                let (came, message) = rest.split_first_chunk()?;
+                let came = Stamp::from_micros(u64::from_be_bytes(*came));
+                Some(Self::Message(channel(tag)?, came, message))
+            }
         }
     }
 
     /// Writes it.
     pub fn emit(&self) -> Vec<u8> {
         match self {
-            Self::Message(channel, message) => tagged(tag(*channel), message),
+            Self::Message(channel, came, message) => {
+                let came = came.micros().to_be_bytes();
+                tagged(tag(*channel), &[came.as_slice(), message].concat())
+            }
             Self::Stop(reason) => tagged(OWN, &[reason.code()]),
         }
     }
@@ -107,8 +114,8 @@ mod tests {
     #[test]
     fn frames_are_read_as_they_were_written() {
         for frame in [
-            ToActuator::Message(Channel::Control, &[1, 2]),
-            ToActuator::Message(Channel::Reliable, &[]),
+            ToActuator::Message(Channel::Control, Stamp::from_micros(77), &[1, 2]),
+            ToActuator::Message(Channel::Reliable, Stamp::NONE, &[]),
             ToActuator::Stop(StopReason::Shutdown),
         ] {
             assert_eq!(ToActuator::parse(&frame.emit()), Some(frame));
@@ -120,7 +127,16 @@ mod tests {
         ] {
             assert_eq!(FromActuator::parse(&frame.emit()), Some(frame));
         }
-        for bad in [&[][..], &[3, 1], &[9], &[2], &[2, 0], &[2, 9], &[2, 1, 1]] {
+        for bad in [
+            &[][..],
+            &[3, 1],
+            &[9],
+            &[2],
+            &[2, 0],
+            &[2, 9],
+            &[2, 1, 1],
+            &[0; 8],
+        ] {
             assert_eq!(ToActuator::parse(bad), None, "{bad:?}");
         }
         assert_eq!(FromActuator::parse(&[2, 0xff]), None);

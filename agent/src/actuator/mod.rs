@@ -19,6 +19,7 @@ mod tests;
 
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, ToActuator};
+pub(crate) use service::clock;
 pub use socket::pair;
 
 use std::error::Error;
@@ -38,8 +39,18 @@ use socket::AgentSocket;
 /// The word that the command line begins with.
 pub const COMMAND: &str = "actuator";
 
+/// In place of arguments: only ask for what [`priority::raise`] asks for, tell what is refused, and end.
+pub(crate) const REHEARSE: &str = "--rehearse";
+
 /// Runs the process, from the arguments after the program's name to its exit code.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.peekable();
+    if arguments.peek().is_some_and(|word| word == REHEARSE) {
+        for refused in priority::raise() {
+            println!("{refused}");
+        }
+        return ExitCode::SUCCESS;
+    }
     let config = match ActuatorCli::config_from(arguments) {
         Ok(config) => config,
         Err(code) => return code,

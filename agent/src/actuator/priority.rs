@@ -1,8 +1,10 @@
 //! Never wait for a page or for the processor.
 
+use std::io;
+
 use rustix::mm::{MlockAllFlags, mlockall};
 use thread_priority::{
-    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    Error, RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
     set_thread_priority_and_policy, thread_native_id,
 };
 
@@ -23,7 +25,10 @@ pub(super) fn raise() -> Vec<String> {
                 priority,
                 ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo),
             )
-            .map_err(|error| format!("{error:?}"))
+            .map_err(|error| match error {
+                Error::OS(code) => io::Error::from_raw_os_error(code).to_string(),
+                other => format!("{other:?}"),
+            })
         });
     let priority = scheduled.err().map(|error| {
         format!("no real-time priority ({error}): a busy processor may delay a stop; LimitRTPRIO=20 in the systemd unit mends it")

@@ -93,8 +93,8 @@ impl<'a> Service<'a> {
             let now = clock();
             match frame.get(..len).and_then(ToActuator::parse) {
                 // Why it was refused is in the counters, and in the answer where there is one.
-                Some(ToActuator::Message(channel, message)) => {
-                    let _ = self.kernel.handle_message(now, channel, message);
+                Some(ToActuator::Message(channel, came, message)) => {
+                    let _ = self.kernel.handle_held_message(now, came, channel, message);
                 }
                 Some(ToActuator::Stop(reason)) => self.kernel.stop(now, reason),
                 None => self.socket.warn("the agent sent what is no frame"),
@@ -184,8 +184,8 @@ fn motion(axes: Axes) -> Motion {
     }
 }
 
-/// CLOCK_MONOTONIC.
-fn clock() -> Stamp {
+/// CLOCK_MONOTONIC: all of this machine have the same.
+pub(crate) fn clock() -> Stamp {
     let now = clock_gettime(ClockId::Monotonic);
     let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
     Stamp::from_micros(u64::try_from(micros).unwrap_or(0))

@@ -96,7 +96,7 @@ impl Agent {
             self.operator
                 .drive(now, Axes::drive(Axis::FULL, Axis::ZERO));
             while let Some(out) = self.operator.poll_transmit(now) {
-                let frame = ToActuator::Message(out.channel, &out.message).emit();
+                let frame = ToActuator::Message(out.channel, clock(), &out.message).emit();
                 if send(&self.socket, &frame, SendFlags::NOSIGNAL).is_err() {
                     return false;
                 }

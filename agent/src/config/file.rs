@@ -10,6 +10,7 @@ use super::control::Control;
 use super::value::{Bitrate, MetricsAddr, Size, Token};
 use super::whip::{Fingerprint, WhipUrl};
 use crate::feed::{AudioSource, VideoSource};
+use crate::metrics::HostName;
 
 /// What a file may say; everything is optional.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,6 +24,8 @@ pub(super) struct File {
     pub(super) metrics: Option<MetricsAddr>,
     #[serde(default)]
     pub(super) metrics_open: bool,
+    #[serde(default)]
+    pub(super) metrics_hosts: Vec<HostName>,
     #[serde(default)]
     pub(super) video: Video,
     #[serde(default)]

@@ -17,6 +17,7 @@ use crate::actuator::ActuatorConfig;
 use crate::cli::Cli;
 use crate::feed::{AudioSource, FeedConfig, VideoSource};
 use crate::logging;
+use crate::metrics::HostName;
 use crate::rate::RateConfig;
 use file::File;
 use transom_boards_hal::FrameSize;
@@ -24,7 +25,10 @@ use transom_rtc_telemetry::LogFilterError;
 use transom_rtc_tokio::client::{EndpointConfig, Trust};
 
 /// Looked for, in this order, where no `--config` is given.
-const PLACES: [&str; 2] = ["transom-agent.toml", "/etc/transom/transom-agent.toml"];
+pub(crate) const PLACES: [&str; 2] = ["transom-agent.toml", "/etc/transom/transom-agent.toml"];
+
+/// Stands in for what nobody said; RFC 6761 section 6.4: never a host.
+const NO_SERVER: &str = "https://nowhere.invalid/whip/none";
 
 /// The effective configuration, each value with where it comes from.
 #[derive(Clone, Debug)]
@@ -44,6 +48,8 @@ pub struct Config {
     pub metrics: Option<Setting<MetricsAddr>>,
     /// Whether that may be an address that others reach; the file alone says it.
     pub metrics_open: bool,
+    /// Names of this machine, besides its own, that figures may be asked for under; likewise.
+    pub metrics_hosts: Vec<HostName>,
     /// Where pictures come from.
     pub source: Setting<VideoSource>,
     /// The size of pictures.
@@ -100,7 +106,7 @@ pub enum ConfigError {
     File(#[from] FileError),
     /// Nobody said where to publish.
     #[error(
-        "no WHIP address: give --whip http://HOST:7080/whip/NAME or write whip = \"...\" into transom-agent.toml"
+        "no WHIP address: give --whip http://HOST:7080/whip/NAME or write whip = \"...\" into transom-agent.toml (`transom-sfu link` on the server prints it)"
     )]
     NoWhip,
     /// The log filter cannot be read.
@@ -170,8 +176,9 @@ impl Config {
     }
 
     /// The same for the doctor: every mistake, and the configuration as far as
-    /// it can be understood.
-    pub fn examine(cli: Cli) -> (Option<Self>, Vec<ConfigError>) {
+    /// it can be understood. Where that leaves no address to publish to, it
+    /// [has no server](Self::has_server).
+    pub fn examine(mut cli: Cli) -> (Option<Self>, Vec<ConfigError>) {
         let path = match &cli.config {
             Some(path) => Some(path.clone()),
             None => PLACES.iter().map(PathBuf::from).find(|path| path.exists()),
@@ -180,6 +187,21 @@ impl Config {
             .as_deref()
             .map_or_else(|| (Some(File::default()), Vec::new()), File::examine);
         let mut mistakes: Vec<_> = mistakes.into_iter().map(ConfigError::from).collect();
+        let file = file.map(|mut file| {
+            if cli.whip.is_none() && file.whip.is_none() {
+                // One that is a mistake is told as such.
+                if mistakes.is_empty() {
+                    mistakes.push(ConfigError::NoWhip);
+                }
+                cli.whip = NO_SERVER.parse().ok();
+            }
+            // What else there is can be looked at all the same.
+            if let Err(mistake) = file.control.clone().check() {
+                mistakes.push(mistake.into());
+                file.control = Default::default();
+            }
+            file
+        });
         let config = match file.map(|file| Self::assemble(cli, file, path.as_deref())) {
             Some(Ok(config)) => {
                 mistakes.extend(config.problems());
@@ -232,6 +254,7 @@ impl Config {
             log: pick(cli.log, file.log, "info".to_owned()),
             metrics: choose(cli.metrics, file.metrics),
             metrics_open: file.metrics_open,
+            metrics_hosts: file.metrics_hosts,
             source: pick(cli.source, file.video.source, VideoSource::Test),
             size: pick(cli.size, file.video.size, Size(FrameSize::new(640, 480))),
             fps: pick(cli.fps, file.video.fps, 30),
@@ -276,6 +299,12 @@ impl Config {
             problems.push(ConfigError::AudioBitrate(self.audio_bitrate.value));
         }
         problems
+    }
+
+    /// Whether it says where to publish. Only one that was
+    /// [examined](Self::examine) may not.
+    pub fn has_server(&self) -> bool {
+        self.whip.value.to_string() != NO_SERVER
     }
 
     /// The WHIP server, and how it is known.
@@ -408,6 +437,15 @@ impl Config {
                 "figures for Prometheus, at /metrics",
             ),
             None => line("metrics", &"off", Origin::Default, "no figures are served"),
+        }
+        if !self.metrics_hosts.is_empty() {
+            let names: Vec<String> = self.metrics_hosts.iter().map(ToString::to_string).collect();
+            line(
+                "metrics_hosts",
+                &names.join(" "),
+                Origin::File,
+                "names besides this machine's own that they are served under",
+            );
         }
         text
     }

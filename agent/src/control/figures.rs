@@ -1,19 +1,7 @@
-use std::time::Duration;
+use transom_control::{AckResult, Report, ReportKind, Stamp, State, StopReason, Telemetry};
+use transom_rtc_telemetry::Exposition;
 
-use transom_control::{AckResult, Report, ReportKind, State, StopReason, Telemetry};
-use transom_rtc_telemetry::{Exposition, Histogram};
-
-/// The limit is 300 ms by default, and 2 s at most.
-const AGE_BOUNDS: &[Duration] = &[
-    Duration::from_millis(10),
-    Duration::from_millis(20),
-    Duration::from_millis(40),
-    Duration::from_millis(80),
-    Duration::from_millis(160),
-    Duration::from_millis(320),
-    Duration::from_millis(640),
-    Duration::from_millis(1280),
-];
+use super::delays::Delays;
 
 /// How an actuator's time was over, besides in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +29,7 @@ pub(super) struct ControlFigures {
     /// The present actuator's state, as it said last, and its own counts.
     state: State,
     told: [u32; SETPOINTS.len()],
-    ages: Histogram,
+    delays: Delays,
 }
 
 impl Default for ControlFigures {
@@ -55,7 +43,7 @@ impl Default for ControlFigures {
             setpoints: [0; SETPOINTS.len()],
             state: State::Disarmed,
             told: [0; SETPOINTS.len()],
-            ages: Histogram::new(AGE_BOUNDS),
+            delays: Delays::default(),
         }
     }
 }
@@ -66,6 +54,7 @@ impl ControlFigures {
         self.starts += 1;
         self.state = State::Disarmed;
         self.told = [0; SETPOINTS.len()];
+        self.delays.on_start();
     }
 
     /// Whether the lines may be powered, as far as is told.
@@ -80,9 +69,15 @@ impl ControlFigures {
         }
     }
 
+    /// A frame that came at `since` is in the actuator's socket.
+    pub(super) fn on_handed_over(&mut self, now: Stamp, frame: &[u8], since: Stamp) {
+        let armed = self.is_armed();
+        self.delays.on_handed_over(now, frame, since, armed);
+    }
+
     /// Takes what goes to the operator. The device reports at once when its
     /// state changes, so that every stop shows.
-    pub(super) fn on_report(&mut self, message: &[u8]) {
+    pub(super) fn on_report(&mut self, now: Stamp, message: &[u8]) {
         let Ok(report) = Report::parse(message) else {
             return;
         };
@@ -93,13 +88,9 @@ impl ControlFigures {
             let stops = StopReason::ALL.iter().zip(&mut self.stops);
             bump(stops.filter(|(r, _)| **r == reason));
         }
+        self.delays.on_report(now, &report);
         let kind = match report.kind {
-            ReportKind::Beacon { age_ms, .. } => {
-                if report.state == State::Armed {
-                    self.ages.observe(Duration::from_millis(age_ms.into()));
-                }
-                "beacon"
-            }
+            ReportKind::Beacon { .. } => "beacon",
             ReportKind::Ack { result, .. } => {
                 bump(
                     AckResult::ALL
@@ -182,11 +173,7 @@ impl ControlFigures {
         for (result, count) in SETPOINTS.iter().zip(self.setpoints) {
             family.sample(&[("result", result)], count);
         }
-        to.histogram(
-            "transom_agent_control_setpoint_age_seconds",
-            "How old what the operator knew was as a setpoint came: the round trip from the device and back. A sample a beacon.",
-        )
-        .sample(&[], &self.ages);
+        self.delays.write(to);
     }
 }
 
@@ -199,8 +186,10 @@ fn bump<'a, T>(counts: impl Iterator<Item = (T, &'a mut u64)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use transom_control::{Epoch, Lease, Seq, Stamp};
+    use transom_control::{Epoch, Lease, Seq};
     use transom_rtc_telemetry::Scrape;
+
+    const NOW: Stamp = Stamp::from_micros(5_000_000);
 
     fn report(state: State, kind: ReportKind) -> Vec<u8> {
         let report = Report {
@@ -245,11 +234,11 @@ mod tests {
         for _ in 0..2 {
             figures.on_start();
             for state in [State::Disarmed, State::Armed, stale, stale, State::Armed] {
-                figures.on_report(&beacon(state));
+                figures.on_report(NOW, &beacon(state));
             }
-            figures.on_report(&applied(7));
-            figures.on_report(&applied(9));
-            figures.on_report(b"no report");
+            figures.on_report(NOW, &applied(7));
+            figures.on_report(NOW, &applied(9));
+            figures.on_report(NOW, b"no report");
             figures.on_end(ActuatorEnd::Died);
         }
         let scrape = told(&figures);
@@ -262,8 +251,6 @@ mod tests {
         assert_eq!(value("transom_agent_actuator_starts_total", &[]), 2.0);
         let failures = "transom_agent_actuator_failures_total";
         assert_eq!(value(failures, &[("reason", "died")]), 2.0);
-        let ages = "transom_agent_control_setpoint_age_seconds_count";
-        assert_eq!(value(ages, &[]), 4.0);
         assert_eq!(value("transom_agent_control_armed", &[]), 0.0);
     }
 }

@@ -8,6 +8,7 @@ use transom_rtc_telemetry::Exposition;
 
 use super::figures::ControlFigures;
 use super::mailbox::{COMMANDS, Mailbox};
+use crate::actuator::clock;
 
 /// Reports that may wait for one that reads: three seconds' worth. The oldest go first.
 const REPORTS: usize = 64;
@@ -47,7 +48,7 @@ impl ActuatorLink {
     ///
     /// While the actuator is away it is lost; reports, or their absence, tell.
     pub fn send(&self, channel: Channel, message: &[u8]) {
-        self.0.mailbox().put(channel, message);
+        self.0.mailbox().put(clock(), channel, message);
         self.0.more.notify_one();
     }
 
@@ -102,7 +103,7 @@ impl ActuatorLink {
     }
 
     pub(super) fn stop(&self, reason: StopReason) {
-        self.0.mailbox().stop(reason);
+        self.0.mailbox().stop(clock(), reason);
         self.0.more.notify_one();
     }
 
@@ -121,7 +122,7 @@ impl Shared {
     }
 
     pub(super) fn publish(&self, channel: Channel, message: &[u8]) {
-        self.figures().on_report(message);
+        self.figures().on_report(clock(), message);
         let message = message.into();
         // Nobody need be there.
         let _ = self.reports.send(Outgoing { channel, message });

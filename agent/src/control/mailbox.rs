@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use transom_control::{Channel, Command, Order, StopReason};
+use transom_control::{Channel, Command, Order, Stamp, StopReason};
 
 use crate::actuator::{MAX_FRAME, ToActuator};
 
@@ -12,8 +12,8 @@ const DEPTH: usize = 32;
 /// At most one setpoint, the newest, and 32 others in order. When there is no room the oldest that is no
 /// stop goes, and if all are stops the new one, which says what they say.
 #[derive(Debug, Default)]
-pub(super) struct Mailbox {
-    setpoint: Option<Vec<u8>>,
+pub struct Mailbox {
+    setpoint: Option<Waiting>,
     others: VecDeque<Waiting>,
     dropped: u64,
     refused: u64,
@@ -27,13 +27,14 @@ pub(super) const COMMANDS: [&str; 6] = ["setpoint", "arm", "disarm", "stop", "pi
 struct Waiting {
     frame: Vec<u8>,
     stops: bool,
+    since: Stamp,
 }
 
 impl Mailbox {
-    /// Takes what a data channel brought. What is too long to be anything is refused; all else is for the
-    /// kernel to judge, which counts what is malformed.
-    pub(super) fn put(&mut self, channel: Channel, message: &[u8]) {
-        let frame = ToActuator::Message(channel, message).emit();
+    /// Takes what a data channel brought at `now`. What is too long to be anything is refused; all else is for
+    /// the kernel to judge, which counts what is malformed.
+    pub fn put(&mut self, now: Stamp, channel: Channel, message: &[u8]) {
+        let frame = ToActuator::Message(channel, now, message).emit();
         if frame.len() > MAX_FRAME {
             self.refused = self.refused.saturating_add(1);
             return;
@@ -52,42 +53,46 @@ impl Mailbox {
         }
         match order {
             Ok(Order::Setpoint { .. }) => {
-                if self.setpoint.replace(frame).is_some() {
+                let newest = Waiting {
+                    frame,
+                    stops: false,
+                    since: now,
+                };
+                if self.setpoint.replace(newest).is_some() {
                     self.dropped = self.dropped.saturating_add(1);
                 }
             }
-            Ok(Order::Stop { .. } | Order::Disarm { .. }) => self.queue(frame, true),
-            Ok(Order::Arm { .. } | Order::Ping) | Err(_) => self.queue(frame, false),
+            Ok(Order::Stop { .. } | Order::Disarm { .. }) => self.queue(now, frame, true),
+            Ok(Order::Arm { .. } | Order::Ping) | Err(_) => self.queue(now, frame, false),
         }
     }
 
     /// Takes a stop of the agent's own.
-    pub(super) fn stop(&mut self, reason: StopReason) {
-        self.queue(ToActuator::Stop(reason).emit(), true);
+    pub fn stop(&mut self, now: Stamp, reason: StopReason) {
+        self.queue(now, ToActuator::Stop(reason).emit(), true);
     }
 
     /// The next frame, left where it is until [`sent`](Self::sent): the setpoint comes last, since what
     /// else waits was meant to be there before it.
-    pub(super) fn first(&self) -> Option<&[u8]> {
-        let other = self.others.front().map(|waiting| waiting.frame.as_slice());
-        other.or(self.setpoint.as_deref())
+    pub fn first(&self) -> Option<&[u8]> {
+        let waiting = self.others.front().or(self.setpoint.as_ref());
+        waiting.map(|waiting| waiting.frame.as_slice())
     }
 
-    /// The first frame is on its way.
-    pub(super) fn sent(&mut self) {
-        if self.others.pop_front().is_none() {
-            self.setpoint = None;
-        }
+    /// The first frame is on its way: takes it out, with the time at which it came.
+    pub fn sent(&mut self) -> Option<(Vec<u8>, Stamp)> {
+        let sent = self.others.pop_front().or_else(|| self.setpoint.take());
+        sent.map(|waiting| (waiting.frame, waiting.since))
     }
 
     /// A new actuator begins with nothing of before.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.setpoint = None;
         self.others.clear();
     }
 
     /// Frames dropped for want of room, and messages refused for their length.
-    pub(super) fn counters(&self) -> (u64, u64) {
+    pub fn counters(&self) -> (u64, u64) {
         (self.dropped, self.refused)
     }
 
@@ -96,7 +101,7 @@ impl Mailbox {
         self.commands
     }
 
-    fn queue(&mut self, frame: Vec<u8>, stops: bool) {
+    fn queue(&mut self, since: Stamp, frame: Vec<u8>, stops: bool) {
         if self.others.len() >= DEPTH {
             self.dropped = self.dropped.saturating_add(1);
             match self.others.iter().position(|waiting| !waiting.stops) {
@@ -104,15 +109,21 @@ impl Mailbox {
                 None => return,
             }
         }
-        self.others.push_back(Waiting { frame, stops });
+        self.others.push_back(Waiting {
+            frame,
+            stops,
+            since,
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use transom_control::{Axes, Epoch, Lease, Seq, Source, Stamp};
+    use transom_control::{Axes, Epoch, Lease, Seq, Source};
 
     use super::*;
+
+    const NOW: Stamp = Stamp::from_micros(7);
 
     fn message(seq: u32, order: Order) -> Vec<u8> {
         let command = Command {
@@ -146,13 +157,14 @@ mod tests {
         let mut all = Vec::new();
         while let Some(frame) = mailbox.first() {
             all.push(match ToActuator::parse(frame) {
-                Some(ToActuator::Message(_, message)) => {
+                Some(ToActuator::Message(_, _, message)) => {
                     Command::parse(message).expect("a command").seq.0
                 }
                 Some(ToActuator::Stop(_)) => 0,
                 None => panic!("no frame"),
             });
-            mailbox.sent();
+            let (_, since) = mailbox.sent().expect("the first");
+            assert_eq!(since, NOW);
         }
         all
     }
@@ -160,10 +172,10 @@ mod tests {
     #[test]
     fn the_newest_setpoint_wins_and_follows_all_else() {
         let mut mailbox = Mailbox::default();
-        mailbox.put(Channel::Control, &setpoint(1));
-        mailbox.put(Channel::Reliable, &stop(2));
-        mailbox.put(Channel::Control, &setpoint(3));
-        mailbox.stop(StopReason::LinkLost);
+        mailbox.put(NOW, Channel::Control, &setpoint(1));
+        mailbox.put(NOW, Channel::Reliable, &stop(2));
+        mailbox.put(NOW, Channel::Control, &setpoint(3));
+        mailbox.stop(NOW, StopReason::LinkLost);
         assert_eq!(drain(&mut mailbox), [2, 0, 3]);
         assert_eq!(mailbox.counters(), (1, 0));
     }
@@ -172,17 +184,17 @@ mod tests {
     fn stops_are_kept_when_there_is_no_room() {
         let mut mailbox = Mailbox::default();
         for seq in 0..100 {
-            mailbox.put(Channel::Control, &message(seq, Order::Ping));
+            mailbox.put(NOW, Channel::Control, &message(seq, Order::Ping));
         }
-        mailbox.put(Channel::Control, &stop(100));
+        mailbox.put(NOW, Channel::Control, &stop(100));
         for seq in 200..300 {
-            mailbox.put(Channel::Control, &message(seq, Order::Ping));
+            mailbox.put(NOW, Channel::Control, &message(seq, Order::Ping));
         }
         let all = drain(&mut mailbox);
         assert_eq!((all.len(), all.first()), (32, Some(&100)));
         assert_eq!(mailbox.counters(), (169, 0));
         for seq in 0..100 {
-            mailbox.put(Channel::Control, &stop(seq));
+            mailbox.put(NOW, Channel::Control, &stop(seq));
         }
         assert_eq!(drain(&mut mailbox), (0..32).collect::<Vec<_>>());
     }
@@ -190,11 +202,11 @@ mod tests {
     #[test]
     fn what_is_too_long_is_refused_and_what_is_odd_is_passed_on() {
         let mut mailbox = Mailbox::default();
-        mailbox.put(Channel::Control, &[0; 70_000]);
+        mailbox.put(NOW, Channel::Control, &[0; 70_000]);
         assert!(mailbox.first().is_none());
         assert_eq!(mailbox.counters(), (0, 1));
-        mailbox.put(Channel::Control, b"hello");
-        assert_eq!(mailbox.first(), Some(&b"\0hello"[..]));
+        mailbox.put(NOW, Channel::Control, b"hello");
+        assert_eq!(mailbox.first(), Some(&b"\0\0\0\0\0\0\0\0\x07hello"[..]));
         mailbox.clear();
         assert!(mailbox.first().is_none());
     }

@@ -6,9 +6,11 @@
 //! data channels ◄── Reports::recv      ◄── broadcast ◄──┘
 //! ```
 //!
-//! Nothing here decides about motion. Should this process hang, die or be stopped, the actuator stops what
+//! Nothing here decides about motion. A command goes on with the time when it came, so that waiting in here
+//! prolongs nothing. Should this process hang, die or be stopped, the actuator stops what
 //! moves by itself.
 
+mod delays;
 mod figures;
 mod link;
 mod mailbox;
@@ -16,4 +18,6 @@ mod process;
 mod supervisor;
 
 pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
+pub use mailbox::Mailbox;
 pub use supervisor::Control;
+pub(crate) use supervisor::MYSELF;

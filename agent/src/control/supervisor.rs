@@ -12,13 +12,16 @@ use transom_control::StopReason;
 use super::figures::ActuatorEnd;
 use super::link::ActuatorLink;
 use super::process::ActuatorProcess;
-use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME};
+use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME, clock};
 
 /// This very program, even after it was replaced on the disk.
-const MYSELF: &str = "/proc/self/exe";
+pub(crate) const MYSELF: &str = "/proc/self/exe";
 /// Twenty beacons missed: it hangs, and with it what watches the outputs. While they are armed its limit
 /// is patience enough: only the next one makes the lines safe.
 const SILENCE: Duration = Duration::from_secs(1);
+/// Before it counts as silent: what it said while this process was itself stopped has to be read first, and a
+/// timer may be told before that.
+const DOUBT: Duration = Duration::from_millis(5);
 /// How long it may take to make the lines safe and go.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Before a restart: at once, since a process that was killed may have left lines as they were, and only the
@@ -129,7 +132,7 @@ impl Supervisor {
             // Named, since the end of file alone would count as a death.
             let mut mailbox = self.link.shared().mailbox();
             mailbox.clear();
-            mailbox.stop(StopReason::Shutdown);
+            mailbox.stop(clock(), StopReason::Shutdown);
             let _ = mailbox.first().map(|frame| process.send(frame));
         }
         let limit = match over {
@@ -167,13 +170,14 @@ impl Supervisor {
     async fn pass(&mut self, process: &ActuatorProcess) -> Over {
         let mut frame = [0; MAX_FRAME];
         let mut heard = Instant::now();
+        let mut doubt = None;
         loop {
             let full = match self.flush(process) {
                 Ok(full) => full,
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Over::Died,
                 Err(error) => return Over::Failed(error),
             };
-            let patience = self.patience();
+            let due = doubt.unwrap_or(heard + self.patience());
             tokio::select! {
                 biased;
                 () = asked(&mut self.ended) => return Over::Asked,
@@ -181,6 +185,7 @@ impl Supervisor {
                     Ok(0) => return Over::Died,
                     Ok(len) => {
                         heard = Instant::now();
+                        doubt = None;
                         self.take(frame.get(..len).unwrap_or_default());
                     }
                     Err(error) => return Over::Failed(error),
@@ -191,8 +196,10 @@ impl Supervisor {
                         return Over::Failed(error);
                     }
                 }
-                // Last: what came while this process itself was stopped counts.
-                () = sleep_until(heard + patience) => return Over::Silent,
+                () = sleep_until(due) => match doubt {
+                    Some(_) => return Over::Silent,
+                    None => doubt = Some(Instant::now() + DOUBT),
+                },
             }
         }
     }
@@ -211,7 +218,10 @@ impl Supervisor {
             if !process.send(frame)? {
                 return Ok(true);
             }
-            mailbox.sent();
+            if let Some((frame, since)) = mailbox.sent() {
+                let mut figures = self.link.shared().figures();
+                figures.on_handed_over(clock(), &frame, since);
+            }
         }
         Ok(false)
     }

@@ -113,14 +113,7 @@ fn explain(name: &str, error: &CameraError) -> Finding {
             format!("camera {name} gives damaged pictures only"),
             "try another USB port or cable, or a smaller --size",
         ),
-        // The other texts name the mend behind their last colon.
-        other => {
-            let text = other.to_string();
-            match text.rsplit_once(": ") {
-                Some((found, mend)) if !mend.contains("failed with") => Finding::fail(found, mend),
-                _ => Finding::fail(text, "unplug it and plug it in again, and see `dmesg`"),
-            }
-        }
+        other => device::told(other),
     }
 }
 

@@ -1,7 +1,7 @@
 use transom_rtc_doctor::Finding;
 
 use crate::cli::Cli;
-use crate::config::{Config, ConfigError, FileError};
+use crate::config::{Config, ConfigError, FileError, PLACES};
 
 /// Every mistake of the configuration, and what can be understood of it.
 pub(super) fn examine(cli: Cli) -> (Vec<Finding>, Option<Config>) {
@@ -10,7 +10,10 @@ pub(super) fn examine(cli: Cli) -> (Vec<Finding>, Option<Config>) {
     if let Some(config) = config.as_ref().filter(|_| findings.is_empty()) {
         findings.push(Finding::ok(match &config.file {
             Some(path) => path.display().to_string(),
-            None => "no file; flags, environment and defaults".to_owned(),
+            None => format!(
+                "no file (looked for {}); flags, environment and defaults",
+                PLACES.join(" and ")
+            ),
         }));
     }
     (findings, config)
@@ -22,17 +25,8 @@ fn told(mistake: &ConfigError) -> Finding {
             path,
             line,
             message,
-        }) => Finding::fail(
-            format!("{}:{line}: {message}", path.display()),
-            format!("mend line {line} of {}", path.display()),
-        ),
+        }) => Finding::mistake(path, *line, message),
         // The agent's messages name the mend behind their last colon.
-        other => {
-            let text = other.to_string();
-            match text.rsplit_once(": ") {
-                Some((found, mend)) => Finding::fail(found, mend),
-                None => Finding::fail(text, "change this setting"),
-            }
-        }
+        other => Finding::fail_told(other, ": ", "change this setting"),
     }
 }

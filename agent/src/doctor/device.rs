@@ -1,5 +1,6 @@
 //! What keeps a device from being used: its group, or another program.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -9,6 +10,17 @@ use transom_rtc_doctor::machine::{Holder, list_holders};
 
 /// What the kernel calls us.
 const OURS: &str = "transom-agent";
+
+/// In the words of an error. They name the mend behind the last colon, but where
+/// a driver failed and nobody knows why.
+pub(super) fn told(error: impl fmt::Display) -> Finding {
+    const MEND: &str = "unplug it and plug it in again, and see `dmesg`";
+    let text = error.to_string();
+    match text.contains("failed with") {
+        true => Finding::fail(text, MEND),
+        false => Finding::fail_told(text, ": ", MEND),
+    }
+}
 
 /// A device that may not be opened.
 pub(super) fn denied(path: &Path, usual_group: &str) -> Finding {

@@ -5,10 +5,14 @@
 //! server is walked stage by stage, and what lies behind a stage that fails is
 //! not looked at: one fault, one failure.
 
+mod board;
 mod camera;
 mod configuration;
 mod device;
+mod driving;
 mod encoder;
+mod metrics;
+mod raspberry_pi;
 mod server;
 mod sound;
 mod token;
@@ -21,6 +25,7 @@ use std::time::{Duration, SystemTime};
 use transom_rtc_doctor::{Examination, Finding, Format, machine};
 use transom_rtc_tokio::client::Endpoint;
 
+use crate::actuator::ActuatorConfig;
 use crate::cli::{Cli, DoctorOptions};
 use crate::config::Config;
 use video::Coding;
@@ -45,8 +50,20 @@ pub fn run(cli: &Cli, options: &DoctorOptions) -> ExitCode {
     examination.check("clock", LOCAL, || machine::clock(SystemTime::now()));
     match config.flatten() {
         Some(config) => {
-            examine_way(&mut examination, &config);
+            let round_trip = match config.has_server() {
+                true => examine_way(&mut examination, &config),
+                false => {
+                    let why = "no address to publish to is known yet";
+                    examination.note("server", Finding::skipped(why));
+                    None
+                }
+            };
             examine_media(&mut examination, &config);
+            examine_driving(&mut examination, &config, round_trip);
+            let (address, open) = (config.metrics.map(|m| m.value), config.metrics_open);
+            examination.check("metrics-port", LOCAL, move || {
+                metrics::examine(address, open)
+            });
         }
         None => examination.note(
             "server",
@@ -65,31 +82,30 @@ fn endpoint(config: &Config) -> Result<Endpoint, Finding> {
     endpoint.map_err(|error| {
         Finding::fail(
             error.to_string(),
-            "correct `whip` and `token`: transom-sfu --show-link prints both",
+            "correct `whip` and `token`: `transom-sfu link` on the server prints both",
         )
     })
 }
 
-/// The way to the server, stage by stage.
-fn examine_way(examination: &mut Examination, config: &Config) {
+/// The way to the server, stage by stage; its round trip, if it goes so far.
+fn examine_way(examination: &mut Examination, config: &Config) -> Option<Duration> {
     let endpoint = match endpoint(config) {
         Ok(endpoint) => endpoint,
-        Err(finding) => return examination.note("server", finding),
+        Err(finding) => {
+            examination.note("server", finding);
+            return None;
+        }
     };
     let url = endpoint.url().clone();
     let resolved = examination.learn("server-name", NETWORK, move || server::resolve(&url));
-    let Some(addresses) = resolved.flatten() else {
-        return;
-    };
+    let addresses = resolved.flatten()?;
     let connected = examination.learn("server-tcp", NETWORK, move || server::connect(&addresses));
     if connected != Some(true) {
-        return;
+        return None;
     }
     let asked = endpoint.clone();
     let greeted = examination.learn("server-http", NETWORK, move || server::greet(&asked));
-    let Some(greeting) = greeted.flatten() else {
-        return;
-    };
+    let greeting = greeted.flatten()?;
     if let Some(date) = greeting.date {
         let compare = move || server::compare_clocks(&date);
         examination.check("server-clock", LOCAL, compare);
@@ -98,13 +114,26 @@ fn examine_way(examination: &mut Examination, config: &Config) {
     let granted = examination.learn("token", NETWORK, move || token::examine(&asked, given));
     match granted.flatten() {
         Some(ground) => {
-            examination.check("udp", NETWORK, move || udp::examine(&endpoint, ground));
+            let reached = move || udp::examine(&endpoint, ground);
+            examination.learn("udp", NETWORK, reached).flatten()
         }
-        None => examination.note(
-            "udp",
-            Finding::skipped("a trial needs a token that may publish, and a transom-sfu"),
-        ),
+        None => {
+            let why = "a trial needs a token that may publish, and a transom-sfu";
+            examination.note("udp", Finding::skipped(why));
+            None
+        }
     }
+}
+
+/// What commands drive, and whether it stops in time.
+fn examine_driving(examination: &mut Examination, config: &Config, round_trip: Option<Duration>) {
+    let Some(ActuatorConfig { board, kernel }) = config.control.clone() else {
+        let none = "nothing is driven: there is no board in [control]";
+        return examination.note("board", Finding::skipped(none));
+    };
+    examination.check("board", LOCAL, move || board::examine(&board));
+    examination.check("priority", LOCAL, driving::priority);
+    examination.note("limit", driving::limit(&kernel, round_trip));
 }
 
 /// What is captured, and whether it can be encoded in time.

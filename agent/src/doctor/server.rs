@@ -113,7 +113,7 @@ fn unanswered(url: &Url, error: &ClientError) -> Finding {
     let ClientError::Transport(transport) = error else {
         return Finding::fail(
             error.to_string(),
-            "correct `whip`: transom-sfu --show-link prints the right one",
+            "correct `whip`: transom-sfu link prints the right one",
         );
     };
     if let Some(fault) = transport.tls_fault() {

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use transom_boards_hal::{Microphone as _, MicrophoneError};
-use transom_boards_linux::AlsaMicrophone;
+use transom_boards_linux::{AlsaMicrophone, list_microphones};
 use transom_rtc_doctor::Finding;
 use transom_rtc_doctor::machine::{Holder, holders_of_file};
 
@@ -18,13 +18,25 @@ const LISTEN: Duration = Duration::from_millis(500);
 pub(super) fn examine(source: &AudioSource) -> Finding {
     match source {
         AudioSource::None => Finding::ok("none is configured"),
-        AudioSource::Test => Finding::ok("the sound is made here"),
+        AudioSource::Test => made(&list_microphones()),
         AudioSource::File(path) => match Wav::open(path) {
             Ok(_) => Finding::ok(format!("{} can be played", path.display())),
             Err(error) => file_error(&error, path),
         },
         AudioSource::Alsa(name) => microphone(name),
     }
+}
+
+/// The test tone, and what there is besides.
+fn made(present: &[String]) -> Finding {
+    let found = "the sound is made here";
+    Finding::ok(match present.first() {
+        None => format!("{found}; no microphone is connected"),
+        Some(first) => format!(
+            "{found}; --audio alsa:{first} takes a microphone: {}",
+            present.join(", ")
+        ),
+    })
 }
 
 /// `sound file PATH what is wrong: what mends it`; the path may have colons.
@@ -89,14 +101,7 @@ fn explain(name: &str, error: &MicrophoneError) -> Finding {
             format!("sound device {name} opens, but gives no sound"),
             "unplug it and plug it in again, and see `dmesg`",
         ),
-        // The other texts name the mend behind their last colon.
-        other => {
-            let text = other.to_string();
-            match text.rsplit_once(": ") {
-                Some((found, mend)) if !mend.contains("failed with") => Finding::fail(found, mend),
-                _ => Finding::fail(text, "unplug it and plug it in again, and see `dmesg`"),
-            }
-        }
+        other => device::told(other),
     }
 }
 

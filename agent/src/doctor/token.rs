@@ -21,7 +21,7 @@ struct Told {
     streams: Vec<String>,
 }
 
-const MEND: &str = "set TRANSOM_TOKEN, or `token` in transom-agent.toml, to what `transom-sfu --show-link` prints for the agent";
+const MEND: &str = "set TRANSOM_TOKEN, or `token` in transom-agent.toml, to what `transom-sfu link` prints for the agent";
 
 /// Whether the token is known to the server and good for publishing. `None`
 /// where a trial makes no sense, or might disturb who publishes there.

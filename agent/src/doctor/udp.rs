@@ -36,17 +36,19 @@ fn with_runtime<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
 
 /// Opens a session, asks the server's candidates, and ends the session. It has
 /// a stream of its own where the token allows that; on the configured one, it
-/// displaces nobody who is connected, as it never connects itself.
-pub(super) fn examine(endpoint: &Endpoint, ground: Ground) -> Finding {
+/// displaces nobody who is connected, as it never connects itself. With the
+/// shortest round trip, where there is one.
+pub(super) fn examine(endpoint: &Endpoint, ground: Ground) -> (Finding, Option<Duration>) {
     with_runtime(trial(endpoint, ground)).unwrap_or_else(|error| {
-        Finding::fail(
-            format!("no runtime to look with: {error}"),
-            "raise the limit of open files (ulimit -n)",
+        let found = format!("no runtime to look with: {error}");
+        (
+            Finding::fail(found, "raise the limit of open files (ulimit -n)"),
+            None,
         )
     })
 }
 
-async fn trial(endpoint: &Endpoint, ground: Ground) -> Finding {
+async fn trial(endpoint: &Endpoint, ground: Ground) -> (Finding, Option<Duration>) {
     let endpoint = match ground {
         Ground::Everywhere => beside(endpoint).unwrap_or_else(|_| endpoint.clone()),
         Ground::Here => endpoint.clone(),
@@ -66,16 +68,20 @@ async fn trial(endpoint: &Endpoint, ground: Ground) -> Finding {
     };
     let answered = match place(&call).await {
         Ok(answered) => answered,
-        Err(error) => return uncalled(&error),
+        Err(error) => return (uncalled(&error), None),
     };
     let reached = reach(&answered.negotiated, ASK).await;
     end(&answered.session).await;
     match reached {
-        Ok(reached) => judge(&reached),
-        Err(error) => Finding::fail(
-            format!("no UDP socket can be opened here: {error}"),
-            "see whether a firewall or container on this machine forbids UDP",
-        ),
+        Ok(reached) => {
+            let round_trip = reached.iter().filter_map(|r| r.rtt).min();
+            (judge(&reached), round_trip)
+        }
+        Err(error) => {
+            let found = format!("no UDP socket can be opened here: {error}");
+            let mend = "see whether a firewall or container on this machine forbids UDP";
+            (Finding::fail(found, mend), None)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use transom_boards_hal::FrameSize;
+use transom_boards_hal::{CameraInfo, FrameSize, list_cameras as camera_names};
+use transom_boards_linux::list_cameras;
 use transom_rtc_doctor::Finding;
 
 use super::camera;
@@ -19,13 +20,23 @@ pub(super) enum Coding {
 /// Whether the source gives pictures, and whether they must be encoded.
 pub(super) fn examine(source: &VideoSource, size: FrameSize, fps: u32) -> (Vec<Finding>, Coding) {
     match source {
-        VideoSource::Test => (
-            Finding::ok("the picture is made here").into(),
-            Coding::Here(size, fps),
-        ),
+        VideoSource::Test => (made(&list_cameras()).into(), Coding::Here(size, fps)),
         VideoSource::File(path) => (recording(path, fps), Coding::Elsewhere),
         VideoSource::V4l2(device) => camera::examine(device, size, fps),
     }
+}
+
+/// The test picture, and what there is besides.
+fn made(present: &[CameraInfo]) -> Finding {
+    let found = "the picture is made here";
+    Finding::ok(match present.first() {
+        None => format!("{found}; no camera is connected"),
+        Some(first) => format!(
+            "{found}; --source v4l2:{} takes a camera: {}",
+            first.device,
+            camera_names(present)
+        ),
+    })
 }
 
 fn recording(path: &Path, fps: u32) -> Vec<Finding> {
@@ -67,6 +78,20 @@ fn file_error(text: &str, path: &Path) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_a_camera_is_told_how_to_take_it() {
+        let camera = CameraInfo {
+            device: "/dev/video0".into(),
+            name: "USB Camera".into(),
+        };
+        let found = made(&[camera]).found;
+        assert!(
+            found.ends_with("--source v4l2:/dev/video0 takes a camera: /dev/video0 (USB Camera)"),
+            "{found}"
+        );
+        assert!(made(&[]).found.contains("no camera"));
+    }
 
     #[test]
     fn a_recording_that_is_not_there_is_told_with_its_mend() {

@@ -2,10 +2,12 @@
 //!
 //! Nothing here has labels that anybody chooses, and no address, token or name.
 
+mod host;
 mod server;
 
 use std::sync::Arc;
 
+pub use host::{HostName, HostNames};
 pub use server::MetricsServer;
 use transom_rtc_telemetry::{Exposition, Process};
 
@@ -38,6 +40,7 @@ impl Metrics {
         self.write_feed(&mut to);
         self.write_sessions(&mut to);
         self.write_sent(&mut to);
+        self.write_udp(&mut to);
         if let Some(control) = &self.control {
             control.write_metrics(&mut to);
         }
@@ -143,6 +146,55 @@ impl Metrics {
             "The part of the picture's packets that the server missed over its last report, 0 to 1.",
         )
         .value(figures.fraction_lost());
+    }
+
+    fn write_udp(&self, to: &mut Exposition) {
+        use PublishCount as P;
+        let figures = &self.publisher;
+        for (name, help, count) in [
+            (
+                "transom_agent_udp_received_datagrams_total",
+                "Datagrams that came.",
+                P::DatagramsReceived,
+            ),
+            (
+                "transom_agent_udp_sent_datagrams_total",
+                "Datagrams that the kernel took.",
+                P::DatagramsSent,
+            ),
+            (
+                "transom_agent_udp_send_calls_total",
+                "System calls that it took them by.",
+                P::SendCalls,
+            ),
+            (
+                "transom_agent_udp_refused_total",
+                "Datagrams that the kernel refused: no route, no permission, too long.",
+                P::DatagramsRefused,
+            ),
+            (
+                "transom_agent_udp_gso_refused_total",
+                "Sends that left a datagram at a time because the kernel would not segment them.",
+                P::GsoRefused,
+            ),
+        ] {
+            to.counter(name, help).value(figures.count(count));
+        }
+        to.gauge(
+            "transom_agent_udp_gso_in_use",
+            "1 where the kernel segments what is sent (GSO), 0 where not; NaN without a session.",
+        )
+        .value(match figures.gso_in_use() {
+            Some(in_use) => f64::from(u8::from(in_use)),
+            None => f64::NAN,
+        });
+        let mut family = to.counter(
+            "transom_agent_datagrams_refused_total",
+            "Datagrams that came and were not taken, by why. Strangers can raise it.",
+        );
+        for (reason, count) in figures.datagrams_not_taken() {
+            family.sample(&[("reason", reason)], count);
+        }
     }
 
     fn write_sent(&self, to: &mut Exposition) {

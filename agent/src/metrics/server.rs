@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::Metrics;
+use super::{HostNames, Metrics};
 
 /// Connections at a time; more wait. A scraper needs one.
 const MAX_CONNECTIONS: usize = 8;
@@ -25,10 +25,11 @@ const MAX_HEAD_LEN: usize = 8 * 1024;
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 64;
 
-/// Serves `/metrics` and nothing else, by plain HTTP.
+/// Serves `/metrics` and nothing else, by plain HTTP, under this machine's names only.
 #[derive(Debug)]
 pub struct MetricsServer {
     listener: TcpListener,
+    names: Arc<HostNames>,
 }
 
 /// The address cannot be listened on. The message names the mend.
@@ -44,12 +45,15 @@ impl MetricsServer {
     ///
     /// # Errors
     /// Where it is in use or not ours.
-    pub async fn open(address: SocketAddr) -> Result<Self, MetricsError> {
+    pub async fn open(address: SocketAddr, names: HostNames) -> Result<Self, MetricsError> {
         let failed = |source| MetricsError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         tracing::info!("metrics at http://{bound}/metrics");
-        Ok(Self { listener })
+        Ok(Self {
+            listener,
+            names: Arc::new(names),
+        })
     }
 
     /// Serves until it is dropped.
@@ -62,9 +66,9 @@ impl MetricsServer {
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let metrics = Arc::clone(&metrics);
+                    let (metrics, names) = (Arc::clone(&metrics), Arc::clone(&self.names));
                     tokio::spawn(async move {
-                        converse(stream, metrics).await;
+                        converse(stream, metrics, names).await;
                         drop(place);
                     });
                 }
@@ -78,9 +82,9 @@ impl MetricsServer {
     }
 }
 
-async fn converse(stream: TcpStream, metrics: Arc<Metrics>) {
+async fn converse(stream: TcpStream, metrics: Arc<Metrics>, names: Arc<HostNames>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), &metrics);
+        let answer = answer(&request, &metrics, &names);
         async move { Ok::<_, Infallible>(answer) }
     });
     let ended = http1::Builder::new()
@@ -95,9 +99,15 @@ async fn converse(stream: TcpStream, metrics: Arc<Metrics>) {
     }
 }
 
-fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes>> {
-    let read = matches!(*method, Method::GET | Method::HEAD);
-    let (status, text) = match (path, read) {
+fn answer<B>(request: &Request<B>, metrics: &Metrics, names: &HostNames) -> Response<Full<Bytes>> {
+    let read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (status, text) = match (request.uri().path(), read) {
+        // RFC 9110 section 15.5.20.
+        _ if !is_for_us(request, names) => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "this machine does not answer to that name: use its address or its host name, or write the name into `metrics_hosts` of transom-agent.toml\n"
+                .into(),
+        ),
         ("/metrics", true) => (StatusCode::OK, metrics.write()),
         ("/metrics", false) => (
             StatusCode::METHOD_NOT_ALLOWED,
@@ -120,4 +130,42 @@ fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     response
+}
+
+/// Whether every host that the request names is ours. One that names none is of no browser.
+fn is_for_us<B>(request: &Request<B>, names: &HostNames) -> bool {
+    let target = request.uri().authority();
+    // A target that is a whole URL wins over Host (RFC 9112 section 3.2.2): both must be ours.
+    let target_is_ours = target.is_none_or(|authority| {
+        // user@host names the host behind the last @.
+        let host = authority.as_str().rsplit('@').next();
+        host.is_some_and(|host| names.serves(host))
+    });
+    let hosts = request.headers().get_all(HOST);
+    let named = |host: &HeaderValue| host.to_str().is_ok_and(|host| names.serves(host));
+    target_is_ours && hosts.iter().all(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_served(uri: &str, hosts: &[&str]) -> bool {
+        let mut request = Request::builder().uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        is_for_us(&request.body(()).expect("a request"), &HostNames::default())
+    }
+
+    #[test]
+    fn every_host_that_is_named_must_be_ours() {
+        assert!(is_served("/metrics", &[]));
+        assert!(is_served("/metrics", &["127.0.0.1:9101"]));
+        assert!(is_served("http://localhost/metrics", &["localhost"]));
+        assert!(!is_served("/metrics", &["evil.example:9101"]));
+        assert!(!is_served("/metrics", &["localhost", "evil.example"]));
+        assert!(!is_served("http://evil.example/metrics", &["localhost"]));
+        assert!(!is_served("http://localhost@evil.example/", &["localhost"]));
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
-use transom_rtc_proto::peer::SendTrackStats;
-use transom_rtc_tokio::driver::{Lost, PeerHandle, PeerStats};
+use transom_rtc_proto::peer::{DropReason, SendTrackStats};
+use transom_rtc_tokio::driver::{Lost, PeerHandle, PeerStats, SocketCounters};
 
 use super::session::Tracks;
 
@@ -38,10 +38,17 @@ pub enum PublishCount {
     FramesDriverBusy,
     FramesPathSlow,
     FramesUnusable,
+    /// What the sockets did.
+    DatagramsReceived,
+    DatagramsSent,
+    DatagramsRefused,
+    SendCalls,
+    /// Sends that the kernel would not segment.
+    GsoRefused,
 }
 
 impl PublishCount {
-    const LEN: usize = Self::FramesUnusable as usize + 1;
+    const LEN: usize = Self::GsoRefused as usize + 1;
 }
 
 /// What the publisher is at.
@@ -78,7 +85,25 @@ pub struct PublishFigures {
     rtt_us: AtomicU64,
     /// Of the picture over the server's last report, in 1/256.
     fraction_lost: AtomicU64,
+    /// One more than whether the kernel segments; zero while there is no session.
+    gso: AtomicU64,
+    not_taken: [AtomicU64; NOT_TAKEN.len()],
 }
+
+/// Why a peer does not take a datagram, and what figures call it.
+const NOT_TAKEN: [(DropReason, &str); 11] = [
+    (DropReason::Unknown, "unknown"),
+    (DropReason::Stun, "stun"),
+    (DropReason::UnvalidatedPath, "unvalidated_path"),
+    (DropReason::NoKeys, "no_keys"),
+    (DropReason::Malformed, "malformed"),
+    (DropReason::Authentication, "authentication"),
+    (DropReason::Replay, "replay"),
+    (DropReason::UnknownPayloadType, "payload_type"),
+    (DropReason::TooManySources, "too_many_sources"),
+    (DropReason::QueueFull, "queue_full"),
+    (DropReason::Closed, "closed"),
+];
 
 impl PublishFigures {
     /// How often so far.
@@ -106,6 +131,17 @@ impl PublishFigures {
         f64::from(of_256) / 256.0
     }
 
+    /// Whether the kernel segments what the present session sends, once that is known.
+    pub fn gso_in_use(&self) -> Option<bool> {
+        self.gso.load(Relaxed).checked_sub(1).map(|gso| gso > 0)
+    }
+
+    /// Datagrams that came and were not taken, by why.
+    pub fn datagrams_not_taken(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = NOT_TAKEN.iter().map(|(_, name)| *name);
+        names.zip(self.not_taken.iter().map(|count| count.load(Relaxed)))
+    }
+
     pub(super) fn add(&self, count: PublishCount, more: u64) {
         if let Some(count) = self.counts.get(count as usize) {
             count.fetch_add(more, Relaxed);
@@ -117,6 +153,7 @@ impl PublishFigures {
         if state != PublisherState::Connected {
             self.rtt_us.store(0, Relaxed);
             self.fraction_lost.store(0, Relaxed);
+            self.gso.store(0, Relaxed);
         }
     }
 }
@@ -128,6 +165,8 @@ pub(super) struct Follower<'a> {
     video: SendTrackStats,
     audio: SendTrackStats,
     lost: Lost,
+    socket: SocketCounters,
+    not_taken: [u64; NOT_TAKEN.len()],
 }
 
 impl<'a> Follower<'a> {
@@ -138,6 +177,8 @@ impl<'a> Follower<'a> {
             video: SendTrackStats::default(),
             audio: SendTrackStats::default(),
             lost: Lost::default(),
+            socket: SocketCounters::default(),
+            not_taken: [0; NOT_TAKEN.len()],
         }
     }
 
@@ -190,6 +231,7 @@ impl<'a> Follower<'a> {
             self.to.add(count, now.saturating_sub(before));
         }
         (self.video, self.audio, self.lost) = (video, audio, lost);
+        self.absorb_socket(stats);
         let rtt = stats.rtt.map_or(0, |rtt| rtt.as_micros());
         let rtt = u64::try_from(rtt).unwrap_or(u64::MAX);
         self.to.rtt_us.store(rtt, Relaxed);
@@ -198,10 +240,63 @@ impl<'a> Follower<'a> {
     }
 }
 
+impl Follower<'_> {
+    fn absorb_socket(&mut self, stats: &PeerStats) {
+        use PublishCount as C;
+        let now = stats.socket;
+        let before = std::mem::replace(&mut self.socket, now);
+        for (count, now, before) in [
+            (C::DatagramsReceived, now.received, before.received),
+            (C::DatagramsSent, now.sent, before.sent),
+            (C::DatagramsRefused, now.refused, before.refused),
+            (C::SendCalls, now.send_calls, before.send_calls),
+            (C::GsoRefused, now.gso_refused, before.gso_refused),
+        ] {
+            self.to.add(count, now.saturating_sub(before));
+        }
+        let gso = 1 + u64::from(stats.gso_in_use);
+        self.to.gso.store(gso, Relaxed);
+        let totals = self.to.not_taken.iter().zip(&mut self.not_taken);
+        for ((total, before), (reason, _)) in totals.zip(NOT_TAKEN) {
+            let now = stats.dropped.get(&reason).copied().unwrap_or(0);
+            total.fetch_add(now.saturating_sub(*before), Relaxed);
+            *before = now;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use transom_rtc_proto::peer::TrackId;
+
+    #[test]
+    fn sockets_add_up_and_segmenting_is_of_the_present_one() {
+        let figures = PublishFigures::default();
+        assert_eq!(figures.gso_in_use(), None);
+        let tracks = Tracks {
+            video: None,
+            audio: None,
+        };
+        let stats = |sent, stun, gso_in_use| PeerStats {
+            socket: SocketCounters {
+                sent,
+                ..SocketCounters::default()
+            },
+            dropped: [(DropReason::Stun, stun)].into(),
+            gso_in_use,
+            ..PeerStats::default()
+        };
+        let mut first = Follower::new(&figures, tracks);
+        first.absorb(&stats(5, 1, true));
+        first.absorb(&stats(9, 1, true));
+        assert_eq!(figures.gso_in_use(), Some(true));
+        Follower::new(&figures, tracks).absorb(&stats(2, 3, false));
+        assert_eq!(figures.gso_in_use(), Some(false));
+        assert_eq!(figures.count(PublishCount::DatagramsSent), 11);
+        let refused = figures.datagrams_not_taken().find(|(_, count)| *count > 0);
+        assert_eq!(refused, Some(("stun", 4)));
+    }
 
     #[test]
     fn sessions_add_up() {
@@ -230,8 +325,8 @@ mod tests {
         assert_eq!(figures.rtt(), Some(Duration::from_millis(7)));
         figures.set_state(PublisherState::Waiting);
         assert_eq!(
-            (figures.state(), figures.rtt()),
-            (PublisherState::Waiting, None)
+            (figures.state(), figures.rtt(), figures.gso_in_use()),
+            (PublisherState::Waiting, None, None)
         );
     }
 }

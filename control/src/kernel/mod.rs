@@ -48,6 +48,8 @@ pub struct Kernel {
     config: KernelConfig,
     /// The latest time told; time never goes back.
     now: Stamp,
+    /// Since when the device has had the latest command.
+    came: Stamp,
     state: State,
     fault: bool,
     epoch: Epoch,
@@ -55,10 +57,10 @@ pub struct Kernel {
     source: Source,
     seen: Seen,
     axes: Axes,
-    /// When the latest fresh arm or setpoint of the open epoch came.
+    /// When the latest fresh arm or setpoint of the open epoch came to the device.
     fresh_at: Stamp,
-    /// When the latest stop that anybody sent came, and under which lease.
-    stopped: Option<(Stamp, Lease)>,
+    /// The latest stop that anybody sent.
+    stopped: Option<Stopped>,
     /// The latest refusal since was for the picture.
     blind: bool,
     age_us: u64,
@@ -67,6 +69,14 @@ pub struct Kernel {
     acks: Acks,
     next_beacon: Stamp,
     next_telemetry: Stamp,
+}
+
+/// A stop that somebody sent.
+#[derive(Clone, Copy, Debug)]
+struct Stopped {
+    at: Stamp,
+    lease: Lease,
+    seq: Seq,
 }
 
 /// Sequence numbers of one lease.
@@ -91,6 +101,7 @@ impl Kernel {
         Self {
             config,
             now,
+            came: now,
             state: State::Disarmed,
             fault: false,
             epoch: first,
@@ -146,8 +157,20 @@ impl Kernel {
         channel: Channel,
         bytes: &[u8],
     ) -> Result<(), Rejection> {
+        self.handle_held_message(now, now, channel, bytes)
+    }
+
+    /// Takes one that the device has had since `came`, in a process that was busy, or stopped: what it sets
+    /// in motion ends the sooner.
+    pub fn handle_held_message(
+        &mut self,
+        now: Stamp,
+        came: Stamp,
+        channel: Channel,
+        bytes: &[u8],
+    ) -> Result<(), Rejection> {
         match Command::parse(bytes) {
-            Ok(command) => self.handle_command(now, channel, &command),
+            Ok(command) => self.on_command(now, came, channel, &command),
             Err(error) => {
                 self.handle_timeout(now);
                 count(&mut self.counters.malformed);
@@ -163,8 +186,19 @@ impl Kernel {
         channel: Channel,
         command: &Command,
     ) -> Result<(), Rejection> {
+        self.on_command(now, now, channel, command)
+    }
+
+    fn on_command(
+        &mut self,
+        now: Stamp,
+        came: Stamp,
+        channel: Channel,
+        command: &Command,
+    ) -> Result<(), Rejection> {
         // What expired before the command came must not be prolonged by it.
         self.handle_timeout(now);
+        self.came = came.min(self.now);
         self.on_lease(command)?;
         let seq = command.seq;
         if self.seen.heard.is_none_or(|(heard, _)| heard < seq) {
@@ -202,7 +236,7 @@ impl Kernel {
                 if self.ends(seq, epoch) {
                     self.on_stop(reason);
                     if is_new {
-                        self.stopped = Some((self.now, self.lease));
+                        self.note_stop(self.lease, seq);
                     }
                 }
                 self.acknowledge(channel, seq, CommandKind::Stop, AckResult::Done);
@@ -263,16 +297,22 @@ impl Kernel {
 
     /// When the motion ends if nothing fresh comes.
     fn expiry(&self) -> Stamp {
+        self.fresh_at.plus(self.lasts_us())
+    }
+
+    /// How long a setpoint lasts since it came.
+    fn lasts_us(&self) -> u64 {
         let KernelConfig {
             limit_us, lead_us, ..
         } = self.config;
-        self.fresh_at.plus(limit_us.saturating_sub(lead_us))
+        limit_us.saturating_sub(lead_us)
     }
 
     /// Rule 6.
     fn on_lease(&mut self, command: &Command) -> Result<(), Rejection> {
         if command.lease < self.lease {
             count(&mut self.counters.lease);
+            self.on_overtaken(command);
             return Err(Rejection::Lease);
         }
         if command.lease > self.lease {
@@ -287,6 +327,25 @@ impl Kernel {
         }
         self.source = command.source;
         Ok(())
+    }
+
+    /// Rule 6: an arm of another came before a stop that was sent before it. It had not heard of the stop.
+    fn on_overtaken(&mut self, command: &Command) {
+        let (lease, seq) = (command.lease, command.seq);
+        let is_news = self
+            .stopped
+            .is_none_or(|stopped| (stopped.lease, stopped.seq) < (lease, seq));
+        if let Order::Stop { reason, .. } = command.order
+            && is_news
+        {
+            self.on_stop(reason);
+            self.note_stop(lease, seq);
+        }
+    }
+
+    fn note_stop(&mut self, lease: Lease, seq: Seq) {
+        let at = self.now;
+        self.stopped = Some(Stopped { at, lease, seq });
     }
 
     /// Rules 1, 3 and 5.
@@ -320,7 +379,7 @@ impl Kernel {
         }
         self.seen.applied = Some(seq);
         self.axes = axes;
-        self.fresh_at = self.now;
+        self.fresh_at = self.fresh_at.max(self.came);
         self.blind = false;
         self.age_us = self.now.since(echo);
         count(&mut self.counters.applied);
@@ -356,7 +415,7 @@ impl Kernel {
         // Who armed had not heard of another operator's stop. Of one's own the sequence tells.
         if self
             .stopped
-            .is_some_and(|(at, lease)| lease != self.lease && echo < at)
+            .is_some_and(|stopped| stopped.lease != self.lease && echo < stopped.at)
         {
             return AckResult::Epoch;
         }
@@ -365,20 +424,24 @@ impl Kernel {
         };
         self.epoch = next;
         self.seen.opened = Some(seq);
-        self.fresh_at = self.now;
+        self.fresh_at = self.came;
         self.blind = false;
         count(&mut self.counters.arms);
         self.enter(State::Armed);
         AckResult::Done
     }
 
-    /// Rule 1.
+    /// Rules 1 and 2.
     fn check_age(&mut self, echo: Stamp) -> Result<(), AckResult> {
         if echo > self.now {
             count(&mut self.counters.future);
             return Err(AckResult::Future);
         }
-        if echo == Stamp::NONE || self.now.since(echo) > self.config.limit_us {
+        let held_us = self.now.since(self.came);
+        if echo == Stamp::NONE
+            || self.now.since(echo) > self.config.limit_us
+            || held_us >= self.lasts_us().max(1)
+        {
             count(&mut self.counters.stale);
             return Err(AckResult::Stale);
         }

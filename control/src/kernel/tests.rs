@@ -418,6 +418,34 @@ fn a_board_that_fails_refuses_arms_until_it_works() {
 }
 
 #[test]
+fn what_waited_within_the_device_lasts_no_longer_for_it() {
+    let mut kernel = armed();
+    let held = |kernel: &mut Kernel, seq, now, came, echo| {
+        let command = Command {
+            source: Source(0),
+            lease: Lease(0),
+            seq: Seq(seq),
+            order: Order::Setpoint {
+                epoch: Epoch(41),
+                echo: at(echo),
+                picture: Stamp::NONE,
+                axes: AHEAD,
+            },
+        };
+        kernel.handle_held_message(at(now), at(came), Channel::Control, &command.emit())
+    };
+    held(&mut kernel, 11, 250, 100, 90).expect("fresh");
+    assert_eq!(kernel.output(at(399)), AHEAD);
+    assert_eq!(kernel.output(at(400)), Axes::ZERO);
+    // Whatever it claims.
+    held(&mut kernel, 12, 260, 5000, 250).expect("fresh");
+    held(&mut kernel, 13, 270, 200, 199).expect("fresh");
+    assert_eq!(kernel.output(at(559)), AHEAD);
+    assert_eq!(kernel.output(at(560)), Axes::ZERO);
+    assert_eq!(held(&mut kernel, 14, 510, 200, 510), Err(Rejection::Stale));
+}
+
+#[test]
 fn a_lower_lease_is_refused_and_a_higher_one_stops() {
     let mut kernel = kernel();
     say(100)
@@ -432,14 +460,6 @@ fn a_lower_lease_is_refused_and_a_higher_one_stops() {
         say(102).under(4).drive(&mut kernel, 2, 41, 0),
         Err(Rejection::Lease)
     );
-    let old_stop = Order::Stop {
-        epoch: Epoch(41),
-        reason: StopReason::Operator,
-    };
-    assert_eq!(
-        say(102).under(4).order(&mut kernel, 2, old_stop),
-        Err(Rejection::Lease)
-    );
     assert_eq!(kernel.output(at(2)), AHEAD);
     // Whatever the new holder says first; its numbers begin anew.
     say(1)
@@ -452,7 +472,38 @@ fn a_lower_lease_is_refused_and_a_higher_one_stops() {
         .arm(&mut kernel, 4, 41)
         .expect("the new holder");
     assert_eq!(kernel.holder(), (Source(0), Lease(6)));
-    assert_eq!(kernel.counters().lease, 2);
+    assert_eq!(kernel.counters().lease, 1);
+}
+
+#[test]
+fn a_stop_that_the_next_holders_arm_has_overtaken_still_stops() {
+    let mut kernel = kernel();
+    let stop = Order::Stop {
+        epoch: Epoch(40),
+        reason: StopReason::Operator,
+    };
+    say(1).under(4).stop(&mut kernel, 1, 40);
+    say(1)
+        .under(6)
+        .arm_echoing(&mut kernel, 10, 40, 5)
+        .expect("who heard of it");
+    // A copy is no news, and its sender has its answer.
+    let refused = Err(Rejection::Lease);
+    assert_eq!(say(1).under(4).order(&mut kernel, 11, stop), refused);
+    assert_eq!(kernel.state(), State::Armed);
+    // This one was between the two.
+    assert_eq!(say(1).under(5).order(&mut kernel, 12, stop), refused);
+    assert_eq!(kernel.state(), State::Stopped(StopReason::Operator));
+    assert_eq!(
+        say(2).under(6).arm_echoing(&mut kernel, 13, 41, 11),
+        Err(Rejection::Arm(AckResult::Epoch))
+    );
+    say(3)
+        .under(6)
+        .arm_echoing(&mut kernel, 14, 41, 13)
+        .expect("who heard of that one too");
+    assert_eq!(say(1).under(5).order(&mut kernel, 15, stop), refused);
+    assert_eq!(kernel.state(), State::Armed);
 }
 
 #[test]

@@ -79,6 +79,20 @@ pub enum CommandKind {
 }
 
 impl CommandKind {
+    /// Those that the device answers.
+    pub const ANSWERED: [Self; 3] = [Self::Arm, Self::Disarm, Self::Stop];
+
+    /// A word for logs and figures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Setpoint => "setpoint",
+            Self::Arm => "arm",
+            Self::Disarm => "disarm",
+            Self::Stop => "stop",
+            Self::Ping => "ping",
+        }
+    }
+
     /// What the byte means, if anything.
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {

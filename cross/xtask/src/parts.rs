@@ -56,7 +56,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "sim",
-        about: "whole peers in simulated time",
+        about: "whole peers, and two thousand drives, in simulated time",
         full: false,
         run: sim,
     },
@@ -181,6 +181,8 @@ fn unit(consent: Consent) -> Result<Count, Failure> {
         "--exclude",
         "transom-tests-device",
         "--exclude",
+        "transom-tests-drive",
+        "--exclude",
         "transom-tests-e2e",
         "--exclude",
         "transom-tests-sim",
@@ -210,7 +212,11 @@ fn no_std(_: Consent) -> Result<Count, Failure> {
 
 fn sim(consent: Consent) -> Result<Count, Failure> {
     needs::debian(needs::BUILD, consent)?;
-    rust_tests("sim", &["--package", "transom-tests-sim"], &[])
+    let mut count = rust_tests("sim", &["--package", "transom-tests-sim"], &[])?;
+    // By itself: it has both programs in it, as the end-to-end tests have, and is built with the same.
+    let drives = rust_tests("sim", &["--package", "transom-tests-drive"], &[])?;
+    count.join(&drives);
+    Ok(count)
 }
 
 fn page(consent: Consent) -> Result<Count, Failure> {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -59,6 +60,25 @@ impl Finding {
         Self::new(Verdict::Fail, found, Some(mend.into()))
     }
 
+    /// It does not work, in the words of an error: its text names the mend behind
+    /// the last `mark`. `otherwise` is the mend of a text without one.
+    pub fn fail_told(error: impl fmt::Display, mark: &str, otherwise: &str) -> Self {
+        let text = error.to_string();
+        match text.rsplit_once(mark) {
+            Some((found, mend)) => Self::fail(found, mend),
+            None => Self::fail(text, otherwise),
+        }
+    }
+
+    /// A mistake in a file, which stands in this line.
+    pub fn mistake(path: &Path, line: usize, message: &str) -> Self {
+        let path = path.display();
+        Self::fail(
+            format!("{path}:{line}: {message}"),
+            format!("mend line {line} of {path}"),
+        )
+    }
+
     /// It was not looked at.
     pub fn skipped(why: impl Into<String>) -> Self {
         Self::new(Verdict::Skipped, why, None)
@@ -107,6 +127,17 @@ mod tests {
         let finding = Finding::fail("a\nb\u{1b}[31m", "x".repeat(5000));
         assert_eq!(finding.found, "a b [31m");
         assert_eq!(finding.mend.map(|m| m.len()), Some(MAX_TEXT));
+    }
+
+    #[test]
+    fn an_error_names_its_mend_behind_the_last_mark() {
+        let told = Finding::fail_told("a: b: do c", ": ", "see");
+        assert_eq!(told, Finding::fail("a: b", "do c"));
+        let bare = Finding::fail_told("nothing goes", "; ", "look about");
+        assert_eq!(bare, Finding::fail("nothing goes", "look about"));
+        let mistake = Finding::mistake(Path::new("/a.toml"), 3, "unknown");
+        assert_eq!(mistake.found, "/a.toml:3: unknown");
+        assert_eq!(mistake.mend.as_deref(), Some("mend line 3 of /a.toml"));
     }
 
     #[test]

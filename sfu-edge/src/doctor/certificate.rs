@@ -36,8 +36,9 @@ pub(super) fn examine(
     }
 }
 
-/// The certificate that the server made for itself, if it has.
-pub(super) fn examine_own(state_dir: &Path, now: SystemTime) -> Finding {
+/// The certificate that the server made for itself, if it has; `served` is whether
+/// the configuration has it speak HTTPS.
+pub(super) fn examine_own(state_dir: &Path, served: bool, now: SystemTime) -> Finding {
     const AGAIN: &str =
         "start transom-sfu: it makes another, and the agents are to be paired again";
     // What is wrong with the directory itself is for the check of the state to say.
@@ -46,6 +47,7 @@ pub(super) fn examine_own(state_dir: &Path, now: SystemTime) -> Finding {
         false => Ok(None),
     };
     match found {
+        Ok(None) if served => Finding::ok("the first start makes the server's own"),
         Ok(None) => Finding::skipped(
             "none is served: --lan makes one, --certificate FILE --key FILE examines another's",
         ),

@@ -4,13 +4,16 @@ use super::shown;
 use crate::program;
 use crate::settings::{Cli, FileError, Settings, SettingsError};
 
+/// Of a message without a mend.
+const OTHERWISE: &str = "change this setting";
+
 /// Every mistake of the configuration, and what can be understood of it.
 pub(super) fn examine(cli: &Cli) -> (Vec<Finding>, Option<Settings>) {
     let (settings, mistakes) = Settings::examine(cli, |name| std::env::var(name).ok());
     let mut findings: Vec<Finding> = mistakes.iter().map(told).collect();
     if let Some(settings) = &settings {
         if let Err(error) = program::tokens(settings, None) {
-            findings.push(split(&error.to_string()));
+            findings.push(Finding::fail_told(error, "; ", OTHERWISE));
         }
         if findings.is_empty() {
             findings.push(Finding::ok(shown(&settings.file)));
@@ -25,18 +28,8 @@ fn told(mistake: &SettingsError) -> Finding {
             path,
             line,
             message,
-        }) => Finding::fail(
-            format!("{}:{line}: {message}", path.display()),
-            format!("mend line {line} of {}", path.display()),
-        ),
-        other => split(&other.to_string()),
-    }
-}
-
-/// Messages of the program name the mend behind their last semicolon.
-fn split(message: &str) -> Finding {
-    match message.rsplit_once("; ") {
-        Some((found, mend)) => Finding::fail(found, mend),
-        None => Finding::fail(message, "change this setting"),
+        }) => Finding::mistake(path, *line, message),
+        // Messages of the program name the mend behind their last semicolon.
+        other => Finding::fail_told(other, "; ", OTHERWISE),
     }
 }

@@ -11,6 +11,7 @@ mod configuration;
 mod limits;
 mod ports;
 mod state;
+mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ pub fn run(cli: &Cli, options: &DoctorOptions) -> ExitCode {
 fn examine(examination: &mut Examination, settings: Settings, options: &DoctorOptions) {
     let dir = settings.state_dir.clone();
     examination.check("state", BOUND, move || state::examine(&dir));
+    examination.note("tokens", tokens::examine(&settings));
+    examination.note("metrics", tokens::metrics(&settings));
     let dir = settings.state_dir.clone();
     examination.check("disk", BOUND, move || machine::disk(&dir));
     let http = settings.http;
@@ -67,13 +70,15 @@ fn examine(examination: &mut Examination, settings: Settings, options: &DoctorOp
     let served = settings.tls.clone().map(|files| (files.cert, files.key));
     let files = named.or(served);
     let dir = settings.state_dir.clone();
+    let mut further = settings.listen.iter();
+    let https = settings.lan || further.any(|addr| !addr.ip().is_loopback());
     let host = options.host.clone().or_else(|| host_of(&settings));
     examination.check("certificate", BOUND, move || match files {
         Some((cert, key)) => {
             let now = SystemTime::now();
             certificate::examine(&cert, &key, host.as_deref(), now)
         }
-        None => certificate::examine_own(&dir, SystemTime::now()).into(),
+        None => certificate::examine_own(&dir, https, SystemTime::now()).into(),
     });
     let (workers, needed) = (settings.workers, limits.clone());
     examination.check("open-files", BOUND, move || {

@@ -1,41 +1,24 @@
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use transom_rtc_doctor::Finding;
-use transom_rtc_doctor::machine::{Holder, Transport, holders_of_port, list_holders};
+use transom_rtc_doctor::machine::{PortWish, Transport, holders_of_port};
 use transom_rtc_udp::SocketConfig;
 
 use crate::media;
 use crate::media::api::MediaStartError;
 use crate::settings::LAN;
 
-/// What the kernel calls us.
-const OURS: &str = "transom-sfu";
+/// A port of ours, which this flag chooses.
+const fn wish(flag: &str) -> PortWish<'_> {
+    PortWish {
+        program: "transom-sfu",
+        flag,
+    }
+}
 
 /// Whether HTTP can listen where `flag` says.
 pub(super) fn http(addr: SocketAddr, flag: &str) -> Finding {
-    match TcpListener::bind(addr) {
-        Ok(_) if addr.port() == 0 => Finding::ok("left to the system: a free one at the start"),
-        Ok(_) => Finding::ok(format!("{addr} is free")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let holders = holders_of_port(Transport::Tcp, addr.port());
-            held(&addr.to_string(), &holders, flag)
-        }
-        Err(error) => match error.kind() {
-            io::ErrorKind::AddrNotAvailable => Finding::fail(
-                format!("no interface of this machine has {}", addr.ip()),
-                format!("give an address of this machine with {flag} (`ip address` lists them)"),
-            ),
-            io::ErrorKind::PermissionDenied => Finding::fail(
-                format!("no permission to listen on {addr}"),
-                format!("choose a port above 1023 with {flag}"),
-            ),
-            _ => Finding::fail(
-                format!("{addr}: {error}"),
-                format!("choose another with {flag}"),
-            ),
-        },
-    }
+    wish(flag).tcp(addr)
 }
 
 /// The addresses besides: those of `--listen`, and with `--lan` all.
@@ -60,34 +43,9 @@ pub(super) fn udp(port: u16) -> Finding {
         )),
         Err(MediaStartError::PortInUse { .. }) => {
             let holders = holders_of_port(Transport::Udp, port);
-            held(&format!("UDP port {port}"), &holders, "--udp-port")
+            wish("--udp-port").held(&format!("UDP port {port}"), &holders)
         }
-        Err(error) => {
-            let text = error.to_string();
-            match text.rsplit_once("; ") {
-                Some((found, mend)) => Finding::fail(found, mend),
-                None => Finding::fail(text, "choose another port with --udp-port"),
-            }
-        }
-    }
-}
-
-/// A server that runs already is what one wants; anybody else is in the way.
-fn held(what: &str, holders: &[Holder], flag: &str) -> Finding {
-    match holders {
-        [] => Finding::fail(
-            format!(
-                "{what} is held by another program, of another user: its name is told to root only"
-            ),
-            format!(
-                "`sudo transom-sfu doctor` names it; end it, or choose another port with {flag}"
-            ),
-        ),
-        [us] if us.name == OURS => Finding::ok(format!("{what}: {us} already runs there")),
-        holders => Finding::fail(
-            format!("{what} is held by {}", list_holders(holders)),
-            format!("end that program, or choose another port with {flag}"),
-        ),
+        Err(error) => Finding::fail_told(error, "; ", "choose another port with --udp-port"),
     }
 }
 
@@ -153,22 +111,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_holds_a_port_decides() {
-        let holder = |pid, name: &str| Holder {
-            pid,
-            name: name.into(),
-        };
-        let ours = held("x", &[holder(1, OURS)], "--http");
-        assert_eq!(ours.verdict, Verdict::Ok);
-        assert!(ours.found.contains("already runs"));
-        let other = held("x", &[holder(7, "nginx")], "--http");
-        assert_eq!(other.verdict, Verdict::Fail);
-        assert!(other.found.contains("nginx (pid 7)"));
-        let hidden = held("x", &[], "--http");
-        assert!(hidden.mend.unwrap().contains("sudo"));
-    }
-
-    #[test]
     fn small_buffers_are_a_warning_with_the_line_to_type() {
         let wanted = SocketConfig::default();
         let small = buffers(212_992, 212_992, &wanted);
@@ -176,13 +118,5 @@ mod tests {
         assert!(small.mend.unwrap().contains("net.core.rmem_max=2097152"));
         let good = buffers(wanted.recv_buffer, wanted.send_buffer, &wanted);
         assert_eq!(good.verdict, Verdict::Ok);
-    }
-
-    #[test]
-    fn an_address_of_another_machine_is_told() {
-        // 192.0.2.0/24 is nobody's (RFC 5737).
-        let finding = http(([192, 0, 2, 1], 0).into(), "--http");
-        assert_eq!(finding.verdict, Verdict::Fail);
-        assert!(finding.found.contains("192.0.2.1"), "{finding:?}");
     }
 }

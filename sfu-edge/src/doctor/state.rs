@@ -2,9 +2,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use rustix::fs::Access;
 use rustix::process::geteuid;
 use transom_rtc_doctor::Finding;
+use transom_rtc_doctor::machine::may_write;
 
 use crate::secrets::{Secrets, SecretsError};
 
@@ -39,7 +39,7 @@ pub(super) fn examine(dir: &Path) -> Vec<Finding> {
             format!("to see what the server sees, run `sudo -u '#{owner}' transom-sfu doctor`"),
         ));
     }
-    if !is_writable(dir) {
+    if !may_write(dir) {
         findings.push(Finding::fail(
             format!("{shown} (owner {owner}) cannot be written by user {us}"),
             format!("`sudo chown -R {us} {shown}`, or give another directory with --state-dir"),
@@ -63,13 +63,7 @@ fn secrets(dir: &Path) -> Finding {
                 format!("`chmod 600 {path}`, and remove it if the tokens may have leaked"),
             )
         }
-        Err(error) => {
-            let text = error.to_string();
-            match text.split_once("; ") {
-                Some((found, mend)) => Finding::fail(found, mend),
-                None => Finding::fail(text, "give another directory with --state-dir"),
-            }
-        }
+        Err(error) => Finding::fail_told(error, "; ", "give another directory with --state-dir"),
     }
 }
 
@@ -79,7 +73,7 @@ fn not_there(dir: &Path) -> Vec<Finding> {
     // A relative path has nothing above.
     let above = above.filter(|d| !d.as_os_str().is_empty());
     let above = above.unwrap_or(Path::new("."));
-    let finding = match above.is_dir() && is_writable(above) {
+    let finding = match above.is_dir() && may_write(above) {
         true => Finding::ok(format!("{}: the first start makes it", dir.display())),
         false => Finding::fail(
             format!(
@@ -91,10 +85,6 @@ fn not_there(dir: &Path) -> Vec<Finding> {
         ),
     };
     finding.into()
-}
-
-fn is_writable(dir: &Path) -> bool {
-    rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod counters;
 mod pace;
 mod party;
 mod room;
+mod watch;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -40,6 +41,7 @@ pub use super::channels::{ChannelNote, Happening, Outgoing, Speaker};
 use counters::{Told, add};
 use party::Party;
 use room::Room;
+pub use watch::DeviceStats;
 
 /// Messages that may wait to be sent; more are dropped, the newest first. They wait
 /// for the end of a call only: a report goes to every subscriber of a stream. Stops of
@@ -215,6 +217,7 @@ impl Relay {
             party.take_report(now)?;
             let report = Report::parse(data).map_err(|_| DropReason::Malformed)?;
             room.on_report(now, key, &report, &mut self.outgoing)?;
+            room.watch.on_report(now, &report, &self.stats.devices);
             let listeners = match report.kind {
                 ReportKind::Ack { .. } => {
                     let asked = room.asked_by(report.lease).ok_or(DropReason::NobodyAsked)?;
@@ -234,6 +237,7 @@ impl Relay {
         let command = Command::parse(data).map_err(|_| DropReason::Malformed)?;
         party.take(now, &command.order)?;
         let (outgoing, begins) = room.on_command(now, speaker, channel, &command, data)?;
+        room.watch_command(now, &command);
         if begins {
             add(&self.stats.leases);
         }

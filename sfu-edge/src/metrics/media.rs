@@ -1,16 +1,16 @@
-use transom_rtc_telemetry::Exposition;
+use transom_rtc_telemetry::{Exposition, Family};
 
 use crate::media::{Count, MediaFigures, SocketFigures};
 
-/// A family without labels but one: name, help, the label, and what counts for each value of it.
-type Family = (
+/// A family with one label: name, help, the label, and what counts for each value of it.
+type Labelled = (
     &'static str,
     &'static str,
     &'static str,
     &'static [(&'static str, Count)],
 );
 
-const LABELLED: [Family; 6] = [
+const LABELLED: [Labelled; 6] = [
     (
         "transom_sfu_received_packets_total",
         "RTP packets of publishers, repairs apart.",
@@ -199,21 +199,22 @@ const SOCKETS: [OfSocket; 8] = [
 
 fn sockets(media: &MediaFigures, to: &mut Exposition) {
     let sockets: Vec<SocketFigures> = media.sockets().collect();
-    let family_of = |socket: &SocketFigures| match socket.address.is_ipv4() {
-        true => "ipv4",
-        false => "ipv6",
-    };
     for (name, help, value) in SOCKETS {
-        let mut family = to.counter(name, help);
-        for socket in &sockets {
-            family.sample(&[("family", family_of(socket))], value(socket));
-        }
+        samples(to.counter(name, help), &sockets, value);
     }
-    let mut family = to.gauge(
+    let gso_in_use = to.gauge(
         "transom_sfu_udp_gso_in_use",
         "1 where the kernel segments what is sent (GSO).",
     );
-    for socket in &sockets {
-        family.sample(&[("family", family_of(socket))], socket.gso_in_use);
+    samples(gso_in_use, &sockets, |socket| socket.gso_in_use.into());
+}
+
+fn samples(mut family: Family<'_>, sockets: &[SocketFigures], value: fn(&SocketFigures) -> u64) {
+    for socket in sockets {
+        let name = match socket.address.is_ipv4() {
+            true => "ipv4",
+            false => "ipv6",
+        };
+        family.sample(&[("family", name)], value(socket));
     }
 }

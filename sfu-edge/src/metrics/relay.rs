@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use transom_rtc_telemetry::Exposition;
 
-use crate::media::relay::{DropReason, RelayStats};
+use crate::media::relay::{DeviceStats, DropReason, RelayStats};
 
 /// Name, help, and where it is counted.
 type Plain = (&'static str, &'static str, fn(&RelayStats) -> &AtomicU64);
@@ -30,6 +30,30 @@ const PLAIN: [Plain; 4] = [
     ),
 ];
 
+/// Writes how the devices fared whose messages passed.
+fn devices(stats: &DeviceStats, to: &mut Exposition) {
+    let mut family = to.histogram(
+        "transom_sfu_command_answer_seconds",
+        "From sending an arm, disarm or stop on to the device until its answer came back; of copies by \
+         both channels the first counts. Stops of the server's own are among them.",
+    );
+    for (command, histogram) in stats.answers() {
+        family.sample(&[("command", command)], histogram);
+    }
+    to.counter(
+        "transom_sfu_commands_unanswered_total",
+        "Arms, disarms and stops that no answer came to before sixteen others had followed.",
+    )
+    .value(stats.unanswered());
+    let mut family = to.counter(
+        "transom_sfu_device_stops_total",
+        "Times that a device stopped, by why, as its reports showed; `stale` is the dead-man.",
+    );
+    for (reason, count) in stats.stops() {
+        family.sample(&[("reason", reason)], count);
+    }
+}
+
 /// Writes what became of the messages on data channels.
 pub(super) fn write(stats: &RelayStats, to: &mut Exposition) {
     for (name, help, count) in PLAIN {
@@ -43,4 +67,5 @@ pub(super) fn write(stats: &RelayStats, to: &mut Exposition) {
     for reason in DropReason::ALL {
         family.sample(&[("reason", reason.name())], stats.dropped(reason));
     }
+    devices(&stats.devices, to);
 }

@@ -110,7 +110,10 @@ pub fn run(
             "{settings}candidates          {}\n",
             candidates_text(&policy)
         ));
-        for warning in unmatched_interfaces(&policy) {
+        for warning in unmatched_interfaces(&policy)
+            .iter()
+            .chain(&settings.doubts())
+        {
             eprintln!("transom-sfu: {warning}");
         }
         return Ok(());
@@ -214,6 +217,9 @@ async fn serve(
 
     let policy = candidate_policy(settings, udp.port(), ipv6);
     tell_candidates(&policy);
+    for doubt in settings.doubts() {
+        tracing::warn!("{doubt}");
+    }
     let addresses = network_addresses(&policy);
     let control = Control::new(
         directory_config(&settings.limits),

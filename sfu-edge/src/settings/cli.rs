@@ -20,7 +20,7 @@ pub struct Cli {
 
     /// Configuration file (TOML) [default: transom-sfu.toml here, then in
     /// /etc/transom]. Flags and environment win over it.
-    #[arg(long, value_name = "FILE", env = "TRANSOM_SFU_CONFIG", global = true)]
+    #[arg(long, value_name = "FILE", env = "TRANSOM_SFU_CONFIG")]
     pub config: Option<PathBuf>,
 
     /// Where the page, WHIP and WHEP are served to this machine, by plain HTTP
@@ -71,7 +71,7 @@ pub struct Cli {
 
     /// Where tokens and certificate are kept [default: $STATE_DIRECTORY, else
     /// $XDG_STATE_HOME/transom-sfu, else ~/.local/state/transom-sfu].
-    #[arg(long, value_name = "DIR", env = "TRANSOM_SFU_STATE_DIR", global = true)]
+    #[arg(long, value_name = "DIR", env = "TRANSOM_SFU_STATE_DIR")]
     pub state_dir: Option<PathBuf>,
 
     /// An address that others reach this machine by, such as a router's; with a
@@ -110,7 +110,7 @@ pub struct Cli {
     pub show_link: bool,
 
     /// Print the viewer's link as a QR code too, even where stdout is no terminal.
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub qr: bool,
 }
 
@@ -150,7 +150,7 @@ pub enum Command {
 
     /// Look for what is wrong, and say what mends it.
     ///
-    /// Checks the configuration, the tokens' file, the ports (and who holds them),
+    /// Checks the configuration, the tokens and their file, the ports (and who holds them),
     /// the certificate, the addresses that clients are told, and what the machine
     /// has to give. Nothing is changed; a server may run meanwhile. Run it as the
     /// user that the server runs as. The status is 0 if all is well or there are
@@ -237,7 +237,10 @@ mod tests {
 
     #[test]
     fn links_are_asked_for_in_two_ways_and_the_flags_may_follow() {
-        let cli = |args: &[&str]| Cli::try_parse_from([&["transom-sfu"], args].concat()).unwrap();
+        let cli = |args: &[&str]| {
+            let words = [&["transom-sfu"], args].concat();
+            Cli::read(words.into_iter().map(OsString::from)).unwrap()
+        };
         assert!(cli(&["--show-link"]).asks_for_links());
         let link = cli(&["link", "--qr", "--state-dir", "/x"]);
         assert!(link.asks_for_links() && link.qr && link.state_dir.is_some());

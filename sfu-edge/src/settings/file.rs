@@ -128,6 +128,11 @@ fn some_scopes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Scope>, D::Erro
 }
 
 impl TokenEntry {
+    /// Whether the drive scope is of no use: who drives has a viewer's session.
+    pub fn drives_blindly(&self) -> bool {
+        self.scopes.contains(&Scope::Drive) && !self.scopes.contains(&Scope::Watch)
+    }
+
     pub(super) fn streams_text(&self) -> String {
         let streams: Vec<&str> = self.streams.iter().map(StreamPattern::as_str).collect();
         streams.join(", ")

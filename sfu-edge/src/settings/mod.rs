@@ -307,6 +307,22 @@ impl Settings {
         problems
     }
 
+    /// What is allowed and yet hardly meant. Each is one line, which names the mend
+    /// behind its last semicolon.
+    pub fn doubts(&self) -> Vec<String> {
+        let tokens = self.tokens.iter().filter(|token| token.drives_blindly());
+        let doubt = |token: &TokenEntry| {
+            let mut scopes = vec!["\"watch\"".to_owned()];
+            scopes.extend(token.scopes.iter().map(|scope| format!("\"{scope}\"")));
+            format!(
+                "the token of `{}` has the scope `drive` without `watch`, and nobody drives without a viewer's session; give it scopes = [{}]",
+                token.name,
+                scopes.join(", ")
+            )
+        };
+        tokens.map(doubt).collect()
+    }
+
     /// What is logged, understood.
     ///
     /// # Errors
@@ -603,6 +619,23 @@ mod tests {
         };
         assert_eq!(default_state_dir(env), Some("/var/lib/transom-sfu".into()));
         assert_eq!(default_state_dir(|_| None), None);
+    }
+
+    #[test]
+    fn a_token_that_drives_and_sees_nothing_is_doubted() {
+        let doubts = |scopes: &str| {
+            let token = "name = \"n\"\ntoken = \"0123456789abcdef\"";
+            let toml = format!("[[token]]\n{token}\nscopes = [{scopes}]");
+            settings(&[], &toml).unwrap().doubts()
+        };
+        assert!(doubts("\"watch\", \"drive\"").is_empty());
+        assert!(doubts("\"publish\"").is_empty());
+        let told = doubts("\"drive\", \"metrics\"");
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].ends_with("; give it scopes = [\"watch\", \"drive\", \"metrics\"]"),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -51,6 +51,14 @@ scenario('keys drive it, and all that lets go of them stops it', async (stage) =
   await lines.power(false);
   assert.equal((await status(page)).phase, 'armed', 'letting go is no stop');
 
+  // A menu over the page swallows the end of a held key.
+  await page.keyboard.down('KeyW');
+  await lines.power(true);
+  await page.mouse.click(640, 300, { button: 'right' });
+  await lines.power(false);
+  assert.equal((await status(page)).phase, 'armed', 'a menu is no stop');
+  await page.keyboard.up('KeyW');
+
   const ends = {
     'the window loses the focus': () => page.evaluate(() => window.dispatchEvent(new Event('blur'))),
     'the page is hidden': () => page.evaluate(() => {

@@ -85,6 +85,19 @@ impl Diagnosis {
         assert_eq!(self.code, Some(1));
     }
 
+    /// Asserts that this check warns: that one of its findings holds `found`, and the mend beside
+    /// it `mend`. A warning by itself is no failure.
+    #[track_caller]
+    pub fn warns(&self, name: &str, found: &str, mend: &str) {
+        let text = |check: &Value, of: &str| check[of].as_str().unwrap_or_default().to_owned();
+        let named = self.checks(name, "warn").find(|check| {
+            text(check, "found").contains(found) && text(check, "mend").contains(mend)
+        });
+        let named = named.unwrap_or_else(|| panic!("no `{found}` -> `{mend}`: {:#}", self.json));
+        println!("{name}: {} -> {}", named["found"], named["mend"]);
+        self.is_well();
+    }
+
     /// Asserts that nothing has failed.
     #[track_caller]
     pub fn is_well(&self) {

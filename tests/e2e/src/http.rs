@@ -9,6 +9,7 @@ use std::time::Duration;
 pub struct Request {
     method: &'static str,
     path: String,
+    host: Option<String>,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
@@ -29,6 +30,7 @@ impl Request {
         Self {
             method,
             path: path.into(),
+            host: None,
             headers: Vec::new(),
             body: Vec::new(),
         }
@@ -39,6 +41,13 @@ impl Request {
         Self::new("POST", path)
             .header("content-type", "application/sdp")
             .body(sdp)
+    }
+
+    /// Names this host, in place of the address that it is sent to.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = Some(host.to_owned());
+        self
     }
 
     /// Adds a header.
@@ -63,8 +72,9 @@ impl Request {
 
     /// Sends it on a connection of its own.
     pub fn send(&self, to: SocketAddr) -> Response {
+        let host = self.host.clone().unwrap_or_else(|| to.to_string());
         let mut head = format!(
-            "{} {} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n",
+            "{} {} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n",
             self.method, self.path
         );
         for (name, value) in &self.headers {

@@ -25,6 +25,7 @@ mod proxy;
 mod remote;
 mod sfu;
 mod signals;
+mod standstill;
 mod state_dir;
 mod stolen_socket;
 
@@ -41,5 +42,6 @@ pub use proxy::LossyProxy;
 pub use remote::Remote;
 pub use sfu::{Sfu, sfu};
 pub use signals::{Signal, is_alive, signal};
+pub use standstill::{LIMIT_US, ProcessorWatch, Standstill, tell};
 pub use state_dir::StateDir;
 pub use stolen_socket::StolenSocket;

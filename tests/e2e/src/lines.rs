@@ -50,6 +50,16 @@ impl Lines {
         last.is_some_and(|edge| edge.value == 1)
     }
 
+    /// When it obeyed its last command that moved it before `stands`: each is to have a speed of its own.
+    #[track_caller]
+    pub fn last_command(&self, stands: u64) -> u64 {
+        let edges = self.edges("left");
+        let moved = edges
+            .iter()
+            .rfind(|edge| edge.value != 0 && edge.at <= stands);
+        moved.expect("it moved").at
+    }
+
     /// Waits until it has power, or has none, and tells since when.
     #[track_caller]
     pub fn wait_for_power(&self, power: bool, within: Duration) -> u64 {

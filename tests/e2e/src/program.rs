@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -50,6 +51,7 @@ struct Heard {
     /// Of those, the ones on standard error.
     log: Mutex<Vec<String>>,
     more: Condvar,
+    deaf: AtomicBool,
 }
 
 impl Program {
@@ -75,6 +77,12 @@ impl Program {
             heard,
             readers: stdout.into_iter().chain(stderr).collect(),
         }
+    }
+
+    /// Reads no more of what it says, or reads on. What it says fills the pipe meanwhile, and then whoever says
+    /// more in there waits.
+    pub fn turn_deaf(&self, deaf: bool) {
+        self.heard.deaf.store(deaf, Ordering::Relaxed);
     }
 
     /// Waits for a line that contains `mark`.
@@ -156,6 +164,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        self.turn_deaf(false);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -200,6 +209,9 @@ fn listen(pipe: impl Read + Send + 'static, log: bool, heard: Arc<Heard>) -> Joi
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
             let Ok(line) = line else { break };
+            while heard.deaf.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+            }
             if log {
                 let log = heard.log.lock();
                 log.unwrap_or_else(PoisonError::into_inner)

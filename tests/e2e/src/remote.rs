@@ -40,7 +40,12 @@ pub struct Remote {
 impl Remote {
     /// Watches the stream `door` with the token of this scope, once it is published.
     pub async fn open(sfu: &Sfu, scope: &str) -> Self {
-        let url = format!("http://{}/whep/door", sfu.http);
+        Self::open_stream(sfu, scope, "door").await
+    }
+
+    /// The same with another stream.
+    pub async fn open_stream(sfu: &Sfu, scope: &str, stream: &str) -> Self {
+        let url = format!("http://{}/whep/{stream}", sfu.http);
         let config = EndpointConfig::new(&url, Some(&sfu.token(scope)));
         let call = CallConfig {
             endpoint: Endpoint::new(config).expect("an endpoint"),

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
-use transom_control::{Axes, Axis, Operator, OperatorConfig, Phase};
+use transom_agent::actuator::ToActuator;
+use transom_control::{Axes, Axis, Command, Operator, OperatorConfig, Order, Phase, Stamp};
 
 use crate::monotonic_us;
 
@@ -33,11 +34,12 @@ impl StolenSocket {
         panic!("the agent has no socket to an actuator");
     }
 
-    /// Arms and drives ahead for a while.
+    /// Arms and drives ahead for a while, each time a little faster.
     pub fn drive_ahead(&self, how_long: Duration) {
         let mut operator = Operator::new(OperatorConfig::default());
         let mut frame = [0; 256];
         let mut until = None;
+        let mut speed = 1000;
         let deadline = Instant::now() + Duration::from_secs(10);
         while until.is_none_or(|until| Instant::now() < until) {
             assert!(Instant::now() < deadline, "it is not armed");
@@ -59,11 +61,14 @@ impl StolenSocket {
                 assert!(until.is_none(), "it stopped by itself");
                 let _ = operator.arm(now);
             }
-            operator.drive(now, Axes::drive(Axis::FULL, Axis::ZERO));
+            let ahead = Axis::new(speed).expect("a speed");
+            operator.drive(now, Axes::drive(ahead, Axis::ZERO));
             while let Some(out) = operator.poll_transmit(now) {
-                let mut framed = vec![0];
-                framed.extend_from_slice(&out.message);
-                send(&self.0, &framed, SendFlags::NOSIGNAL).expect("room");
+                let order = Command::parse(&out.message).map(|command| command.order);
+                speed += i16::from(matches!(order, Ok(Order::Setpoint { .. })));
+                let came = Stamp::from_micros(now);
+                let frame = ToActuator::Message(out.channel, came, &out.message).emit();
+                send(&self.0, &frame, SendFlags::NOSIGNAL).expect("room");
             }
         }
     }

@@ -1,5 +1,8 @@
 //! What happens to the wheels when something happens to the agent: real processes, times of the lines'
 //! edges. Twenty of twenty each.
+//!
+//! Hard is what lies between the last command that the actuator obeyed and the loss of power, both by its own
+//! account; what is timed from outside is asserted loosely.
 
 #![allow(
     clippy::expect_used,
@@ -7,22 +10,25 @@
     reason = "this crate is tests only"
 )]
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use transom_tests_e2e::{
-    Lines, Program, Signal, StateDir, StolenSocket, binary, is_alive, monotonic_us, signal,
+    LIMIT_US, Lines, ProcessorWatch, Program, Signal, Standstill, StateDir, StolenSocket, binary,
+    is_alive, monotonic_us, signal, tell,
 };
 
 const ROUNDS: usize = 20;
 /// At a time.
 const PARALLEL: usize = 4;
-const LIMIT_US: u64 = 300_000;
+/// Rounds that may be repeated, since the actuator had no processor.
+const SPOILED: usize = 5;
 /// What an end of file may take.
 const END_OF_FILE_US: u64 = 50_000;
-/// What a loaded machine may add to either.
+/// What a loaded machine may add to that, and to whatever is timed from outside of the actuator.
 const SLACK_US: u64 = 200_000;
 const SOON: Duration = Duration::from_secs(20);
 
@@ -31,6 +37,7 @@ struct Drive {
     driver: Program,
     lines: Lines,
     actuator: u32,
+    processor: RefCell<ProcessorWatch>,
     _folder: StateDir,
 }
 
@@ -45,14 +52,15 @@ impl Drive {
         let driver = Program::start(command);
         let started = driver.line("actuator: started pid=", SOON);
         let (_, pid) = started.split_once("pid=").expect("a pid");
-        let drive = Self {
+        let actuator = pid.trim().parse().expect("a number");
+        driver.line("armed", SOON);
+        Self {
             driver,
             lines: Lines::new(&trace),
-            actuator: pid.trim().parse().expect("a number"),
+            actuator,
+            processor: ProcessorWatch::new(actuator).into(),
             _folder: folder,
-        };
-        drive.driver.line("armed", SOON);
-        drive
+        }
     }
 
     /// The time that the last line with this mark tells.
@@ -73,7 +81,18 @@ impl Drive {
     }
 
     fn stands_since(&self) -> u64 {
+        let deadline = monotonic_us() + SOON.as_micros() as u64;
+        while self.lines.is_powered() && monotonic_us() < deadline {
+            self.processor.borrow_mut().look();
+            thread::sleep(Duration::from_millis(2));
+        }
         self.lines.wait_for_power(false, SOON)
+    }
+
+    /// What happened at `cause` made it stand at `stands`.
+    fn ended(&self, cause: u64, stands: u64) -> Standstill {
+        let waited = self.processor.borrow().waited();
+        Standstill::new(&self.lines, cause, stands, waited)
     }
 
     /// Nothing moves again within a while.
@@ -91,97 +110,125 @@ impl Drive {
     }
 }
 
-/// Runs all rounds; each gives the microseconds from cause to edge.
-fn rounds(what: &str, goal: u64, round: fn() -> u64) {
-    let mut times: Vec<u64> = Vec::new();
-    while times.len() < ROUNDS {
-        let some: Vec<_> = (0..PARALLEL).map(|_| thread::spawn(round)).collect();
-        times.extend(some.into_iter().map(|round| round.join().expect("a round")));
+/// Runs all rounds: all of them within the limit since the last command, and what `cause` causes loosely within
+/// its goal.
+fn rounds(cause: &str, goal: u64, round: fn() -> Standstill) {
+    let (mut ends, mut spoiled) = (Vec::new(), 0);
+    while ends.len() < ROUNDS {
+        let count = PARALLEL.min(ROUNDS - ends.len());
+        let some: Vec<_> = (0..count).map(|_| thread::spawn(round)).collect();
+        for end in some.into_iter().map(|round| round.join().expect("a round")) {
+            if spoiled < SPOILED && end.is_spoiled() {
+                spoiled += 1;
+            } else {
+                ends.push(end);
+            }
+        }
     }
-    times.sort_unstable();
-    let within = times.iter().filter(|time| **time <= goal).count();
-    let (median, most) = (times[times.len() / 2], times[times.len() - 1]);
-    println!(
-        "{what}: p50 {:.1} ms, max {:.1} ms; {within} of {} within {} ms",
-        median as f64 / 1e3,
-        most as f64 / 1e3,
-        times.len(),
-        goal / 1000
+    tell(
+        "last command obeyed",
+        LIMIT_US,
+        ends.iter().map(|end| end.command),
     );
-    assert!(most <= goal + SLACK_US, "{times:?}");
+    tell(cause, goal, ends.iter().map(|end| end.cause));
+    assert!(ends.iter().all(Standstill::in_time), "{ends:?}");
+    let in_time = |end: &Standstill| end.cause <= goal + SLACK_US;
+    assert!(ends.iter().all(in_time), "{ends:?}");
 }
 
 #[test]
 fn the_agent_is_killed() {
-    rounds("SIGKILL -> no power", END_OF_FILE_US, || {
+    rounds("SIGKILL", END_OF_FILE_US, || {
         let drive = Drive::start("none");
         drive.under_way();
         let killed = monotonic_us();
         signal(drive.driver.pid(), Signal::KILL);
         let stands = drive.stands_since();
         drive.actuator_ends();
-        stands - killed
+        drive.ended(killed, stands)
     });
 }
 
 #[test]
 fn the_agent_aborts() {
-    rounds("abort -> no power", END_OF_FILE_US, || {
+    rounds("abort", END_OF_FILE_US, || {
         let drive = Drive::start("abort");
         drive.driver.line("end ", SOON);
         let stands = drive.stands_since();
         drive.actuator_ends();
-        stands - drive.last("end ")
+        drive.ended(drive.last("end "), stands)
     });
 }
 
 #[test]
 fn the_agent_closes_the_socket() {
-    rounds("closed socket -> no power", END_OF_FILE_US, || {
+    rounds("closed socket", END_OF_FILE_US, || {
         let drive = Drive::start("close");
         drive.driver.line("end ", SOON);
         let stands = drive.stands_since();
         drive.actuator_ends();
-        stands - drive.last("end ")
+        drive.ended(drive.last("end "), stands)
     });
 }
 
 #[test]
 fn the_agent_ends_in_order() {
-    rounds("shutdown -> no power", END_OF_FILE_US, || {
+    rounds("shutdown", END_OF_FILE_US, || {
         let drive = Drive::start("shutdown");
         drive.driver.line("end ", SOON);
         let stands = drive.stands_since();
         drive.actuator_ends();
         drive.driver.line("ended, the outputs are safe", SOON);
-        stands - drive.last("end ")
+        drive.ended(drive.last("end "), stands)
     });
 }
 
+/// Here and below the cause is the last command as the agent knows it, before it goes to the actuator.
 #[test]
 fn the_agent_falls_silent() {
-    rounds("last command -> no power", LIMIT_US, || {
+    rounds("command given", LIMIT_US, || {
         let drive = Drive::start("silent");
         drive.driver.line("end ", SOON);
         let stands = drive.stands_since();
         drive.driver.line("stopped: stale", SOON);
         drive.stays();
-        stands - drive.last("sent ")
+        drive.ended(drive.last("sent "), stands)
+    });
+}
+
+/// No thread of its runtime runs: it neither reads nor passes on anything, and lives.
+#[test]
+fn the_agents_runtime_is_blocked_and_goes_on() {
+    rounds("command given", LIMIT_US, || {
+        let drive = Drive::start("block");
+        drive.driver.line("blocked ", SOON);
+        let blocked = drive.last("blocked ");
+        let stands = drive.stands_since();
+        let ended = drive.ended(drive.last("sent "), stands);
+        // It stood before the runtime had a thread again, and what waited moves nothing.
+        drive.driver.line("goes on ", SOON);
+        assert!(blocked < stands && stands < drive.last("goes on "));
+        drive.driver.line("stopped: stale", SOON);
+        drive.stays();
+        assert!(is_alive(drive.actuator), "it was well all the time");
+        ended
     });
 }
 
 #[test]
 fn the_agent_is_stopped_and_goes_on() {
-    rounds("last command -> no power", LIMIT_US, || {
+    rounds("command given", LIMIT_US, || {
         let drive = Drive::start("none");
         drive.under_way();
         signal(drive.driver.pid(), Signal::STOP);
         let stands = drive.stands_since();
-        let sent = drive.last("sent ");
+        let ended = drive.ended(drive.last("sent "), stands);
         // What it had in mind comes in a burst now, and moves nothing.
         signal(drive.driver.pid(), Signal::CONT);
+        drive.driver.line("stopped: stale", SOON);
         drive.stays();
-        stands - sent
+        assert!(is_alive(drive.actuator), "it was well all the time");
+        ended
     });
 }
 
@@ -199,21 +246,83 @@ fn signals_do_not_end_the_actuator() {
     drive.stands_since();
 }
 
-/// Its lines are made safe by the one that takes its place.
+/// Its lines are made safe by the one that takes its place: at once if it was killed, and after the limit if it
+/// hangs, since nothing tells that sooner.
 #[test]
-fn an_actuator_that_is_killed_is_replaced_at_rest() {
-    for death in [Signal::KILL, Signal::STOP] {
-        let drive = Drive::start("none");
-        drive.under_way();
-        let killed = monotonic_us();
-        signal(drive.actuator, death);
-        let stands = drive.stands_since();
-        drive.driver.line("it wants to be armed then", SOON);
-        drive.stays();
-        assert!(!is_alive(drive.actuator));
-        println!("{death:?}: replaced within {} ms", (stands - killed) / 1000);
-        assert!(stands - killed < 5_000_000);
+fn an_actuator_that_is_killed_or_hangs_is_replaced_at_rest() {
+    for (death, goal) in [(Signal::KILL, 100_000), (Signal::STOP, LIMIT_US + 50_000)] {
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let drive = Drive::start("none");
+            drive.under_way();
+            let killed = monotonic_us();
+            signal(drive.actuator, death);
+            let stands = drive.stands_since();
+            drive.driver.line("it wants to be armed then", SOON);
+            drive.stays();
+            assert!(!is_alive(drive.actuator));
+            times.push(stands.saturating_sub(killed));
+        }
+        println!("an actuator gets {death:?} -> no power: {times:?} us; the goal is {goal}");
+        assert!(times.iter().all(|time| *time <= 2 * goal + 2 * SLACK_US));
     }
+}
+
+/// However often it dies.
+#[test]
+fn an_actuator_that_spoke_is_replaced_at_once_each_time() {
+    let drive = Drive::start("none");
+    drive.under_way();
+    let mut times = Vec::new();
+    let mut pids = vec![drive.actuator];
+    while times.len() < 5 {
+        let killed = monotonic_us();
+        signal(pids[pids.len() - 1], Signal::KILL);
+        let deadline = killed + 10_000_000;
+        // The next one makes its lines safe first.
+        let safe = loop {
+            let safe = drive.lines.edges("enable").pop().expect("edges");
+            if safe.at > killed && safe.value == 0 {
+                break safe.at;
+            }
+            assert!(
+                monotonic_us() < deadline,
+                "no actuator after {}",
+                times.len()
+            );
+            thread::sleep(Duration::from_millis(2));
+        };
+        times.push(safe - killed);
+        let mark = "actuator: started pid=";
+        let started = |line: &String| line.split_once(mark)?.1.trim().parse::<u32>().ok();
+        while pids.len() == times.len() {
+            let lines = drive.driver.lines();
+            pids = lines.iter().filter_map(started).collect();
+            assert!(monotonic_us() < deadline, "no word of the next one");
+        }
+        // It has to speak before it dies.
+        thread::sleep(Duration::from_millis(200));
+    }
+    println!("killed -> the next one's lines are safe: {times:?} us");
+    assert!(times.iter().all(|time| *time <= 500_000));
+}
+
+/// Nothing moves, so there is no hurry: it may be the machine that is slow.
+#[test]
+fn an_actuator_that_hangs_at_rest_is_given_a_second() {
+    let folder = StateDir::new();
+    let agent = agent(&folder, "board = \"sim\"");
+    let pid = actuator_of(&agent);
+    thread::sleep(Duration::from_millis(300));
+    signal(pid, Signal::STOP);
+    let stopped = monotonic_us();
+    thread::sleep(Duration::from_millis(700));
+    let lives = is_alive(pid);
+    // Unless it is this test that was slow.
+    let waited = monotonic_us() - stopped;
+    assert!(lives || waited > 900_000, "killed within {waited} us");
+    agent.line("it hangs, and was killed", SOON);
+    assert!(monotonic_us() - stopped < 5_000_000);
 }
 
 #[test]
@@ -265,49 +374,72 @@ fn the_actuator_comes_and_goes_with_the_agent() {
     assert!(!lines.is_powered());
 }
 
-/// The real agent again, stopped and then killed while its robot moves: nothing in it, no thread and no
-/// other child, holds the socket open.
+/// The real agent again, stopped and then killed or aborted while its robot moves: nothing in it, no thread and
+/// no other child, holds the socket open. (A test speaks in its stead; through the server it is driven in
+/// `agent_dies`.)
 #[test]
 fn the_real_agent_is_stopped_and_killed_in_mid_drive() {
-    let mut times = Vec::new();
-    for _ in 0..5 {
-        let folder = StateDir::new();
-        let trace = folder.path().join("trace");
-        let table = format!("board = \"sim\"\ntrace = \"{}\"", trace.display());
-        let agent = agent(&folder, &table);
-        let lines = Lines::new(&trace);
-        let pid = actuator_of(&agent);
-        agent.line("retry in", SOON);
-        signal(agent.pid(), Signal::STOP);
-        let socket = match StolenSocket::of(agent.pid()) {
-            Ok(socket) => socket,
-            Err(error) => {
-                println!("NOT CHECKED: this system hides a child's descriptors: {error}");
-                return;
-            }
-        };
-        // A stopped agent says nothing: the actuator stops by itself.
-        socket.drive_ahead(Duration::from_millis(200));
-        let said = monotonic_us();
-        assert!(lines.is_powered());
-        let stands = lines.wait_for_power(false, SOON);
-        assert!(stands <= said + LIMIT_US + SLACK_US);
-        // And once more, killed.
-        socket.drive_ahead(Duration::from_millis(200));
-        assert!(lines.is_powered());
-        drop(socket);
-        let killed = monotonic_us();
-        signal(agent.pid(), Signal::KILL);
-        let stands = lines.wait_for_power(false, SOON);
-        times.push(stands.saturating_sub(killed));
-        let deadline = monotonic_us() + 5_000_000;
-        while is_alive(pid) {
-            assert!(monotonic_us() < deadline, "the actuator outlives the agent");
-            thread::sleep(Duration::from_millis(5));
+    rounds("SIGKILL to the real agent", END_OF_FILE_US, || {
+        stopped_and(Signal::KILL)
+    });
+}
+
+#[test]
+fn the_real_agent_is_stopped_and_aborted_in_mid_drive() {
+    rounds("SIGABRT to the real agent", END_OF_FILE_US, || {
+        stopped_and(Signal::ABORT)
+    });
+}
+
+fn stopped_and(death: Signal) -> Standstill {
+    let folder = StateDir::new();
+    let trace = folder.path().join("trace");
+    let table = format!("board = \"sim\"\ntrace = \"{}\"", trace.display());
+    let agent = agent(&folder, &table);
+    let actuator = actuator_of(&agent);
+    agent.line("retry in", SOON);
+    signal(agent.pid(), Signal::STOP);
+    let drive = Drive {
+        driver: agent,
+        lines: Lines::new(&trace),
+        actuator,
+        processor: ProcessorWatch::new(actuator).into(),
+        _folder: folder,
+    };
+    let socket = match StolenSocket::of(drive.driver.pid()) {
+        Ok(socket) => socket,
+        Err(error) => {
+            println!("NOT CHECKED: this system hides a child's descriptors: {error}");
+            return Standstill {
+                command: 0,
+                cause: 0,
+                waited: 0,
+            };
         }
+    };
+    // A stopped agent says nothing: the actuator stops by itself.
+    socket.drive_ahead(Duration::from_millis(200));
+    let silent = drive.ended(monotonic_us(), drive.stands_since());
+    // And once more, with its end.
+    drive.processor.replace(ProcessorWatch::new(actuator));
+    socket.drive_ahead(Duration::from_millis(200));
+    drop(socket);
+    let killed = monotonic_us();
+    signal(drive.driver.pid(), death);
+    if death != Signal::KILL {
+        signal(drive.driver.pid(), Signal::CONT);
     }
-    println!("the real agent: SIGKILL -> no power: {times:?} us");
-    assert!(times.iter().all(|time| *time <= END_OF_FILE_US + SLACK_US));
+    let dead = drive.ended(killed, drive.stands_since());
+    drive.actuator_ends();
+    // The slower of the two counts.
+    match silent.command > dead.command {
+        true => Standstill {
+            command: silent.command,
+            waited: silent.waited,
+            ..dead
+        },
+        false => dead,
+    }
 }
 
 #[test]

@@ -99,13 +99,13 @@ fn every_mistake_of_the_configuration_is_told() {
 fn the_token_is_wrong() {
     let sfu = Sfu::start();
     let whip = format!("http://{}/whip/door", sfu.http);
-    examine(&whip, "not-the-token-not-it", &[]).fails("token", "does not know", "--show-link");
+    examine(&whip, "not-the-token-not-it", &[]).fails("token", "does not know", "transom-sfu link");
 }
 
 #[test]
 fn the_token_is_that_of_viewers() {
     let sfu = Sfu::start();
-    doctor(&sfu, "watch", &[]).fails("token", "may watch, but not publish", "--show-link");
+    doctor(&sfu, "watch", &[]).fails("token", "may watch, but not publish", "transom-sfu link");
 }
 
 #[test]
@@ -313,6 +313,192 @@ fn one_of_the_clocks_is_a_year_wrong() {
     let whip = format!("http://{relay}/whip/door");
     let diagnosis = examine(&whip, &sfu.token("publish"), &[]);
     diagnosis.fails("server-clock", "days ahead of the server's", "timedatectl");
+}
+
+/// Of an agent with this configuration file, its server well.
+fn configured(text: &str) -> Diagnosis {
+    let sfu = Sfu::start();
+    let folder = StateDir::new();
+    let file = folder.write("transom-agent.toml", text);
+    doctor(&sfu, "publish", &["--config", &file.display().to_string()])
+}
+
+#[test]
+fn nobody_said_where_to_publish() {
+    let mut command = agent_doctor();
+    command.current_dir("/tmp").env_remove("TRANSOM_AGENT_WHIP");
+    let diagnosis = Diagnosis::of(command);
+    diagnosis.fails(
+        "config",
+        "no WHIP address",
+        "--whip http://HOST:7080/whip/NAME",
+    );
+    // All that needs no server is looked at: an owner begins with a camera.
+    for name in ["video", "sound", "encoder"] {
+        assert_eq!(
+            diagnosis.found(name, "ok").len(),
+            1,
+            "{name}: {diagnosis:#?}"
+        );
+    }
+    assert!(diagnosis.found("server-name", "fail").is_empty());
+
+    // An address that is none is one mistake, not two.
+    let folder = StateDir::new();
+    let file = folder.write("transom-agent.toml", "whip = \"192.168.1.5\"\n");
+    let mut command = agent_doctor();
+    command
+        .arg("--config")
+        .arg(file)
+        .env_remove("TRANSOM_AGENT_WHIP");
+    let diagnosis = Diagnosis::of(command);
+    diagnosis.fails("config", "must begin with http://", "line 1");
+    assert_eq!(diagnosis.found("config", "fail").len(), 1, "{diagnosis:#?}");
+    assert_eq!(diagnosis.found("server", "skipped").len(), 1);
+}
+
+#[test]
+fn a_robot_that_is_well_has_no_failure() {
+    let folder = StateDir::new();
+    let trace = folder.path().join("edges");
+    let diagnosis = configured(&format!(
+        "metrics = \"127.0.0.1:0\"\n[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
+        trace.display()
+    ));
+    diagnosis.is_well();
+    for name in ["board", "limit", "metrics-port"] {
+        assert_eq!(
+            diagnosis.found(name, "ok").len(),
+            1,
+            "{name}: {diagnosis:#?}"
+        );
+    }
+    let limit = diagnosis.found("limit", "ok").concat();
+    assert!(limit.contains("on the way to the server"), "{limit}");
+    assert!(!trace.exists(), "the doctor makes nothing");
+}
+
+#[test]
+fn a_robot_that_runs_is_not_disturbed() {
+    let sfu = Sfu::start();
+    let folder = StateDir::new();
+    let trace = folder.path().join("edges");
+    let file = folder.write(
+        "transom-agent.toml",
+        format!(
+            "metrics = \"127.0.0.1:0\"\n[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
+            trace.display()
+        ),
+    );
+    let whip = format!("http://{}/whip/door", sfu.http);
+    let mut command = Command::new(binary("transom-agent"));
+    command.args(["--whip", &whip, "--audio", "none", "--config"]);
+    command
+        .arg(&file)
+        .env("TRANSOM_TOKEN", sfu.token("publish"));
+    let agent = Program::start(command);
+    agent.line("actuator: started", Duration::from_secs(20));
+    agent.line(" connected", Duration::from_secs(20));
+    let line = agent.line("metrics at http://", Duration::from_secs(20));
+    let (_, addr) = line.split_once("http://").expect("an address");
+    let addr = addr.trim_end_matches("/metrics");
+    let config = file.display().to_string();
+    let diagnosis = doctor(&sfu, "publish", &["--config", &config, "--metrics", addr]);
+    diagnosis.is_well();
+    let port = diagnosis.found("metrics-port", "ok").concat();
+    let pid = format!("transom-agent (pid {}) already runs", agent.pid());
+    assert!(port.contains(&pid), "{port}");
+    let said = agent.lines();
+    let started = said
+        .iter()
+        .filter(|line| line.contains("actuator: started"));
+    assert_eq!(started.count(), 1, "{said:#?}");
+    assert!(!said.iter().any(|line| line.contains("lost:")), "{said:#?}");
+}
+
+#[test]
+fn the_board_is_another_machine() {
+    let model = fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
+    if model.contains("Raspberry Pi") {
+        println!("this is a Raspberry Pi: SKIPPED, THAT IT IS NONE IS NOT TESTED HERE");
+        return;
+    }
+    configured("[control]\nboard = \"raspberry-pi\"\n").fails(
+        "board",
+        "this machine is no Raspberry Pi",
+        "board = \"sim\"",
+    );
+}
+
+#[test]
+fn the_robots_trace_has_no_place() {
+    configured("[control]\nboard = \"sim\"\ntrace = \"/no/such/folder/edges\"\n").fails(
+        "board",
+        "cannot be made in /no/such/folder",
+        "`trace` in [control]",
+    );
+}
+
+#[test]
+fn a_mistake_in_control_hides_nothing_else() {
+    let diagnosis = configured("[control]\nboard = \"sim\"\nlimit_ms = 10\n");
+    diagnosis.fails("config", "limit_ms 10", "50 to 2000");
+    assert_eq!(diagnosis.found("udp", "ok").len(), 1, "{diagnosis:#?}");
+}
+
+#[test]
+fn the_limit_leaves_no_time() {
+    configured("[control]\nboard = \"sim\"\nlimit_ms = 60\n").warns(
+        "limit",
+        "again and again",
+        "raise limit_ms",
+    );
+}
+
+#[test]
+fn the_port_for_figures_is_held_by_another_program() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = taken.local_addr().expect("its address");
+    let us = format!("(pid {})", std::process::id());
+    configured(&format!("metrics = \"{addr}\"\n")).fails("metrics-port", &us, "--metrics");
+}
+
+#[test]
+fn figures_are_for_everybody() {
+    configured("metrics = \"0.0.0.0:0\"\nmetrics_open = true\n").warns(
+        "metrics-port",
+        "without a token",
+        "127.0.0.1:9101",
+    );
+}
+
+/// As on a Pi where nobody wrote limits down. Root needs none, so that it sends nobody.
+#[test]
+fn the_actuator_may_not_go_before_others() {
+    let folder = StateDir::new();
+    let file = folder.write("transom-agent.toml", "[control]\nboard = \"sim\"\n");
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), open).expect("chmod");
+    let sfu = Sfu::start();
+    let agent = binary("transom-agent");
+    let mut command = Command::new("prlimit");
+    command.args(["--rtprio=0", "--memlock=65536"]).arg(&agent);
+    command.args(["doctor", "--json", "--audio", "none", "--fps", "5"]);
+    command.args(["--size", "160x120", "--config"]).arg(file);
+    command.args(["--whip", &format!("http://{}/whip/door", sfu.http)]);
+    command.args(["--token", &sfu.token("publish")]);
+    if fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0) {
+        if !nobody_may_run(&agent) {
+            println!(
+                "nobody may not run the programs of this checkout: SKIPPED, REFUSED PRIORITY IS NOT TESTED HERE"
+            );
+            return;
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let diagnosis = Diagnosis::of(command);
+    diagnosis.warns("priority", "no real-time priority", "LimitRTPRIO=20");
+    diagnosis.warns("priority", "memory is not locked", "memlock unlimited");
 }
 
 /// Neither with a token for every stream, nor with one for this stream only.

@@ -7,7 +7,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use transom_tests_e2e::{Diagnosis, Program, Sfu, StateDir, binary, sfu_doctor};
+use transom_tests_e2e::{Diagnosis, Program, Sfu, StateDir, binary, sfu, sfu_doctor};
 
 fn doctor(state: &StateDir, args: &[&str]) -> Diagnosis {
     let mut command = sfu_doctor(state.path());
@@ -183,6 +183,29 @@ fn the_certificate_is_for_another_name() {
         ],
     )
     .is_well();
+}
+
+#[test]
+fn a_token_drives_and_may_not_watch() {
+    const TOKEN: &str =
+        "[[token]]\nname = \"pilot\"\ntoken = \"0123456789abcdef\"\nscopes = [\"drive\"]\n";
+    let state = StateDir::new();
+    let file = state.write("transom-sfu.toml", TOKEN).display().to_string();
+    doctor(&state, &["--config", &file]).warns(
+        "tokens",
+        "`pilot` has the scope `drive` without `watch`",
+        "scopes = [\"watch\", \"drive\"]",
+    );
+    let mut command = sfu(state.path());
+    command.args(["--config", &file, "--check-config"]);
+    let told = Program::start(command).ended(Duration::from_secs(10));
+    assert!(told.status.success(), "{told:?}");
+    assert!(told.lines.iter().any(|line| line.contains("`pilot`")));
+    // Nobody is shut out by it: the server starts, and says so.
+    let mut sfu = Sfu::start_with(TOKEN);
+    let line = sfu.program.line("`pilot`", Duration::from_secs(10));
+    assert!(line.contains("WARN"), "{line}");
+    sfu.still_serves();
 }
 
 /// By libfaketime, where that is installed.

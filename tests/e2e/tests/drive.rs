@@ -1,5 +1,5 @@
 //! A robot driven through the server: real processes, a peer of ours that plays the page, times of the
-//! lines' edges. `TRANSOM_DRIVE_ROUNDS=20` repeats what ends a drive as often, and then asserts the goal.
+//! lines' edges. `TRANSOM_DRIVE_ROUNDS=20` repeats what ends a drive as often.
 
 #![allow(
     clippy::expect_used,
@@ -14,14 +14,12 @@ use tokio::time::sleep;
 use transom_control::{
     ArmError, Axes, Axis, Channel, Epoch, Order, Phase, ReportKind, Seq, Stamp, State, StopReason,
 };
-use transom_tests_e2e::{Lines, Program, Remote, Sfu, Signal, binary, monotonic_us, signal};
+use transom_tests_e2e::{
+    LIMIT_US, Lines, ProcessorWatch, Program, Remote, Sfu, Signal, Standstill, binary,
+    monotonic_us, signal, tell,
+};
 
 const SOON: Duration = Duration::from_secs(30);
-/// The device's limit of age, and what a quiet machine may add.
-const LIMIT_US: u64 = 300_000;
-const GOAL_US: u64 = LIMIT_US + 20_000;
-/// What a loaded machine may add to either.
-const SLACK_US: u64 = 200_000;
 /// From a command to its answer, through the server twice: the goal is 10 ms.
 const ANSWER_US: u64 = 50_000;
 /// Subscribers that the first of several media threads takes before others get any.
@@ -72,14 +70,19 @@ impl Scene {
         }
     }
 
-    /// When it lost power, and when the robot had obeyed its last command before.
-    fn stands(&self) -> (u64, u64) {
+    /// Watches the processor for it from now on.
+    fn processor(&self) -> ProcessorWatch {
+        let started = self.agent.line("actuator: started pid=", SOON);
+        let (_, pid) = started.split_once("pid=").expect("a pid");
+        ProcessorWatch::new(pid.trim().parse().expect("a number"))
+    }
+
+    /// Waits until it stands, because of what happened just now.
+    fn stands(&self, mut processor: ProcessorWatch) -> Standstill {
+        let cause = monotonic_us();
         let stands = self.lines.wait_for_power(false, SOON);
-        let moves = self.lines.edges("left");
-        let last = moves
-            .iter()
-            .rfind(|edge| edge.value != 0 && edge.at <= stands);
-        (stands, last.expect("it moved").at)
+        processor.look();
+        Standstill::new(&self.lines, cause, stands, processor.waited())
     }
 
     /// Messages that the server dropped for this reason.
@@ -126,23 +129,41 @@ fn figures(times: &mut [u64]) -> (f64, f64) {
     (ms(times.len() / 2), ms(times.len() - 1))
 }
 
-fn rounds() -> (usize, bool) {
-    let rounds = std::env::var("TRANSOM_DRIVE_ROUNDS").ok();
-    let rounds = rounds.map(|rounds| rounds.parse().expect("a number"));
-    (rounds.unwrap_or(3), rounds.is_some())
+/// The ends of some drives, and how many are wanted.
+struct Ends {
+    ends: Vec<Standstill>,
+    wanted: usize,
+    spoiled: usize,
 }
 
-/// Times from the last command that the robot obeyed to the loss of its power.
-fn check_ends(what: &str, mut times: Vec<u64>, quiet: bool) {
-    let within = times.iter().filter(|time| **time <= GOAL_US).count();
-    let (median, most) = figures(&mut times);
-    println!(
-        "{what}: last command -> no power: p50 {median:.1} ms, max {most:.1} ms; {within} of {} within {} ms",
-        times.len(),
-        GOAL_US / 1000
-    );
-    let allowed = GOAL_US + if quiet { 0 } else { SLACK_US };
-    assert!(times.iter().all(|time| *time <= allowed), "{times:?}");
+impl Ends {
+    fn new() -> Self {
+        let rounds = std::env::var("TRANSOM_DRIVE_ROUNDS").ok();
+        let rounds = rounds.map(|rounds| rounds.parse().expect("a number"));
+        Self {
+            ends: Vec::new(),
+            wanted: rounds.unwrap_or(3),
+            spoiled: 0,
+        }
+    }
+
+    fn want_more(&self) -> bool {
+        self.ends.len() < self.wanted
+    }
+
+    fn push(&mut self, end: Standstill) {
+        if self.spoiled < 5 && end.is_spoiled() {
+            self.spoiled += 1;
+        } else {
+            self.ends.push(end);
+        }
+    }
+
+    fn check(self, what: &str) {
+        let commands = self.ends.iter().map(|end| end.command);
+        tell(&format!("{what}: last command obeyed"), LIMIT_US, commands);
+        assert!(self.ends.iter().all(Standstill::in_time), "{:?}", self.ends);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -314,40 +335,38 @@ async fn one_drives_at_a_time_anybody_who_may_stops_and_the_next_one_follows() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_vanishes_stops_in_time() {
     let mut scene = Scene::start();
-    let (rounds, quiet) = rounds();
-    let mut times = Vec::new();
-    for _ in 0..rounds {
+    let mut ends = Ends::new();
+    while ends.want_more() {
         let mut driver = scene.remote("drive").await;
         driver.arm().await;
         driver.drive(Duration::from_millis(400)).await;
         scene.moves();
+        let processor = scene.processor();
         driver.vanish();
-        let (stands, last) = scene.stands();
-        times.push(stands - last);
+        ends.push(scene.stands(processor));
         scene.agent.line("stopped: stale", SOON);
         sleep(Duration::from_millis(200)).await;
         assert!(!scene.lines.is_powered(), "it moves again");
     }
-    check_ends("the driver vanishes", times, quiet);
+    ends.check("the driver vanishes");
     scene.sfu.still_serves();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_stops_in_time() {
-    let (rounds, quiet) = rounds();
-    let mut times = Vec::new();
-    for _ in 0..rounds {
+    let mut ends = Ends::new();
+    while ends.want_more() {
         let scene = Scene::start();
         let mut driver = scene.remote("drive").await;
         driver.arm().await;
         driver.drive(Duration::from_millis(400)).await;
         scene.moves();
+        let processor = scene.processor();
         signal(scene.sfu.program.pid(), Signal::KILL);
         driver.drive(Duration::from_millis(500)).await;
-        let (stands, last) = scene.stands();
-        times.push(stands - last);
+        ends.push(scene.stands(processor));
     }
-    check_ends("the server is killed", times, quiet);
+    ends.check("the server is killed");
 }
 
 /// An agent that does not read for a while gets the newest setpoint then, not a queue of old ones.
@@ -394,9 +413,10 @@ async fn commands_and_reports_pass_between_workers() {
     driver.arm().await;
     driver.drive(Duration::from_millis(500)).await;
     scene.moves();
+    let processor = scene.processor();
     driver.vanish();
-    let (stands, last) = scene.stands();
-    assert!(stands - last <= GOAL_US + SLACK_US);
+    let end = scene.stands(processor);
+    assert!(end.in_time() || end.is_spoiled(), "{end:?}");
     for watcher in &mut watchers {
         while watcher.report().await.state != State::Stopped(StopReason::Stale) {}
     }

@@ -11,9 +11,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use transom_control::{Channel, Epoch, Order, StopReason};
 use transom_rtc_telemetry::Scrape;
 use transom_tests_e2e::{
-    LossyProxy, Player, Program, Request, Response, Sfu, Signal, StateDir, agent, binary, signal,
+    LossyProxy, Player, Program, Remote, Request, Response, Sfu, Signal, StateDir, agent, binary,
+    signal,
 };
 
 const TOKEN: &str = "metrics-token-0123456789abcdef";
@@ -197,6 +199,9 @@ async fn a_stream_that_is_published_and_watched() {
             150_000.0,
         ),
         ("transom_agent_actuator_starts_total", &[], 1.0),
+        ("transom_agent_udp_sent_datagrams_total", &[], 60.0),
+        ("transom_agent_udp_received_datagrams_total", &[], 10.0),
+        ("transom_agent_udp_send_calls_total", &[], 1.0),
         (
             "transom_agent_control_reports_total",
             &[("kind", "beacon")],
@@ -210,6 +215,9 @@ async fn a_stream_that_is_published_and_watched() {
         );
     }
     assert_eq!(told.value("transom_agent_control_armed", &[]), Some(0.0));
+    // Whether it is, the kernel decides.
+    let gso = told.value("transom_agent_udp_gso_in_use", &[]);
+    assert!(gso == Some(0.0) || gso == Some(1.0), "{gso:?}");
 
     // Everybody leaves; the totals stay.
     player.whep.close().await.expect("DELETE");
@@ -224,6 +232,77 @@ async fn a_stream_that_is_published_and_watched() {
     );
     assert_grown(&after, &last, "transom_sfu_stream_");
     assert!(last.sum("transom_sfu_sessions_ended_total") >= 2.0);
+    sfu.still_serves();
+}
+
+/// Both see an arm, a stop, and a driver that falls silent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_are_timed_and_stops_counted() {
+    let mut sfu = sfu();
+    let folder = StateDir::new();
+    let (_agent, address) = publisher(&sfu, &folder);
+    let of_agent = || figures(&Request::new("GET", "/metrics").send(address), &[]);
+    let mut remote = Remote::open(&sfu, "drive").await;
+    remote.report().await;
+    remote.arm().await;
+    remote.drive(Duration::from_millis(500)).await;
+    // It says nothing for longer than the limit.
+    remote.listen(Duration::from_millis(600)).await;
+    remote.arm().await;
+    let stop = Order::Stop {
+        epoch: Epoch::ALL,
+        reason: StopReason::Operator,
+    };
+    remote.send(Channel::Reliable, 1_000_000, stop);
+    remote.listen(Duration::from_millis(500)).await;
+    let (arm, stop) = ([("command", "arm")], [("command", "stop")]);
+    let (stale, pressed) = ([("reason", "stale")], [("reason", "operator")]);
+    let told = until(
+        "stopped twice",
+        || of_server(&sfu, &[]),
+        |told| told.sum("transom_sfu_device_stops_total") >= 2.0,
+    );
+    let of_server = [
+        ("transom_sfu_command_answer_seconds_count", &arm, 2.0),
+        ("transom_sfu_command_answer_seconds_count", &stop, 1.0),
+        ("transom_sfu_device_stops_total", &stale, 1.0),
+        ("transom_sfu_device_stops_total", &pressed, 1.0),
+    ];
+    let device = of_agent();
+    let of_agent = [
+        ("transom_agent_control_answer_seconds_count", &arm, 2.0),
+        ("transom_agent_control_answer_seconds_count", &stop, 1.0),
+        ("transom_agent_control_stops_total", &stale, 1.0),
+        ("transom_agent_control_stops_total", &pressed, 1.0),
+    ];
+    for (scrape, samples) in [(&told, of_server), (&device, of_agent)] {
+        for (name, labels, least) in samples {
+            let value = scrape.value(name, labels);
+            assert!(
+                value.is_some_and(|v| v >= least),
+                "{name}{labels:?} {value:?}"
+            );
+        }
+    }
+    // What the server waits for is longer than the agent's part of it, and both are of a machine.
+    let mean = |scrape: &Scrape, name: &str| {
+        let of = |part: &str| scrape.value(&format!("{name}_{part}"), &arm);
+        of("sum").expect("a sum") / of("count").expect("a count")
+    };
+    let there_and_back = mean(&told, "transom_sfu_command_answer_seconds");
+    let within = mean(&device, "transom_agent_control_answer_seconds");
+    assert!(
+        within < there_and_back && there_and_back < 1.0,
+        "{within} {there_and_back}"
+    );
+    let setpoints = device.value("transom_agent_control_setpoint_age_seconds_count", &[]);
+    assert!(
+        setpoints.is_some_and(|count| count >= 10.0),
+        "{setpoints:?}"
+    );
+    let handed = device.value("transom_agent_control_handover_seconds_count", &[]);
+    assert!(handed > setpoints, "{handed:?}");
+    remote.close().await;
     sfu.still_serves();
 }
 
@@ -267,6 +346,36 @@ fn the_servers_figures_are_closed() {
     // And it is good for nothing else.
     ask(Request::offer("/whep/door", "v=0").token(TOKEN)).is_problem(403);
     sfu.still_serves();
+}
+
+/// A page on the web whose name was made to lead here.
+#[test]
+fn the_agents_figures_are_for_no_other_name() {
+    let folder = StateDir::new();
+    let config = folder.write(
+        "transom-agent.toml",
+        "metrics = \"127.0.0.1:0\"\nmetrics_hosts = [\"robot.example\"]\n",
+    );
+    let mut command = agent();
+    command.args(["--audio", "none", "--config"]).arg(config);
+    let program = Program::start(command);
+    let address = address_of(&program);
+    let ask = |host: &str| Request::new("GET", "/metrics").host(host).send(address);
+    for host in ["localhost:9101", "robot.example", "[::1]:9101", "192.0.2.1"] {
+        assert_eq!(ask(host).status, 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        "evil.example:9101",
+        "localhost.evil.example",
+    ] {
+        let refused = ask(host);
+        assert_eq!(refused.status, 421, "{host}");
+        assert!(refused.body.contains("metrics_hosts"), "{refused:?}");
+        assert!(!refused.body.contains("transom_agent_"), "{refused:?}");
+    }
+    let whole = Request::new("GET", "http://evil.example/metrics").host("localhost");
+    assert_eq!(whole.send(address).status, 421);
 }
 
 #[test]

@@ -39,7 +39,9 @@ impl Manager {
     /// The next thing said.
     fn next(&self, within: Duration) -> Option<String> {
         let timeout = within.max(Duration::from_millis(1));
-        self.socket.set_read_timeout(Some(timeout)).expect("a timeout");
+        self.socket
+            .set_read_timeout(Some(timeout))
+            .expect("a timeout");
         let mut buffer = [0; 512];
         let len = self.socket.recv(&mut buffer).ok()?;
         Some(String::from_utf8_lossy(&buffer[..len]).into_owned())

@@ -12,8 +12,7 @@ use transom_control::{
     StopReason,
 };
 
-pub use path::PathConfig;
-use path::{Path, Sent};
+pub use path::{Path, PathConfig, Sent};
 pub use witness::Findings;
 use witness::Witness;
 

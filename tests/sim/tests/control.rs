@@ -15,7 +15,7 @@ const LIMIT_US: u64 = 300_000;
 fn no_motion_but_fresh_armed_and_not_stopped() {
     let mut all = Findings::default();
     for seed in 0..SEEDS {
-        let found = Drive::new(path(seed), seed).run(DRIVE);
+        let found = Drive::new(PathConfig::numbered(seed), seed).run(DRIVE);
         all.starts += found.starts;
         all.moved_us += found.moved_us;
         all.dead_man_us.extend(found.dead_man_us);
@@ -40,55 +40,14 @@ fn no_motion_but_fresh_armed_and_not_stopped() {
 
 #[test]
 fn the_same_seed_gives_the_same_drive() {
-    let run = |seed| format!("{:?}", Drive::new(path(seed), seed).run(DRIVE));
+    let run = |seed| {
+        format!(
+            "{:?}",
+            Drive::new(PathConfig::numbered(seed), seed).run(DRIVE)
+        )
+    };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
-}
-
-/// From a quiet cable to a radio at the end of the garden.
-fn path(seed: u64) -> PathConfig {
-    match seed % 5 {
-        0 => PathConfig {
-            delay_ms: (1, 2),
-            loss: 0,
-            twice: 0,
-            replay: 0,
-            stall: 0,
-            stall_ms: 0,
-        },
-        1 => PathConfig {
-            delay_ms: (20, 30),
-            loss: 5,
-            twice: 5,
-            replay: 20,
-            stall: 0,
-            stall_ms: 0,
-        },
-        2 => PathConfig {
-            delay_ms: (10, 80),
-            loss: 20,
-            twice: 10,
-            replay: 50,
-            stall: 5,
-            stall_ms: 250,
-        },
-        3 => PathConfig {
-            delay_ms: (5, 20),
-            loss: 2,
-            twice: 2,
-            replay: 20,
-            stall: 8,
-            stall_ms: 1500,
-        },
-        _ => PathConfig {
-            delay_ms: (30, 150),
-            loss: 40,
-            twice: 30,
-            replay: 200,
-            stall: 10,
-            stall_ms: 800,
-        },
-    }
 }
 
 /// Prints the median and the most; returns the most.

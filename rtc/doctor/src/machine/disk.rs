@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rustix::fs::Access;
+
 use crate::Finding;
 
 /// What is written is small; a full disk loses it all the same.
@@ -9,7 +11,9 @@ const SCARCE: u64 = 16 << 20;
 
 /// Whether there is room to write where `path` is, or will be.
 pub fn disk(path: &Path) -> Finding {
-    let there = path.ancestors().find(|p| p.exists()).unwrap_or(path);
+    let there = path.ancestors().find(|p| p.exists());
+    // A relative one has nothing above that is named.
+    let there = there.unwrap_or(Path::new("."));
     let stat = match rustix::fs::statvfs(there) {
         Ok(stat) => stat,
         Err(error) => {
@@ -31,10 +35,25 @@ pub fn disk(path: &Path) -> Finding {
     }
 }
 
+/// Whether this user may write the file at `path`, or make files in the directory.
+pub fn may_write(path: &Path) -> bool {
+    let mut wanted = Access::WRITE_OK;
+    if path.is_dir() {
+        wanted |= Access::EXEC_OK;
+    }
+    rustix::fs::access(path, wanted).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Verdict;
+
+    #[test]
+    fn a_relative_directory_is_judged_by_the_present_one() {
+        let finding = disk(Path::new("not-there-yet/below"));
+        assert!(finding.found.ends_with("MiB free at ."), "{finding:?}");
+    }
 
     #[test]
     fn a_directory_to_be_made_is_judged_by_its_parent() {

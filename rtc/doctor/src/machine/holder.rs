@@ -9,7 +9,8 @@ use std::path::Path;
 pub struct Holder {
     /// Its number.
     pub pid: u32,
-    /// Its name, as `ps` has it (at most 15 bytes).
+    /// Its name, as `ps` has it (at most 15 bytes); of one that was started by way
+    /// of `/proc/self/exe`, what it was called then.
     pub name: String,
 }
 
@@ -88,13 +89,30 @@ fn holders(is_it: impl Fn(&Path) -> bool) -> Vec<Holder> {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let mut descriptors = fs::read_dir(entry.path().join("fd")).ok()?.flatten();
         let holds = descriptors.any(|fd| fs::read_link(fd.path()).is_ok_and(|link| is_it(&link)));
-        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         holds.then(|| Holder {
             pid,
-            name: name.trim().to_owned(),
+            name: name_of(&entry.path()),
         })
     };
     processes.flatten().filter_map(holder).collect()
+}
+
+/// The name of the process in this folder of `/proc`.
+fn name_of(process: &Path) -> String {
+    let read = |file| fs::read_to_string(process.join(file)).unwrap_or_default();
+    let name = read("comm").trim().to_owned();
+    if name != "exe" {
+        return name;
+    }
+    let words = read("cmdline");
+    let called = words
+        .split('\0')
+        .next()
+        .and_then(|word| word.rsplit('/').next());
+    match called {
+        Some(called) if !called.is_empty() => called.to_owned(),
+        _ => name,
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +134,22 @@ mod tests {
         assert_eq!(inodes_of(TABLE, Transport::Udp, 7080), [4711, 4712]);
         assert!(inodes_of(TABLE, Transport::Tcp, 1).is_empty());
         assert!(inodes_of("", Transport::Tcp, 7080).is_empty());
+    }
+
+    #[test]
+    fn a_program_that_started_itself_has_its_own_name() {
+        let folder = std::env::temp_dir().join(format!("transom-name-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let name = |comm: &str, words: &str| {
+            fs::write(folder.join("comm"), comm).expect("a file");
+            fs::write(folder.join("cmdline"), words).expect("a file");
+            name_of(&folder)
+        };
+        assert_eq!(name("motion\n", "/usr/bin/motion\0-n\0"), "motion");
+        assert_eq!(name("exe\n", "transom-agent\0actuator\0"), "transom-agent");
+        assert_eq!(name("exe\n", "/bin/x\0"), "x");
+        assert_eq!(name("exe\n", ""), "exe");
+        fs::remove_dir_all(&folder).expect("the folder goes");
     }
 
     #[test]

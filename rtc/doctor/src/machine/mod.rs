@@ -6,9 +6,11 @@ mod disk;
 mod heat;
 mod holder;
 mod memory;
+mod port;
 
 pub use clock::{Skew, clock, skew};
-pub use disk::disk;
+pub use disk::{disk, may_write};
 pub use heat::heat;
 pub use holder::{Holder, Transport, holders_of_file, holders_of_port, list as list_holders};
 pub use memory::{available_memory, memory};
+pub use port::PortWish;

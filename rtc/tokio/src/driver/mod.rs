@@ -28,6 +28,8 @@ use tokio::sync::{Notify, mpsc};
 use transom_rtc_dtls::{Dtls, DtlsConfig};
 use transom_rtc_proto::channel::ChannelEvent;
 use transom_rtc_proto::peer::{Event, Peer, PeerConfig};
+/// What the socket of a peer has done.
+pub use transom_rtc_udp::Counters as SocketCounters;
 
 use crate::{Clock, Socket};
 

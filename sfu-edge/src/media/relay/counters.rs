@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use transom_rtc_proto::time::Instant;
 
+use super::watch::DeviceStats;
+
 /// How often losses are told.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -27,7 +29,7 @@ pub enum DropReason {
     TooMany,
     /// The stream has no device, or it has not reported yet.
     NoDevice,
-    /// An answer to a command of a lease that is over, or to the server's own. Not
+    /// An answer to a command of a lease that is long over, or to the server's own. Not
     /// told in the log.
     NobodyAsked,
     /// A newer setpoint came.
@@ -90,6 +92,8 @@ pub struct RelayStats {
     pub leases: AtomicU64,
     /// Drivers that were lost, whose device was told to stop.
     pub drivers_lost: AtomicU64,
+    /// How devices fared.
+    pub devices: DeviceStats,
     dropped: [AtomicU64; DropReason::ALL.len()],
 }
 

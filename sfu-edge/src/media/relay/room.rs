@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use transom_control::wire::stamp_lease;
 use transom_control::{
-    Channel, Command, Epoch, Lease, Message, Order, Report, Seq, Source, State, StopReason,
+    Channel, Command, Epoch, Lease, Order, Report, Seq, Source, State, StopReason,
 };
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;
 
 use super::counters::DropReason;
+use super::watch::Watch;
 use crate::media::channels::{Outgoing, Speaker};
 
 /// How long nobody else may take the lease after an arm: as long as it is
@@ -19,6 +20,10 @@ const ARMING: Duration = Duration::from_secs(2);
 const REPEAT_STOP: Duration = Duration::from_millis(50);
 /// After this a device has stopped by itself: no limit of age is above 2 s.
 const REPEAT_FOR: Duration = Duration::from_secs(3);
+
+/// Leases whose answers may be under way. Those who press stop at the same time take the lease from each other
+/// until each has an answer; these are enough for a second's way there and back.
+const ASKED: usize = 32;
 
 /// None is above it, so that nobody drives any more.
 const LAST_LEASE: Lease = Lease(u32::MAX);
@@ -32,9 +37,13 @@ pub(super) struct Room {
     /// The highest given so far.
     lease: Lease,
     voice: Voice,
+    /// Who had the latest leases; the oldest goes first.
+    asked: VecDeque<(Lease, u32)>,
     stop: Option<Stop>,
     /// Keys of all viewers with a control channel.
     viewers: Vec<u32>,
+    /// How the device fares.
+    pub(super) watch: Watch,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +102,7 @@ impl Room {
     pub(super) fn leave(&mut self, now: Instant, key: u32, out: &mut VecDeque<Outgoing>) -> bool {
         let lost = self.on_lost(now, key, out);
         self.viewers.retain(|k| *k != key);
+        self.asked.retain(|(_, k)| *k != key);
         if self.device() == Some(key) {
             self.voice = Voice::None;
         }
@@ -118,10 +128,8 @@ impl Room {
 
     /// Whose commands an answer under this lease is about.
     pub(super) fn asked_by(&self, lease: Lease) -> Option<u32> {
-        match self.voice {
-            Voice::Holder(key, _) | Voice::Stopper(key) if lease == self.lease => Some(key),
-            _ => None,
-        }
+        let asked = self.asked.iter().rev().find(|(l, _)| *l == lease);
+        asked.map(|(_, key)| *key)
     }
 
     /// The peer is gone, or one of its channels: if it drove, the device stops.
@@ -186,11 +194,13 @@ impl Room {
                 // At the end of the numbers a stop still passes.
                 let _ = self.raise();
                 self.voice = Voice::Stopper(key);
+                self.note_asked(key);
                 tracing::info!(session = %speaker.session, lease = self.lease.0, "stopped by a viewer");
             }
             (voice, Order::Arm { .. }) if !is_driven(now, voice, state) => {
                 self.raise()?;
                 self.voice = Voice::Holder(key, now);
+                self.note_asked(key);
                 begins = true;
                 tracing::info!(session = %speaker.session, lease = self.lease.0, "drives");
             }
@@ -203,6 +213,12 @@ impl Room {
         Ok((outgoing(device, channel, &data, newest), begins))
     }
 
+    /// A command of whoever has the lease is on its way.
+    pub(super) fn watch_command(&mut self, now: Instant, command: &Command) {
+        let lease = self.lease;
+        self.watch.on_command(now, &Command { lease, ..*command });
+    }
+
     /// Says a stop again that no report has confirmed.
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut VecDeque<Outgoing>) {
         let Some(stop) = self.stop.as_mut().filter(|stop| stop.again <= now) else {
@@ -213,7 +229,7 @@ impl Room {
         out.push_front(outgoing(
             stop.key,
             Channel::Control,
-            &link_lost(stop.lease),
+            &link_lost(stop.lease).emit(),
             false,
         ));
         if stop.until <= now {
@@ -237,6 +253,13 @@ impl Room {
         Ok(())
     }
 
+    fn note_asked(&mut self, key: u32) {
+        if self.asked.len() >= ASKED {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((self.lease, key));
+    }
+
     /// Takes the lease from who drives, and tells the device to stop: before all
     /// that waits, and whether or not there is room. Whether somebody drove.
     fn release(&mut self, now: Instant, out: &mut VecDeque<Outgoing>) -> bool {
@@ -246,9 +269,10 @@ impl Room {
         };
         let _ = self.raise(); // at the end of the numbers a stop still passes
         tracing::info!(lease = self.lease.0, "the driver is lost: stop");
-        let message = link_lost(self.lease);
+        let stop = link_lost(self.lease);
+        self.watch.on_command(now, &stop);
         for channel in [Channel::Reliable, Channel::Control] {
-            out.push_front(outgoing(key, channel, &message, false));
+            out.push_front(outgoing(key, channel, &stop.emit(), false));
         }
         self.stop = Some(Stop {
             key,
@@ -278,8 +302,8 @@ fn outgoing(key: u32, channel: Channel, message: &[u8], newest: bool) -> Outgoin
     }
 }
 
-fn link_lost(lease: Lease) -> Message {
-    let stop = Command {
+fn link_lost(lease: Lease) -> Command {
+    Command {
         source: Source(0),
         lease,
         seq: Seq(1),
@@ -287,6 +311,5 @@ fn link_lost(lease: Lease) -> Message {
             epoch: Epoch::ALL,
             reason: StopReason::LinkLost,
         },
-    };
-    stop.emit()
+    }
 }

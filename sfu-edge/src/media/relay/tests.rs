@@ -465,7 +465,91 @@ fn an_answer_goes_to_the_one_who_asked() {
     scene.says(2, &stop(2));
     let _ = scene.sent();
     scene.says(DEVICE, &ack(6));
-    assert!(keys(&mut scene).is_empty(), "that lease is over");
+    assert_eq!(keys(&mut scene), [1], "late, and still about its own");
     scene.says(DEVICE, &ack(7));
     assert_eq!(keys(&mut scene), [2]);
+    scene.says(DEVICE, &ack(5));
+    assert!(keys(&mut scene).is_empty(), "nobody's");
+}
+
+/// Each copy takes the lease from the other, and an answer is a round trip later than that.
+#[test]
+fn two_who_stop_at_once_both_get_their_answer() {
+    let mut scene = Scene::new(0);
+    for seq in 1..20 {
+        scene.says(1, &stop(seq));
+        scene.says(2, &stop(seq));
+    }
+    assert_eq!(scene.device_gets().len(), 38);
+    for (lease, asked) in [(9, 1), (10, 2), (38, 2)] {
+        scene.says(DEVICE, &ack(lease));
+        let keys: Vec<_> = scene.sent().iter().map(|o| o.key).collect();
+        assert_eq!(keys, [asked]);
+    }
+    // They are not kept for ever, nor for one who is gone.
+    scene.says(DEVICE, &ack(6));
+    scene.gone(1);
+    scene.says(DEVICE, &ack(37));
+    assert_eq!(scene.sent(), []);
+    assert_eq!(scene.count(DropReason::NobodyAsked), 2);
+}
+
+#[test]
+fn answers_are_timed_and_stops_counted_by_their_reason() {
+    let mut scene = Scene::new(0);
+    scene.says(1, &arm(1));
+    scene.says_on(1, "control-reliable", &arm(1));
+    scene.wait(30);
+    scene.says(DEVICE, &ack(1));
+    scene.says(DEVICE, &ack(1));
+    let stopped = |reason| State::Stopped(reason);
+    let (stale, link_lost) = (stopped(StopReason::Stale), stopped(StopReason::LinkLost));
+    for state in [stale, stale, State::Armed, stale, State::Armed, link_lost] {
+        scene.says(DEVICE, &report(1, state));
+    }
+    let devices = &scene.relay.stats.devices;
+    let counts: Vec<(&str, u64)> = devices.answers().map(|(of, h)| (of, h.count())).collect();
+    assert_eq!(counts, [("arm", 1), ("disarm", 0), ("stop", 0)]);
+    let stops = |relay: &Relay| -> Vec<(&'static str, u64)> {
+        let stops = relay.stats.devices.stops();
+        stops.filter(|(_, count)| *count > 0).collect()
+    };
+    assert_eq!(stops(&scene.relay), [("stale", 2), ("link-lost", 1)]);
+
+    // The server's own stop is timed as well, and the next device is not blamed for the former.
+    scene.sent();
+    scene.gone(1);
+    scene.wait(10);
+    let own = Report {
+        state: link_lost,
+        lease: Lease(2),
+        epoch: Epoch(1),
+        stamp: Stamp::from_micros(7),
+        kind: ReportKind::Ack {
+            seq: Seq(1),
+            of: CommandKind::Stop,
+            result: AckResult::Done,
+        },
+    };
+    scene.says(DEVICE, &own.emit());
+    let stop = scene.relay.stats.devices.answers().last();
+    assert_eq!(stop.map(|(_, h)| h.count()), Some(1));
+    for key in [DEVICE, 2, 3] {
+        scene.gone(key);
+    }
+    scene.open(DEVICE);
+    scene.says(DEVICE, &report(2, stale));
+    assert_eq!(stops(&scene.relay), [("stale", 2), ("link-lost", 1)]);
+}
+
+#[test]
+fn commands_that_nobody_answers_are_counted_and_forgotten() {
+    let mut scene = Scene::new(0);
+    for seq in 1..=18 {
+        scene.wait(60);
+        scene.says(1, &stop(seq));
+    }
+    scene.sent();
+    scene.says(DEVICE, &beacon(1));
+    assert_eq!(scene.relay.stats.devices.unanswered(), 2);
 }

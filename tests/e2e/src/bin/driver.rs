@@ -6,11 +6,13 @@
 //!
 //! - `none`: nothing, it drives on until somebody kills or stops it
 //! - `silent`: it goes on listening and says nothing any more
+//! - `block`: every thread of its async runtime is held up for 1.5 s
 //! - `abort`: it aborts
 //! - `close`: it closes the socket and lives on
 //! - `shutdown`: it ends the actuator in order and lives on
 //!
-//! It prints `armed`, `sent MICROS` after each setpoint and `end MICROS` before its end, in CLOCK_MONOTONIC.
+//! It prints `armed`, `sent MICROS` before each command and `end MICROS` before its end, in CLOCK_MONOTONIC. Each
+//! setpoint is a little slower than the one before, so that the robot's trace shows when it was obeyed.
 
 #![allow(
     clippy::expect_used,
@@ -19,38 +21,54 @@
 )]
 
 use std::path::PathBuf;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::{MissedTickBehavior, interval};
 use transom_agent::actuator::{ActuatorConfig, Board};
 use transom_agent::control::Control;
 use transom_boards_raspberry_pi::DrivePins;
-use transom_control::{Axes, Axis, KernelConfig, Operator, OperatorConfig, Phase};
+use transom_control::{Axes, Axis, Command, KernelConfig, Operator, OperatorConfig, Order, Phase};
 use transom_tests_e2e::monotonic_us;
+
+const WORKERS: usize = 4;
+/// Longer than the limit, and than the agent is patient with an actuator.
+const BLOCKED: Duration = Duration::from_millis(1500);
 
 fn main() {
     let mut words = std::env::args().skip(1);
     let mut word = || words.next().expect("four words");
     let (program, trace, end) = (PathBuf::from(word()), PathBuf::from(word()), word());
     let after = word().parse::<u64>().expect("milliseconds") * 1000;
+    // A header's pins need no pulses at full speed.
+    let (board, step) = match trace.to_str() {
+        Some("raspberry-pi") => (Board::RaspberryPi(DrivePins::default()), 0),
+        _ => (Board::Sim { trace: Some(trace) }, 1),
+    };
     let config = ActuatorConfig {
-        board: match trace.to_str() {
-            Some("raspberry-pi") => Board::RaspberryPi(DrivePins::default()),
-            _ => Board::Sim { trace: Some(trace) },
-        },
+        board,
         kernel: KernelConfig::default(),
     };
     transom_agent::logging::start("info").expect("a level");
-    let runtime = Runtime::new().expect("a runtime");
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let control = {
         let _within = runtime.enter();
         Control::start_program(program, config)
     };
-    let silent = end == "silent";
-    runtime.block_on(drive(&control, after, end == "none"));
+    let for_ever = end == "none";
+    runtime.block_on(drive(&control, after, for_ever, step));
     println!("end {}", monotonic_us());
     match end.as_str() {
+        "block" => {
+            block(&runtime);
+            println!("goes on {}", monotonic_us());
+            runtime.block_on(listen(&control));
+        }
         "silent" => runtime.block_on(listen(&control)),
         "abort" => std::process::abort(),
         "close" => {
@@ -60,12 +78,11 @@ fn main() {
         "shutdown" => runtime.block_on(control.shutdown()),
         other => panic!("no end: {other}"),
     }
-    assert!(!silent);
     std::thread::sleep(Duration::from_secs(3600));
 }
 
-/// Until `after` microseconds of driving, or for ever.
-async fn drive(control: &Control, after: u64, for_ever: bool) {
+/// Until `after` microseconds of driving, or for ever; slower by `step` each time.
+async fn drive(control: &Control, after: u64, for_ever: bool, step: i16) {
     let mut operator = Operator::new(OperatorConfig {
         interval_us: 20_000,
         ..OperatorConfig::default()
@@ -76,6 +93,7 @@ async fn drive(control: &Control, after: u64, for_ever: bool) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut armed_at = None;
     let mut pressed = false;
+    let mut speed = i16::MAX;
     loop {
         tokio::select! {
             report = reports.recv() => {
@@ -95,14 +113,34 @@ async fn drive(control: &Control, after: u64, for_ever: bool) {
         if !for_ever && armed_at.is_some_and(|at| now >= at + after) {
             return;
         }
-        operator.drive(now, Axes::drive(Axis::FULL, Axis::ZERO));
+        let ahead = Axis::new(speed).expect("a speed");
+        operator.drive(now, Axes::drive(ahead, Axis::ZERO));
         while let Some(out) = operator.poll_transmit(now) {
-            link.send(out.channel, &out.message);
+            let order = Command::parse(&out.message).map(|command| command.order);
+            if let Ok(Order::Setpoint { .. }) = order {
+                speed = if speed > 1000 { speed - step } else { i16::MAX };
+            }
             if armed_at.is_some() {
                 println!("sent {}", monotonic_us());
             }
+            link.send(out.channel, &out.message);
         }
     }
+}
+
+/// Holds up all workers at once, which only they can do: each waits for all the others.
+fn block(runtime: &Runtime) {
+    let all = Arc::new(Barrier::new(WORKERS + 1));
+    for _ in 0..WORKERS {
+        let all = Arc::clone(&all);
+        runtime.spawn(async move {
+            all.wait();
+            std::thread::sleep(BLOCKED);
+        });
+    }
+    all.wait();
+    println!("blocked {}", monotonic_us());
+    std::thread::sleep(BLOCKED);
 }
 
 async fn listen(control: &Control) {

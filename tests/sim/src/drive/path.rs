@@ -26,16 +26,67 @@ pub struct PathConfig {
     pub stall_ms: u64,
 }
 
+impl PathConfig {
+    /// From a quiet cable to a radio at the end of the garden: five of them, over and over.
+    pub fn numbered(number: u64) -> Self {
+        match number % 5 {
+            0 => Self {
+                delay_ms: (1, 2),
+                loss: 0,
+                twice: 0,
+                replay: 0,
+                stall: 0,
+                stall_ms: 0,
+            },
+            1 => Self {
+                delay_ms: (20, 30),
+                loss: 5,
+                twice: 5,
+                replay: 20,
+                stall: 0,
+                stall_ms: 0,
+            },
+            2 => Self {
+                delay_ms: (10, 80),
+                loss: 20,
+                twice: 10,
+                replay: 50,
+                stall: 5,
+                stall_ms: 250,
+            },
+            3 => Self {
+                delay_ms: (5, 20),
+                loss: 2,
+                twice: 2,
+                replay: 20,
+                stall: 8,
+                stall_ms: 1500,
+            },
+            _ => Self {
+                delay_ms: (30, 150),
+                loss: 40,
+                twice: 30,
+                replay: 200,
+                stall: 10,
+                stall_ms: 800,
+            },
+        }
+    }
+}
+
 /// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Sent {
-    pub(super) at: u64,
-    pub(super) bytes: Vec<u8>,
-    pub(super) channel: Channel,
+pub struct Sent {
+    /// When it was sent, or what else the sender wants to know again at the other end.
+    pub at: u64,
+    /// One whole message.
+    pub bytes: Vec<u8>,
+    /// The channel that it goes by.
+    pub channel: Channel,
 }
 
 /// One direction.
-pub(super) struct Path {
+pub struct Path {
     config: PathConfig,
     dice: ChaCha8Rng,
     flying: BinaryHeap<Reverse<(u64, u64, Sent)>>,
@@ -47,7 +98,8 @@ pub(super) struct Path {
 }
 
 impl Path {
-    pub(super) fn new(config: PathConfig, seed: u64) -> Self {
+    /// One without anything on its way.
+    pub fn new(config: PathConfig, seed: u64) -> Self {
         Self {
             config,
             dice: ChaCha8Rng::seed_from_u64(seed),
@@ -59,7 +111,8 @@ impl Path {
         }
     }
 
-    pub(super) fn send(&mut self, now: u64, sent: Sent) {
+    /// Puts a message on its way.
+    pub fn send(&mut self, now: u64, sent: Sent) {
         if self.below(1000) < self.config.stall {
             self.stalled_until = now + 1000 * self.below(self.config.stall_ms);
         }
@@ -90,7 +143,14 @@ impl Path {
         self.fly(now, sent);
     }
 
-    pub(super) fn receive(&mut self, now: u64) -> Option<Sent> {
+    /// When [`receive`](Self::receive) has something; in microseconds.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let Reverse((arrival, ..)) = self.flying.peek()?;
+        Some(self.stalled_until.max(*arrival))
+    }
+
+    /// The next message that has arrived by `now`.
+    pub fn receive(&mut self, now: u64) -> Option<Sent> {
         let Reverse((arrival, ..)) = self.flying.peek()?;
         if *arrival > now || now < self.stalled_until {
             return None;

@@ -1,0 +1,33 @@
+//! Whole drives in simulated time: two who may drive and one who may only watch, the server's relay, the
+//! agent's mailbox and the safety kernel, with hostile paths between all of them. The parts are the real
+//! ones; what is played is what lies between them: channels, sockets, processes that hang, and people.
+//!
+//! Not here: the queue of a server's thread that holds the newest setpoint while a channel is stopped up.
+//! A path that stalls and then delivers all at once is the harder case.
+//!
+//! ```text
+//! Person ─ Path ─► Relay ─ Path ─► Mailbox ─ socket ─► Kernel ─► lines
+//!    ▲                                                    │
+//!    └───── Path ◄─ Relay ◄─ Path ◄─ socket ◄─────────────┘       Witness sees all of it
+//! ```
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this crate is tests only: it fails where a test fails"
+)]
+
+mod dice;
+mod findings;
+mod person;
+mod robot;
+mod scene;
+mod server;
+mod witness;
+
+pub use findings::Findings;
+pub use scene::Scene;
+
+/// The device's dead-man.
+pub const LIMIT_US: u64 = 300_000;
