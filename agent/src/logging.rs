@@ -15,6 +15,8 @@ const NAMES: LogNames = LogNames {
             modules: &[
                 "actuator",
                 "backoff",
+                "bell",
+                "board",
                 "cli",
                 "clock",
                 "config",
