@@ -8,6 +8,7 @@ use transom_rtc_telemetry::Exposition;
 
 use crate::actuator::{OutputKind, OutputOrder, OutputState};
 
+use super::arrival::Arrival;
 use super::figures::ControlFigures;
 use super::mailbox::{COMMANDS, Mailbox};
 use crate::actuator::clock;
@@ -52,6 +53,19 @@ impl ActuatorLink {
     pub fn send(&self, channel: Channel, message: &[u8]) {
         self.0.mailbox().put(clock(), channel, message);
         self.0.more.notify_one();
+    }
+
+    /// The same from a task that turns, and says so to `arrival`.
+    pub fn send_found(&self, arrival: &mut Arrival, channel: Channel, message: &[u8]) {
+        let now = clock();
+        let came = arrival.came(now);
+        self.0.mailbox().put_held(now, came, channel, message);
+        self.0.more.notify_one();
+    }
+
+    /// The task that sends what it finds turns.
+    pub fn turn(&self, arrival: &mut Arrival) {
+        arrival.turn(clock());
     }
 
     /// The operator's connection ended: stops what moves.

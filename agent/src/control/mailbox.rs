@@ -34,7 +34,12 @@ impl Mailbox {
     /// Takes what a data channel brought at `now`. What is too long to be anything is refused; all else is for
     /// the kernel to judge, which counts what is malformed.
     pub fn put(&mut self, now: Stamp, channel: Channel, message: &[u8]) {
-        let frame = ToActuator::Message(channel, now, message).emit();
+        self.put_held(now, now, channel, message);
+    }
+
+    /// The same of what may have come at `came` already: how long it lasts counts from there.
+    pub fn put_held(&mut self, now: Stamp, came: Stamp, channel: Channel, message: &[u8]) {
+        let frame = ToActuator::Message(channel, came, message).emit();
         if frame.len() > MAX_FRAME {
             self.refused = self.refused.saturating_add(1);
             return;

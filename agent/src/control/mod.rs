@@ -10,6 +10,7 @@
 //! prolongs nothing. Should this process hang, die or be stopped, the actuator stops what
 //! moves by itself.
 
+mod arrival;
 mod delays;
 mod figures;
 mod link;
@@ -17,6 +18,7 @@ mod mailbox;
 mod process;
 mod supervisor;
 
+pub use arrival::Arrival;
 pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
 pub use mailbox::Mailbox;
 pub use supervisor::Control;

@@ -1,12 +1,13 @@
 //! Data channels of a session, joined to the actuator.
 
 use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
 use transom_control::Channel;
 use transom_rtc_proto::channel::{ChannelConfig, ChannelEvent, ChannelId, MessageKind};
 use transom_rtc_proto::port::{Delivery, Reliability};
 use transom_rtc_tokio::driver::PeerHandle;
 
-use crate::control::{ActuatorLink, Reports};
+use crate::control::{ActuatorLink, Arrival, Reports};
 
 /// Passes commands to the actuator and its reports to the server, for one session.
 /// When it is dropped, what moves is stopped.
@@ -16,6 +17,7 @@ pub(super) struct Driving {
     link: ActuatorLink,
     reports: Reports,
     open: Vec<(ChannelId, Channel)>,
+    arrival: Arrival,
 }
 
 impl Driving {
@@ -30,6 +32,7 @@ impl Driving {
             reports: link.reports(),
             link,
             open: Vec::new(),
+            arrival: Arrival::default(),
         }
     }
 
@@ -50,8 +53,12 @@ impl Driving {
                 return;
             }
         }
+        let mut turns = interval(Arrival::EVERY);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // Only who may be sent commands has to know when they came.
+                _ = turns.tick(), if !self.open.is_empty() => self.link.turn(&mut self.arrival),
                 event = self.channels.recv() => match event {
                     Some(event) => self.on_event(event),
                     None => return,
@@ -79,7 +86,7 @@ impl Driving {
             ChannelEvent::Message { channel, data, .. } => {
                 let open = self.open.iter().find(|(id, _)| *id == channel);
                 if let Some((_, which)) = open {
-                    self.link.send(*which, &data);
+                    self.link.send_found(&mut self.arrival, *which, &data);
                 }
             }
             ChannelEvent::Closed { channel } => {

@@ -1,10 +1,10 @@
 use std::collections::VecDeque;
 
 use transom_agent::actuator::ToActuator;
-use transom_agent::control::Mailbox;
-use transom_control::{
-    Axes, Channel, Epoch, Kernel, KernelConfig, Stamp, State, StopReason, Transmit,
-};
+use transom_agent::control::{Arrival, Mailbox};
+use transom_control::{Axes, Epoch, Kernel, KernelConfig, Stamp, State, StopReason, Transmit};
+
+use transom_tests_sim::drive::Sent;
 
 use crate::dice::Dice;
 use crate::findings::Findings;
@@ -17,6 +17,8 @@ pub(crate) const CLOCK_OFFSET_US: u64 = 5_000_000_000;
 const LEAD_US: u64 = 10_000;
 /// Messages that the socket holds in one direction.
 const SOCKET: usize = 30;
+/// How often the agent turns.
+const TURN_US: u64 = 10_000;
 /// Frames that the actuator takes before its lines get their turn.
 const BATCH: usize = 32;
 
@@ -31,6 +33,11 @@ pub(crate) enum Hang {
 
 /// An agent and its actuator: two processes and the socket between them.
 pub(crate) struct Robot {
+    /// What the session brought and the agent has not looked at: it hangs.
+    socket: VecDeque<Sent>,
+    arrival: Arrival,
+    /// When the agent turned last.
+    turned: u64,
     mailbox: Mailbox,
     hang: Option<(Hang, u64)>,
     down: VecDeque<Vec<u8>>,
@@ -46,6 +53,9 @@ pub(crate) struct Robot {
 impl Robot {
     pub(crate) fn new(now: u64) -> Self {
         Self {
+            socket: VecDeque::new(),
+            arrival: Arrival::default(),
+            turned: now,
             mailbox: Mailbox::default(),
             hang: None,
             down: VecDeque::new(),
@@ -65,8 +75,8 @@ impl Robot {
         self.lines
     }
 
-    /// Whether it reads what its session has.
-    pub(crate) fn listens(&self) -> bool {
+    /// Whether the agent looks at what its session has.
+    fn listens(&self) -> bool {
         !matches!(self.hang, Some((Hang::Agent, _)))
     }
 
@@ -86,16 +96,10 @@ impl Robot {
         witness.replaced();
     }
 
-    /// The session brought a command.
-    pub(crate) fn receive(
-        &mut self,
-        now: u64,
-        channel: Channel,
-        bytes: &[u8],
-        witness: &mut Witness,
-    ) {
-        witness.received(now, bytes);
-        self.mailbox.put(device(now), channel, bytes);
+    /// The session brings a command: it is in the agent's socket, whatever the agent does.
+    pub(crate) fn receive(&mut self, now: u64, sent: Sent, witness: &mut Witness) {
+        witness.received(now, &sent.bytes);
+        self.socket.push_back(sent);
     }
 
     /// The session is over.
@@ -116,7 +120,23 @@ impl Robot {
         witness: &mut Witness,
         said: &mut Vec<Said>,
     ) {
+        let listened = self.listens();
         self.hang = self.hang.filter(|(_, until)| now < *until);
+        if self.listens() {
+            if listened {
+                self.turn_until(now);
+            } else {
+                self.turned = now;
+            }
+            for sent in self.socket.drain(..) {
+                let came = self.arrival.came(device(now));
+                let (channel, bytes) = (sent.channel, &sent.bytes);
+                self.mailbox.put_held(device(now), came, channel, bytes);
+            }
+            if !listened {
+                self.arrival.turn(device(now));
+            }
+        }
         if self.hang.is_none() {
             while self.down.len() < SOCKET
                 && let Some(frame) = self.mailbox.first()
@@ -134,6 +154,14 @@ impl Robot {
                 channel: out.channel,
                 bytes: out.message.to_vec(),
             }));
+        }
+    }
+
+    /// Time went by in which the agent did its turns.
+    fn turn_until(&mut self, now: u64) {
+        while self.turned + TURN_US <= now {
+            self.turned += TURN_US;
+            self.arrival.turn(device(self.turned));
         }
     }
 

@@ -125,11 +125,8 @@ impl Scene {
                 self.server.send(now, session.expect("a session"), said);
             }
         }
-        if self.robot.listens() {
-            while let Some(sent) = self.session.and_then(|key| self.server.receive(now, key)) {
-                let witness = &mut self.witness;
-                self.robot.receive(now, sent.channel, &sent.bytes, witness);
-            }
+        while let Some(sent) = self.session.and_then(|key| self.server.receive(now, key)) {
+            self.robot.receive(now, sent, &mut self.witness);
         }
         self.robot
             .turn(now, &mut self.dice, &mut self.witness, &mut said);
@@ -145,7 +142,7 @@ impl Scene {
         let people = self.people.iter().map(Person::poll_timeout);
         let due = self.due.keys().map(|(at, _)| *at).take(1);
         let server = self.server.poll_timeout(|session| match session.who {
-            Who::Device => Some(session.key) == self.session && self.robot.listens(),
+            Who::Device => Some(session.key) == self.session,
             Who::Person { at, .. } => Some(session.key) == self.people[at].session,
         });
         let witness = self.witness.poll_timeout();

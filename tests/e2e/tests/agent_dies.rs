@@ -58,6 +58,50 @@ fn an_agent_whose_runtime_is_blocked() {
     rounds(Fate::HeldUp);
 }
 
+/// Commands that wait in its socket meanwhile prolong nothing: the limit counts from when they came.
+#[test]
+fn an_agent_that_is_stopped_for_a_while_with_commands_waiting() {
+    let mut sfu = Sfu::start();
+    let runtime = runtime();
+    let mut stood = Vec::new();
+    for group in 0..ROUNDS / PARALLEL {
+        stood.extend(thread::scope(|scope| {
+            let (sfu, runtime) = (&sfu, &runtime);
+            let rounds: Vec<_> = (0..PARALLEL)
+                .map(|at| {
+                    let stream = format!("robot-{group}-{at}");
+                    scope.spawn(move || stalled(sfu, runtime, &stream))
+                })
+                .collect();
+            let joined = rounds.into_iter().map(|round| round.join());
+            joined
+                .map(|round| round.expect("a round"))
+                .collect::<Vec<_>>()
+        }));
+    }
+    tell("last command sent", LIMIT_US, stood.iter().copied());
+    // What the network and this machine's processors may take besides.
+    assert!(stood.iter().all(|us| *us <= LIMIT_US + 30_000), "{stood:?}");
+    sfu.still_serves();
+}
+
+/// Microseconds from the last command until it stood.
+fn stalled(sfu: &Sfu, runtime: &Runtime, stream: &str) -> u64 {
+    let robot = DrivenRobot::start(sfu, stream, false);
+    let mut driver = runtime.block_on(Remote::open_stream(sfu, "drive", stream));
+    runtime.block_on(async {
+        driver.arm().await;
+        driver.drive(Duration::from_millis(300)).await;
+    });
+    signal(robot.agent.pid(), Signal::STOP);
+    runtime.block_on(driver.drive(Duration::from_millis(30)));
+    let last = monotonic_us();
+    thread::sleep(Duration::from_millis(200));
+    signal(robot.agent.pid(), Signal::CONT);
+    let stands = robot.lines.wait_for_power(false, SOON);
+    stands.saturating_sub(last)
+}
+
 impl Fate {
     /// Whether the agent is gone then.
     fn ends(self) -> bool {
@@ -67,11 +111,7 @@ impl Fate {
 
 fn rounds(fate: Fate) {
     let mut sfu = Sfu::start();
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = runtime();
     let (mut ends, mut started, mut spoiled) = (Vec::new(), 0, 0);
     while ends.len() < ROUNDS {
         let count = PARALLEL.min(ROUNDS - ends.len());
@@ -115,35 +155,19 @@ fn rounds(fate: Fate) {
 
 /// `None` where the machine is too slow to drive.
 fn round(sfu: &Sfu, runtime: &Runtime, stream: &str, fate: Fate) -> Option<Standstill> {
-    let folder = StateDir::new();
-    let trace = folder.path().join("trace");
-    let table = format!(
-        "[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
-        trace.display()
-    );
-    let config = folder.write("transom-agent.toml", &table);
-    let mut command = Command::new(binary("transom-agent"));
-    command.args(["--whip", &format!("http://{}/whip/{stream}", sfu.http)]);
-    command.args(["--token", &sfu.token("publish")]);
-    command.args(["--source", "test", "--size", "160x120", "--fps", "5"]);
-    command.args(["--audio", "none"]);
-    if fate == Fate::HeldUp {
-        // A few lines a packet.
-        command.args(["--log", "info,sctp_proto=trace"]);
-    }
-    command.arg("--config").arg(config);
-    let agent = Program::start(command);
-    let started = agent.line("actuator: started pid=", SOON);
-    let (_, actuator) = started.split_once("pid=").expect("a pid");
-    let actuator: u32 = actuator.trim().parse().expect("a number");
-    let lines = Lines::new(&trace);
-
+    let robot = DrivenRobot::start(sfu, stream, fate == Fate::HeldUp);
+    let DrivenRobot {
+        agent,
+        actuator,
+        lines,
+        ..
+    } = &robot;
     let mut driver = runtime.block_on(Remote::open_stream(sfu, "drive", stream));
     runtime.block_on(async {
         driver.arm().await;
         driver.drive(Duration::from_millis(300)).await;
     });
-    let mut processor = ProcessorWatch::new(actuator);
+    let mut processor = ProcessorWatch::new(*actuator);
     // It happens in the midst of it: the page goes on, and knows of nothing.
     let pid = agent.pid();
     let (happened, happens) = mpsc::channel();
@@ -169,7 +193,7 @@ fn round(sfu: &Sfu, runtime: &Runtime, stream: &str, fate: Fate) -> Option<Stand
     if stands < cause {
         return None;
     }
-    let ended = Standstill::new(&lines, cause, stands, processor.waited());
+    let ended = Standstill::new(lines, cause, stands, processor.waited());
     if !fate.ends() {
         // What it had in mind comes in a burst now, and moves nothing.
         match fate {
@@ -179,7 +203,56 @@ fn round(sfu: &Sfu, runtime: &Runtime, stream: &str, fate: Fate) -> Option<Stand
         agent.line("stopped: stale", SOON);
         runtime.block_on(driver.drive(Duration::from_millis(300)));
         assert!(!lines.is_powered(), "it moves again");
-        assert!(is_alive(actuator));
+        assert!(is_alive(*actuator));
     }
     Some(ended)
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+/// A real agent with a simulated robot.
+struct DrivenRobot {
+    agent: Program,
+    actuator: u32,
+    lines: Lines,
+    _folder: StateDir,
+}
+
+impl DrivenRobot {
+    fn start(sfu: &Sfu, stream: &str, talkative: bool) -> Self {
+        let folder = StateDir::new();
+        let trace = folder.path().join("trace");
+        let table = format!(
+            "[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
+            trace.display()
+        );
+        let config = folder.write("transom-agent.toml", &table);
+        let mut command = Command::new(binary("transom-agent"));
+        command.args(["--whip", &format!("http://{}/whip/{stream}", sfu.http)]);
+        command.args(["--token", &sfu.token("publish")]);
+        command.args(["--source", "test", "--size", "160x120", "--fps", "5"]);
+        command.args(["--audio", "none"]);
+        if talkative {
+            // A few lines a packet.
+            command.args(["--log", "info,sctp_proto=trace"]);
+        }
+        command.arg("--config").arg(config);
+        let agent = Program::start(command);
+        let started = agent.line("actuator: started pid=", SOON);
+        let (_, actuator) = started.split_once("pid=").expect("a pid");
+        let actuator: u32 = actuator.trim().parse().expect("a number");
+        let lines = Lines::new(&trace);
+        Self {
+            agent,
+            actuator,
+            lines,
+            _folder: folder,
+        }
+    }
 }
