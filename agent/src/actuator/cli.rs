@@ -12,7 +12,7 @@ use transom_boards_raspberry_pi::{DrivePins, PwmKind};
 use transom_control::KernelConfig;
 
 use super::COMMAND;
-use crate::board::Wiring;
+use crate::board::{Outputs, Wiring};
 use crate::cli::one_line;
 
 /// From the kernel's time to the line's edge: what a processor that is busy with real-time work may add.
@@ -39,6 +39,17 @@ pub enum Board {
     RaspberryPi(DrivePins),
     /// What a board file says.
     Wired(Box<Wiring>),
+}
+
+impl Board {
+    /// Whether it writes the registers of a Raspberry Pi's header, as rppal does: the kernel keeps nobody out.
+    pub(super) fn is_on_header(&self) -> bool {
+        match self {
+            Self::Sim { .. } => false,
+            Self::RaspberryPi(_) => true,
+            Self::Wired(wiring) => wiring.outputs == Outputs::Rppal,
+        }
+    }
 }
 
 /// The name of a board.

@@ -9,6 +9,7 @@
 //! It writes to nothing that could block: what it has to say goes to the agent as notes, or is lost.
 
 mod board;
+mod claim;
 mod cli;
 mod frame;
 mod gauge;
@@ -82,6 +83,11 @@ fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Erro
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
+    // Before any line is touched: another's may be moving.
+    let _claim = match config.board.is_on_header() {
+        true => Some(claim::header()?),
+        false => None,
+    };
     let mut outputs = board::open(&config.board, &mut |told| socket.warn(told))?;
     for refused in priority::raise() {
         socket.warn(&refused);
