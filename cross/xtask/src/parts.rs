@@ -361,6 +361,8 @@ fn device(consent: Consent) -> Result<Count, Failure> {
             "board",
             "--test",
             "raspberry_pi",
+            "--test",
+            "sound",
         ],
         &[
             ("TRANSOM_BIN_DIR", &bin_dir),
