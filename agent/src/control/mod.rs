@@ -6,7 +6,8 @@
 //! data channels ◄── Reports::recv      ◄── broadcast ◄──┘
 //! ```
 //!
-//! Nothing here decides about motion. Should this process hang, die or be stopped, the actuator stops what
+//! Nothing here decides about motion. A command goes on with the time when it came, so that waiting in here
+//! prolongs nothing. Should this process hang, die or be stopped, the actuator stops what
 //! moves by itself.
 
 mod delays;

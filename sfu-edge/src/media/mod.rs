@@ -121,6 +121,7 @@ pub fn start(config: MediaConfig, runtime: Handle) -> Result<Media, MediaStartEr
         ingress: Ingress::new(world, links, config.max_sessions),
         turn: shared.turn(bell),
         clock: shared.clock,
+        shutdown: None,
     };
     let thread = spawn("media", move || media.run())?;
     Ok(Media {

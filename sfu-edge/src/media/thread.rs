@@ -41,6 +41,8 @@ pub(super) struct MediaThread {
     pub(super) ingress: Ingress,
     pub(super) turn: Turn,
     pub(super) clock: Clock,
+    /// When the last words are over, once the end is ordered.
+    pub(super) shutdown: Option<Instant>,
 }
 
 impl MediaThread {
@@ -68,7 +70,6 @@ impl MediaThread {
     fn serve(&mut self) {
         let mut ready = Events::with_capacity(8);
         let mut batch = RecvBatch::new(RECEIVE, RecvBatch::GRO_BUFFER);
-        let mut shutdown: Option<Instant> = None;
         // More is queued than a turn takes: poll without waiting. mio is edge-triggered.
         let mut more = [true; SOCKETS.len()];
         loop {
@@ -88,14 +89,9 @@ impl MediaThread {
                 *more |= ready.iter().any(|e| e.token() == *token);
             }
             self.receive(now, &mut more, &mut batch);
-            self.take_notes(now);
-            match self.obey(now) {
-                Obeyed::Going => {}
-                Obeyed::Shutdown => {
-                    shutdown.get_or_insert(now + LAST_WORDS);
-                }
-            }
+            self.catch_up(now);
             let ended = self.ingress.finish(now, &mut self.turn).is_err();
+            let shutdown = self.shutdown;
             if shutdown.is_some_and(|at| at <= now || !self.ingress.world.has_farewells()) {
                 return;
             }
@@ -126,7 +122,7 @@ impl MediaThread {
                     return false;
                 }
             }
-            self.take_notes(now);
+            self.catch_up(now);
             for datagram in batch.datagrams() {
                 let path = Path {
                     local: datagram.local,
@@ -144,13 +140,12 @@ impl MediaThread {
         true
     }
 
-    fn take_notes(&mut self, now: Instant) {
+    /// Learns what others have said. Before what came from the network is looked at: who has
+    /// its answer by HTTP sends its first check at once, and must be known by then.
+    fn catch_up(&mut self, now: Instant) {
         for note in self.notes.try_iter() {
             self.ingress.handle_note(now, note);
         }
-    }
-
-    fn obey(&mut self, now: Instant) -> Obeyed {
         let ingress = &mut self.ingress;
         loop {
             match self.commands.try_recv() {
@@ -161,17 +156,13 @@ impl MediaThread {
                     ingress.remove(now, session);
                 }
                 Ok(MediaCommand::ForgetStream { stream }) => ingress.forget_stream(stream),
-                Err(TryRecvError::Empty) => return Obeyed::Going,
+                Err(TryRecvError::Empty) => return,
                 Ok(MediaCommand::Shutdown) | Err(TryRecvError::Disconnected) => {
                     ingress.close_all(now);
-                    return Obeyed::Shutdown;
+                    self.shutdown.get_or_insert(now + LAST_WORDS);
+                    return;
                 }
             }
         }
     }
-}
-
-enum Obeyed {
-    Going,
-    Shutdown,
 }
