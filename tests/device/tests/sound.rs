@@ -182,7 +182,10 @@ async fn a_microphone_that_is_unplugged_is_taken_up_again() {
     assert!(heard_by(&mut player).await >= 20, "before");
 
     // The driver waits until nobody holds the card any more, as it does for one that is pulled out.
-    board.start("unbind", &format!("echo snd_aloop.0 >{DRIVER}/unbind"));
+    board.start(
+        "unbind",
+        &format!("sh -c 'echo snd_aloop.0 >{DRIVER}/unbind'"),
+    );
     board.wait_for("grep -m1 unplugged /tmp/agent.log", SOON);
     board.run("kill $(cat /tmp/tone.pid)", SOON);
     board.wait_for("! grep Loopback /proc/asound/cards", SOON);

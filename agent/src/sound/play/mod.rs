@@ -207,8 +207,10 @@ fn open_speaker(device: &str) -> Result<Box<dyn Speaker>, SpeakerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "alsa")]
     use std::time::{Duration, Instant};
 
+    #[cfg(feature = "alsa")]
     fn until(mut done: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !done() {
