@@ -19,5 +19,5 @@ mod supervisor;
 
 pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
 pub use mailbox::Mailbox;
-pub use supervisor::Control;
 pub(crate) use supervisor::MYSELF;
+pub use supervisor::{Control, MayBePowered};
