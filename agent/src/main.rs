@@ -116,7 +116,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         let link = control.as_ref().map(|control| control.link().clone());
         let published = publish(&config, link).await;
         if let Some(control) = control {
-            control.shutdown().await;
+            let safe = control.shutdown().await;
+            published?;
+            safe?;
+            return Ok(());
         }
         published
     })

@@ -9,6 +9,8 @@ use super::frame::{OutputKind, OutputOrder, OutputState};
 /// Between two meals of the watchdog, in microseconds: drivers' shortest times are some seconds.
 const MEAL_US: u64 = 1_000_000;
 
+type Ended = Result<(), LineError>;
+
 /// Opens an output anew.
 pub(super) type Opener<T> = Box<dyn Fn() -> Result<Box<T>, LineError>>;
 
@@ -23,6 +25,19 @@ impl<T: ?Sized> Slot<T> {
     pub(super) fn new(open: Opener<T>, complain: &mut dyn FnMut(&LineError)) -> Self {
         let device = open().inspect_err(|error| complain(error)).ok();
         Self { open, device }
+    }
+
+    /// At the end: one that could not be opened is tried once more, since a former actuator may have left it
+    /// on. What does not exist is not on.
+    fn end(slot: &mut Option<Self>, off: impl FnOnce(&mut T) -> Result<(), LineError>) -> Ended {
+        let Some(slot) = slot else {
+            return Ok(());
+        };
+        match slot.get() {
+            Ok(device) => off(device),
+            Err(error @ (LineError::Busy { .. } | LineError::Failed { .. })) => Err(error),
+            Err(_) => Ok(()),
+        }
     }
 
     /// It, opened anew if it was absent.
@@ -150,17 +165,20 @@ impl Outputs {
         }
     }
 
-    /// The end, in order: all is off, and nobody starts the machine anew for it.
+    /// The end, in order: all is off, and nobody starts the machine anew for it. An error where something may
+    /// still be on.
     pub(super) fn end(&mut self, now_us: u64) -> Result<(), DriveError> {
         let still = self.drive.set(Motion::STILL);
         self.make_safe(now_us);
-        if let Some(light) = opened_mut(&mut self.switches.light) {
-            let _ = light.set_light(false);
-        }
+        let switches = &mut self.switches;
+        let lock = Slot::end(&mut switches.lock, |lock| lock.make_safe(now_us));
+        let chime = Slot::end(&mut switches.chime, |chime| chime.make_safe(now_us));
+        let light = Slot::end(&mut switches.light, |light| light.set_light(false));
         if let Some(watchdog) = &mut self.switches.watchdog {
             let _ = watchdog.disarm();
         }
-        still
+        still?;
+        Ok(lock.and(chime).and(light)?)
     }
 
     /// What is to be told, oldest first.
@@ -269,6 +287,30 @@ mod tests {
         outputs.order(5 * SECOND, OutputOrder::Unlock { ms: 1000 });
         outputs.order(5 * SECOND, OutputOrder::Lock);
         assert_eq!(states(&mut outputs), [on, off]);
+    }
+
+    #[test]
+    fn the_end_fails_where_a_lock_may_be_open_and_not_where_there_is_none() {
+        let busy: Opener<dyn Lock> = Box::new(|| {
+            Err(LineError::Busy {
+                line: "the lock",
+                what: "line 1".to_owned(),
+                by: "transom-agent".to_owned(),
+            })
+        });
+        let ends = [
+            (Slot::new(busy, &mut |_| {}), false),
+            (lock_that_is_there(&Rc::new(Cell::new(false))), true),
+            (lock_that_is_there(&Rc::new(Cell::new(true))), true),
+        ];
+        for (lock, safe) in ends {
+            let switches = Switches {
+                lock: Some(lock),
+                ..Switches::default()
+            };
+            let mut outputs = Outputs::new(Box::new(NoDrive), switches);
+            assert_eq!(outputs.end(0).is_ok(), safe);
+        }
     }
 
     #[test]

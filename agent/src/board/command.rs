@@ -224,8 +224,9 @@ fn test(word: &str, output: TestedOutput, ms: u16) -> Result<(), Vec<String>> {
             _ = tokio::signal::ctrl_c() => Err("ended before its time".to_owned()),
         };
         // Whatever is still on goes off.
-        control.shutdown().await;
-        done.map_err(one)
+        let safe = control.shutdown().await;
+        done.map_err(one)?;
+        safe.map_err(|error| one(error.to_string()))
     })
 }
 

@@ -21,5 +21,5 @@ mod supervisor;
 pub use arrival::Arrival;
 pub use link::{ActuatorLink, LinkCounters, Outgoing, Reports};
 pub use mailbox::Mailbox;
-pub use supervisor::Control;
 pub(crate) use supervisor::MYSELF;
+pub use supervisor::{Control, MayBePowered};

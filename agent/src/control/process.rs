@@ -76,6 +76,11 @@ impl ActuatorProcess {
         }
     }
 
+    /// Says no more, which makes it safe and ends it, and still listens.
+    pub(super) fn finish(&self) {
+        let _ = shutdown(&self.socket, Shutdown::Write);
+    }
+
     /// Closes the socket, which makes it safe and ends it; kills it where it does not end within `limit`.
     pub(super) async fn end(mut self, limit: Duration) -> io::Result<ExitStatus> {
         // Both ends see it, whoever else might hold a copy.

@@ -1,18 +1,21 @@
 //! Keeps an actuator running.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use transom_control::StopReason;
 
 use super::figures::ActuatorEnd;
 use super::link::ActuatorLink;
 use super::process::ActuatorProcess;
-use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME, clock};
+use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME, ToActuator, clock};
 
 /// This very program, even after it was replaced on the disk.
 pub(crate) const MYSELF: &str = "/proc/self/exe";
@@ -27,16 +30,35 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// Before a restart: at once, since a process that was killed may have left lines as they were, and only the
 /// next one makes them safe. However often it dies.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-/// Before that of one that never spoke, so never had the lines; each such failure doubles the pause.
+/// Where one had the lines and its successors do not get them: the lines may be powered meanwhile.
+const HASTE: Duration = Duration::from_millis(100);
+/// Where none ever spoke, so none had the lines; each such failure doubles the pause.
 const LAST_PAUSE: Duration = Duration::from_secs(30);
+/// Actuators that are started only to make the lines safe at the end, and what each may take.
+const LAST_TRIES: u32 = 5;
+const LAST_TRY: Duration = Duration::from_secs(1);
 
 /// The actuator, kept running until [`shutdown`](Self::shutdown).
 #[derive(Debug)]
 pub struct Control {
     link: ActuatorLink,
     ending: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), MayBePowered>>,
 }
+
+/// Nothing made the outputs safe at the end; the log says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MayBePowered;
+
+impl fmt::Display for MayBePowered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "THE OUTPUTS MAY BE POWERED: no actuator made them safe; cut their power, or start transom-agent again, which makes them safe first",
+        )
+    }
+}
+
+impl Error for MayBePowered {}
 
 /// Why one actuator's time was over.
 enum Over {
@@ -63,6 +85,8 @@ impl Control {
             link: link.clone(),
             ended,
             spoke: false,
+            had_lines: false,
+            commanded: false,
         };
         Self {
             link,
@@ -76,12 +100,14 @@ impl Control {
         &self.link
     }
 
-    /// Stops what moves and ends the process; done within about half a second.
-    pub async fn shutdown(self) {
+    /// Stops what moves and ends the process; done within about half a second, or some seconds where the
+    /// actuator does not obey.
+    pub async fn shutdown(self) -> Result<(), MayBePowered> {
         self.ending.send_replace(true);
-        if let Err(error) = self.task.await {
+        self.task.await.unwrap_or_else(|error| {
             tracing::error!("the actuator's supervisor: {error}");
-        }
+            Err(MayBePowered)
+        })
     }
 }
 
@@ -92,17 +118,24 @@ struct Supervisor {
     ended: watch::Receiver<bool>,
     /// The present actuator has reported: it had the lines.
     spoke: bool,
+    /// Any of them has.
+    had_lines: bool,
+    /// Any of them was told what may power a line.
+    commanded: bool,
 }
 
 impl Supervisor {
-    async fn run(mut self) {
+    async fn run(mut self) -> Result<(), MayBePowered> {
         let mut pause = FIRST_PAUSE;
         loop {
             self.spoke = false;
             match ActuatorProcess::start(&self.program, &self.config) {
                 Ok(process) => {
-                    if !self.attend(process).await {
-                        return;
+                    if let Some(safe) = self.attend(process).await {
+                        return match safe {
+                            true => Ok(()),
+                            false => self.make_safe().await,
+                        };
                     }
                 }
                 Err(error) => {
@@ -113,17 +146,57 @@ impl Supervisor {
             if self.spoke {
                 pause = FIRST_PAUSE;
             }
+            if self.had_lines {
+                pause = pause.min(HASTE);
+            }
             tracing::info!("actuator: started again in {pause:?}; it wants to be armed then");
             tokio::select! {
                 () = sleep(pause) => {}
-                () = asked(&mut self.ended) => return,
+                () = asked(&mut self.ended) => return self.make_safe().await,
             }
             pause = (pause * 2).min(LAST_PAUSE);
         }
     }
 
-    /// Passes messages until it is over; false if it is over for good.
-    async fn attend(&mut self, process: ActuatorProcess) -> bool {
+    /// At the end, after an actuator that did not end in order: others are started, only to make safe what it
+    /// may have left powered, since each does so before it sees that its socket is closed.
+    async fn make_safe(&mut self) -> Result<(), MayBePowered> {
+        if !self.had_lines && !self.commanded {
+            return Ok(());
+        }
+        for _ in 0..LAST_TRIES {
+            match self.last_one().await {
+                Ok(status) if status.success() => {
+                    tracing::info!("actuator: a last one ended, the outputs are safe");
+                    return Ok(());
+                }
+                Ok(status) => tracing::warn!("actuator: a last one failed ({status})"),
+                Err(error) => tracing::warn!("actuator: a last one failed: {error}"),
+            }
+            sleep(FIRST_PAUSE).await;
+        }
+        if !self.commanded {
+            tracing::warn!("actuator: no last one got the outputs; none was switched on");
+            return Ok(());
+        }
+        tracing::error!("{MayBePowered}");
+        Err(MayBePowered)
+    }
+
+    async fn last_one(&mut self) -> io::Result<ExitStatus> {
+        let process = ActuatorProcess::start(&self.program, &self.config)?;
+        process.finish();
+        let deadline = Instant::now() + LAST_TRY;
+        let mut frame = [0; MAX_FRAME];
+        // What it has to say of the board.
+        while let Ok(Ok(len @ 1..)) = timeout_at(deadline, process.receive(&mut frame)).await {
+            self.take(frame.get(..len).unwrap_or_default());
+        }
+        process.end(deadline - Instant::now()).await
+    }
+
+    /// Passes messages until it is over; where it is over for good, whether the lines are safe.
+    async fn attend(&mut self, process: ActuatorProcess) -> Option<bool> {
         self.link.shared().mailbox().clear();
         self.link.shared().figures().on_start();
         tracing::info!(pid = process.pid(), "actuator: started");
@@ -138,14 +211,18 @@ impl Supervisor {
         let limit = match over {
             // It has had its time.
             Over::Silent => Duration::ZERO,
-            Over::Asked | Over::Died | Over::Failed(_) => FAREWELL,
+            Over::Asked | Over::Died | Over::Failed(_) => FAREWELL.min(self.patience()),
         };
         let status = process.end(limit).await;
+        let safe = status.as_ref().is_ok_and(ExitStatus::success);
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         match over {
             Over::Asked => {
-                tracing::info!("actuator: ended, the outputs are safe ({status})");
-                return false;
+                match safe {
+                    true => tracing::info!("actuator: ended, the outputs are safe ({status})"),
+                    false => tracing::error!("actuator: did not end in order ({status})"),
+                }
+                return Some(safe);
             }
             Over::Died => {
                 tracing::error!("actuator: died ({status})");
@@ -160,7 +237,7 @@ impl Supervisor {
                 self.note_end(ActuatorEnd::Failed);
             }
         }
-        true
+        None
     }
 
     fn note_end(&self, end: ActuatorEnd) {
@@ -212,9 +289,12 @@ impl Supervisor {
     }
 
     /// Sends what waits; true where the socket is full.
-    fn flush(&self, process: &ActuatorProcess) -> io::Result<bool> {
+    fn flush(&mut self, process: &ActuatorProcess) -> io::Result<bool> {
         let mut mailbox = self.link.shared().mailbox();
         while let Some(frame) = mailbox.first() {
+            if !matches!(ToActuator::parse(frame), Some(ToActuator::Stop(_))) {
+                self.commanded = true;
+            }
             if !process.send(frame)? {
                 return Ok(true);
             }
@@ -230,6 +310,7 @@ impl Supervisor {
         match FromActuator::parse(frame) {
             Some(FromActuator::Message(channel, message)) => {
                 self.spoke = true;
+                self.had_lines = true;
                 self.link.shared().publish(channel, message);
             }
             Some(FromActuator::Output(kind, state)) => {

@@ -11,6 +11,7 @@
 )]
 
 use std::cell::RefCell;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -38,7 +39,7 @@ struct Drive {
     lines: Lines,
     actuator: u32,
     processor: RefCell<ProcessorWatch>,
-    _folder: StateDir,
+    folder: StateDir,
 }
 
 impl Drive {
@@ -59,7 +60,20 @@ impl Drive {
             lines: Lines::new(&trace),
             actuator,
             processor: ProcessorWatch::new(actuator).into(),
-            _folder: folder,
+            folder,
+        }
+    }
+
+    /// No actuator opens the board any more, or again: a folder is where its trace was.
+    fn lose_board(&self, lost: bool) {
+        let trace = self.folder.path().join("trace");
+        let aside = self.folder.path().join("aside");
+        if lost {
+            fs::rename(&trace, &aside).expect("a trace");
+            fs::create_dir(&trace).expect("a folder");
+        } else {
+            fs::remove_dir(&trace).expect("a folder");
+            fs::rename(&aside, &trace).expect("a trace");
         }
     }
 
@@ -307,6 +321,92 @@ fn an_actuator_that_spoke_is_replaced_at_once_each_time() {
     assert!(times.iter().all(|time| *time <= 500_000));
 }
 
+/// A last one makes its lines safe, whatever became of the one that had them.
+#[test]
+fn an_agent_that_ends_while_its_actuator_is_dead_or_hangs_leaves_no_power() {
+    for death in [Signal::KILL, Signal::STOP] {
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let drive = Drive::start("term");
+            drive.under_way();
+            let asked = monotonic_us();
+            signal(drive.actuator, death);
+            signal(drive.driver.pid(), Signal::TERM);
+            let stands = drive.stands_since();
+            assert!(!is_alive(drive.actuator) || death == Signal::STOP);
+            let lines = drive.lines;
+            let ended = drive.driver.ended(SOON);
+            let said = ended.lines.join("\n");
+            assert!(ended.status.success(), "{said}");
+            assert!(said.contains("the outputs are safe"), "{said}");
+            assert!(!lines.is_powered(), "{said}");
+            times.push(stands.saturating_sub(asked));
+        }
+        println!("{death:?} to the actuator, SIGTERM to the agent -> no power: {times:?} us");
+        let goal = LIMIT_US + END_OF_FILE_US;
+        assert!(times.iter().all(|time| *time <= 2 * goal + 2 * SLACK_US));
+    }
+}
+
+#[test]
+fn an_agent_that_cannot_make_its_outputs_safe_says_so_and_fails() {
+    for death in [Signal::KILL, Signal::STOP] {
+        let drive = Drive::start("term");
+        drive.under_way();
+        drive.lose_board(true);
+        signal(drive.actuator, death);
+        signal(drive.driver.pid(), Signal::TERM);
+        let ended = drive.driver.ended(SOON);
+        let said = ended.lines.join("\n");
+        assert!(!ended.status.success(), "{said}");
+        for words in ["ERROR", "THE OUTPUTS MAY BE POWERED", "cut their power"] {
+            assert!(said.contains(words), "{said}");
+        }
+        assert!(!said.contains("the outputs are safe"), "{said}");
+        // Why, by the last one's own word.
+        assert!(said.contains("the trace: "), "{said}");
+    }
+}
+
+/// Those that never spoke do not make the agent slow while lines may be powered.
+#[test]
+fn an_actuator_whose_board_is_away_for_a_while_is_replaced_soon_after() {
+    let drive = Drive::start("term");
+    drive.under_way();
+    drive.lose_board(true);
+    signal(drive.actuator, Signal::KILL);
+    thread::sleep(Duration::from_secs(3));
+    drive.lose_board(false);
+    let back = monotonic_us();
+    assert!(drive.lines.is_powered(), "nobody made it safe");
+    let stands = drive.stands_since();
+    let took = stands.saturating_sub(back);
+    println!("the board is back -> no power: {took} us");
+    assert!(took <= 250_000 + 2 * SLACK_US, "{took} us");
+    signal(drive.driver.pid(), Signal::TERM);
+    assert!(drive.driver.ended(SOON).status.success());
+}
+
+/// The real agent: its exit status tells as much, and what was never switched on is no reason to fail.
+#[test]
+fn the_real_agent_ends_with_a_last_actuator() {
+    let folder = StateDir::new();
+    let trace = folder.path().join("trace");
+    let table = format!("board = \"sim\"\ntrace = \"{}\"", trace.display());
+    let agent = agent(&folder, &table);
+    let pid = actuator_of(&agent);
+    thread::sleep(Duration::from_millis(300));
+    signal(pid, Signal::STOP);
+    let ended = agent.terminate();
+    let said = ended.lines.join("\n");
+    assert!(ended.status.success(), "{said}");
+    assert!(
+        said.contains("a last one ended, the outputs are safe"),
+        "{said}"
+    );
+    assert!(!is_alive(pid));
+}
+
 /// Nothing moves, so there is no hurry: it may be the machine that is slow.
 #[test]
 fn an_actuator_that_hangs_at_rest_is_given_a_second() {
@@ -404,7 +504,7 @@ fn stopped_and(death: Signal) -> Standstill {
         lines: Lines::new(&trace),
         actuator,
         processor: ProcessorWatch::new(actuator).into(),
-        _folder: folder,
+        folder,
     };
     let socket = match StolenSocket::of(drive.driver.pid()) {
         Ok(socket) => socket,

@@ -10,6 +10,8 @@
 //! - `abort`: it aborts
 //! - `close`: it closes the socket and lives on
 //! - `shutdown`: it ends the actuator in order and lives on
+//! - `term`: it drives on until SIGTERM, ends the actuator in order and itself, and fails where the outputs may
+//!   be powered
 //!
 //! It prints `armed`, `sent MICROS` before each command and `end MICROS` before its end, in CLOCK_MONOTONIC. Each
 //! setpoint is a little slower than the one before, so that the robot's trace shows when it was obeyed.
@@ -25,6 +27,7 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use transom_agent::actuator::{ActuatorConfig, Board};
 use transom_agent::control::Control;
@@ -60,8 +63,17 @@ fn main() {
         let _within = runtime.enter();
         Control::start_program(program, config)
     };
-    let for_ever = end == "none";
-    runtime.block_on(drive(&control, after, for_ever, step));
+    let for_ever = end == "none" || end == "term";
+    runtime.block_on(async {
+        if end != "term" {
+            return drive(&control, after, for_ever, step).await;
+        }
+        let mut asked = signal(SignalKind::terminate()).expect("a handler");
+        tokio::select! {
+            _ = asked.recv() => {}
+            () = drive(&control, after, for_ever, step) => {}
+        }
+    });
     println!("end {}", monotonic_us());
     match end.as_str() {
         "block" => {
@@ -75,7 +87,11 @@ fn main() {
             runtime.shutdown_background();
             drop(control);
         }
-        "shutdown" => runtime.block_on(control.shutdown()),
+        "shutdown" => runtime.block_on(control.shutdown()).expect("safe outputs"),
+        "term" => {
+            let safe = runtime.block_on(control.shutdown());
+            std::process::exit(i32::from(safe.is_err()));
+        }
         other => panic!("no end: {other}"),
     }
     std::thread::sleep(Duration::from_secs(3600));
