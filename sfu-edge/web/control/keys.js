@@ -67,7 +67,8 @@ export class Keys {
       }
       if (typing || !(event.code in WAYS)) return;
       if (event.code.startsWith('Arrow') && takesArrows()) event.preventDefault();
-      if (this.press(event.code)) onChange();
+      // The system's own repetition is no press: what was let go of stays so, whatever finger is still there.
+      if (!event.repeat && this.press(event.code)) onChange();
     });
     on('keyup', (event) => {
       if (STOPS.includes(event.code) && isActive() && !isText(event.target)) event.preventDefault();

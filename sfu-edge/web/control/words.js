@@ -37,7 +37,7 @@ export function describe({ phase, reason, refused, reportAgeMs, limitMs, linked,
   if (phase === 'stopping') return { tone: 'bad', title: 'Stopping', text: 'The stop is repeated until the robot answers.' };
   if (silent) {
     const since = Number.isFinite(reportAgeMs) ? `for ${seconds(reportAgeMs)}` : 'yet';
-    return { tone: 'bad', title: 'No word from the robot', text: `None ${since}. Unheard, it stops within ${limitMs} ms.` };
+    return { tone: 'bad', title: 'No word from the robot', text: `None ${since}. Unheard, it stops within ${limitMs} ms; if it still moves, cut its power.` };
   }
   const refusal = mayDrive ? REFUSALS[refused] : undefined;
   switch (phase) {

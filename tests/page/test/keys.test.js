@@ -51,6 +51,17 @@ test('a key that repeats changes nothing', () => {
   assert.deepEqual(keyboard.keys.axes, { linear: -0.6, angular: 0 });
 });
 
+test('what was let go of is not taken up again by a key that repeats', () => {
+  const keyboard = new Keyboard();
+  keyboard.say('keydown', 'KeyS');
+  keyboard.keys.release();
+  keyboard.say('keydown', 'KeyS', { repeat: true });
+  assert.equal(keyboard.keys.axes, null);
+  keyboard.say('keyup', 'KeyS');
+  keyboard.say('keydown', 'KeyS');
+  assert.ok(keyboard.keys.axes);
+});
+
 test('Space and Escape stop, once a press, and click no button', () => {
   const keyboard = new Keyboard();
   const button = { target: { tagName: 'BUTTON' } };
