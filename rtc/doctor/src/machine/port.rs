@@ -58,7 +58,9 @@ impl PortWish<'_> {
                     "`sudo {program} doctor` names it; end it, or choose another port with {flag}"
                 ),
             ),
-            [us] if us.name == program => Finding::ok(format!("{what}: {us} already runs there")),
+            [us] if us.name == program => Finding::ok(format!(
+                "{what}: {us} already runs there; a second one would not start"
+            )),
             holders => Finding::fail(
                 format!("{what} is held by {}", list(holders)),
                 format!("end that program, or choose another port with {flag}"),
