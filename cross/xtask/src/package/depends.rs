@@ -6,7 +6,7 @@ use crate::cross::{Program, SymbolVersion};
 use crate::failure::Failure;
 
 /// The release of GCC whose libstdc++ brought these symbols, and so Debian's version of it
-/// (https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html). Oldest last.
+/// (<https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html>). Oldest last.
 const LIBSTDCXX: &[(&str, &str)] = &[
     ("3.4.30", "12"),
     ("3.4.29", "11"),
