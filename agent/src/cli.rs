@@ -219,7 +219,7 @@ pub enum Command {
     /// Tell what a board file has and which GPIO lines there are; `board test` switches one output.
     ///
     /// A board file says which line is the button, the lock, the wheels: one of those that the agent
-    /// brings along, or your own (`--print` prints one to begin with). `board = "auto"` in [control]
+    /// brings along, or your own (`--print` prints one to begin with). `board = "auto"` in `[control]`
     /// of transom-agent.toml takes the one for this machine.
     Board(BoardOptions),
 }
