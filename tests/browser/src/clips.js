@@ -28,7 +28,10 @@ export function sound() {
 
 // The same as a camera with an encoder of its own gives it: one access unit of H.264 after the other.
 export function units() {
-  const stream = readFileSync(made('bikes-units.h264', clip(), ['-an', '-c:v', 'copy', '-bsf:v', 'h264_metadata=aud=insert']));
+  const stream = readFileSync(made('bikes-access-units.h264', clip(), [
+    // Parameter sets stand before every key frame then, and not in a header of the file's alone.
+    '-an', '-c:v', 'copy', '-bsf:v', 'h264_mp4toannexb,h264_metadata=aud=insert',
+  ]));
   return cut(stream, Buffer.from([0, 0, 0, 1, 9]));
 }
 
