@@ -49,7 +49,7 @@ const LAST_SEQ = 0xffffffff;
 const REPEAT_STOP_MS = 50;
 const REPEAT_ARM_MS = 150;
 const ARM_WITHIN_MS = 2000;
-// A hand that moves is told at once, but no faster than this.
+// A hand that moves is told at once, whenever the last setpoint left, but no faster than this.
 const PROMPT_MS = 12;
 const PING_EVERY_MS = 200;
 // Sends that a beacon may still be about.
@@ -82,7 +82,9 @@ export class Operator {
   #input = { at: -Infinity, axes: STILL };
   #picture = 0;
   #nextSetpoint = 0;
-  #lastSetpoint = -Infinity;
+  // A change waits to be told; when one was told last.
+  #prompted = false;
+  #lastPrompt = -Infinity;
   #nextPing = 0;
   #out = [];
   #rttMs = null;
@@ -123,7 +125,9 @@ export class Operator {
     const { linear, angular } = this.#input.axes;
     this.#input = { at: now, axes: { ...STILL, ...axes } };
     const changed = linear !== this.#input.axes.linear || angular !== this.#input.axes.angular;
-    if (changed) this.#nextSetpoint = Math.min(this.#nextSetpoint, this.#lastSetpoint + PROMPT_MS);
+    if (!changed) return;
+    this.#prompted = true;
+    this.#nextSetpoint = Math.min(this.#nextSetpoint, this.#lastPrompt + PROMPT_MS);
   }
 
   sawPicture(stampUs) {
@@ -302,7 +306,8 @@ export class Operator {
     // Nothing fresh can be said without a fresh report.
     if (now < this.#nextSetpoint || this.#age(now) > this.#limitMs) return null;
     this.#nextSetpoint = now + this.#intervalMs;
-    this.#lastSetpoint = now;
+    if (this.#prompted) this.#lastPrompt = now;
+    this.#prompted = false;
     const held = now - this.#input.at <= this.#inputHoldMs;
     const axes = scaled(held ? this.#input.axes : STILL);
     const setpoint = { kind: 'setpoint', epoch: this.#epoch, echo: this.#echo, picture: this.#picture, axes };

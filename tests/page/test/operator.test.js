@@ -114,6 +114,15 @@ test('a hand that moves is told at once, but not more often than a server takes'
   assert.ok(sent >= 20 && sent <= 22, `${sent} in 260 ms`);
 });
 
+test('a hand that moves does not wait for the setpoint that left just before', () => {
+  const operator = armed();
+  beacon(operator, 1100, { state: 'armed', epoch: 8 });
+  operator.drive(1100, { linear: 0 });
+  sends(operator, 1100);
+  operator.drive(1103, { linear: 0.5 });
+  assert.equal(sends(operator, 1103)[0]?.axes.linear, 16384);
+});
+
 test('a stop goes by both channels at once and on until it is acknowledged', () => {
   const operator = armed();
   operator.drive(1020, { linear: 1 });
