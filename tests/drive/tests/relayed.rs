@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use transom_sfu::media::relay::DropReason;
 use transom_tests_drive::{Findings, LIMIT_US, Scene};
+use transom_tests_sim::drive::told;
 
 const DRIVE: Duration = Duration::from_secs(40);
 
@@ -110,18 +111,4 @@ fn the_same_seed_gives_the_same_drive() {
     let run = |seed| format!("{:?}", Scene::new(seed).run(DRIVE));
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
-}
-
-/// Prints the median and the most; returns the most.
-fn told(what: &str, samples: &mut [u64]) -> u64 {
-    samples.sort_unstable();
-    let most = samples.last().copied().unwrap_or(0);
-    let median = samples.get(samples.len() / 2).copied().unwrap_or(0);
-    println!(
-        "{what}: p50 {} ms, max {} ms, n = {}",
-        median / 1000,
-        most / 1000,
-        samples.len()
-    );
-    most
 }

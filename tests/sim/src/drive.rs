@@ -163,3 +163,17 @@ fn device(now: u64) -> Stamp {
 fn is_reliable(channel: Channel) -> bool {
     channel == Channel::Reliable
 }
+
+/// Prints the median and the most of some microseconds, as milliseconds; returns the most.
+pub fn told(what: &str, samples: &mut [u64]) -> u64 {
+    samples.sort_unstable();
+    let most = samples.last().copied().unwrap_or(0);
+    let median = samples.get(samples.len() / 2).copied().unwrap_or(0);
+    println!(
+        "{what}: p50 {} ms, max {} ms, n = {}",
+        median / 1000,
+        most / 1000,
+        samples.len()
+    );
+    most
+}

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use transom_tests_sim::drive::{Drive, Findings, PathConfig};
+use transom_tests_sim::drive::{Drive, Findings, PathConfig, told};
 
 const SEEDS: u64 = 1000;
 const DRIVE: Duration = Duration::from_secs(15);
@@ -48,18 +48,4 @@ fn the_same_seed_gives_the_same_drive() {
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
-}
-
-/// Prints the median and the most; returns the most.
-fn told(what: &str, samples: &mut [u64]) -> u64 {
-    samples.sort_unstable();
-    let most = samples.last().copied().unwrap_or(0);
-    let median = samples.get(samples.len() / 2).copied().unwrap_or(0);
-    println!(
-        "{what}: p50 {} ms, max {} ms, n = {}",
-        median / 1000,
-        most / 1000,
-        samples.len()
-    );
-    most
 }
