@@ -113,10 +113,14 @@ fn strangers_who_do_not_shake_hands_are_shown_out() {
     }
     // Silent ones, more than there is room for. Theirs is the time of one head.
     let begun = Instant::now();
-    let silent: Vec<_> = (0..50)
+    let mut silent: Vec<_> = (0..50)
         .filter_map(|_| TcpStream::connect(https).ok())
         .collect();
-    assert_eq!(exchange(https, b"GET / HTTP/1.1\r\n\r\n"), b"", "no room");
+    // Those shown out above may give up their places only now: a few more silent ones take them.
+    while !exchange(https, b"GET / HTTP/1.1\r\n\r\n").is_empty() {
+        assert!(silent.len() < 60, "strangers find room again and again");
+        silent.extend(TcpStream::connect(https).ok());
+    }
     let served = loop {
         let answer = exchange(
             sfu.http,
