@@ -42,15 +42,19 @@ impl Axis {
     }
 }
 
-/// A setpoint of all axes.
+/// A setpoint of all axes. Each is a speed: zero means that nothing moves, so that every stop is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Axes {
     /// Forwards is positive.
     pub linear: Axis,
     /// Counter-clockwise, seen from above, is positive.
     pub angular: Axis,
-    /// For what the board has besides: a camera's tilt, an arm.
-    pub spare: [Axis; 2],
+    /// The camera turns to the left.
+    pub pan: Axis,
+    /// The camera turns upwards.
+    pub tilt: Axis,
+    /// For what the board has besides: an arm, a winch, a strafe.
+    pub custom: [Axis; 4],
 }
 
 impl Axes {
@@ -58,15 +62,33 @@ impl Axes {
     pub const ZERO: Self = Self {
         linear: Axis::ZERO,
         angular: Axis::ZERO,
-        spare: [Axis::ZERO; 2],
+        pan: Axis::ZERO,
+        tilt: Axis::ZERO,
+        custom: [Axis::ZERO; 4],
     };
 
-    /// Both wheels' axes, the spare ones at zero.
+    /// Both wheels' axes, the others at zero.
     pub const fn drive(linear: Axis, angular: Axis) -> Self {
+        let mut axes = Self::ZERO;
+        axes.linear = linear;
+        axes.angular = angular;
+        axes
+    }
+
+    /// All of them, in the order of the wire.
+    pub const fn all(&self) -> [Axis; 8] {
+        let [a, b, c, d] = self.custom;
+        [self.linear, self.angular, self.pan, self.tilt, a, b, c, d]
+    }
+
+    /// From [`all`](Self::all).
+    pub const fn from_all([linear, angular, pan, tilt, a, b, c, d]: [Axis; 8]) -> Self {
         Self {
             linear,
             angular,
-            spare: [Axis::ZERO; 2],
+            pan,
+            tilt,
+            custom: [a, b, c, d],
         }
     }
 

@@ -25,6 +25,10 @@ pub struct Counters {
     pub arms: u32,
     /// Arms refused, for whatever reason.
     pub arms_refused: u32,
+    /// Emergency stops that were reset.
+    pub resets: u32,
+    /// Outputs that were to be switched.
+    pub switches: u32,
     /// Acknowledgements thrown away because eight waited already.
     pub acks_dropped: u32,
     stops: [u32; StopReason::ALL.len()],

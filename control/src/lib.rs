@@ -30,6 +30,14 @@
 //!    with every holder). A lower lease than the highest seen is refused, a higher one stops what moves. But a
 //!    stop of a lower lease that was not here before still stops: an arm has overtaken it, of one who had not
 //!    heard of it.
+//! 7. **Emergency.** An emergency stop is a stop that holds: no arm opens an epoch until somebody resets it, who
+//!    has heard of it. A reset moves nothing; it closes the epoch, so that an arm from before it comes to
+//!    nothing.
+//! 8. **Blind stop.** Where a picture is asked for, every setpoint names the one that its sender saw. The
+//!    older it is, the slower the device goes, and from [`KernelConfig::picture_limit_us`] on it stands.
+//! 9. **Limits.** No axis has more than its limit, nor grows more quickly ([`Limits`]). A stop is at once.
+//! 10. **A press is done once.** What does not drive ([`Output`]) is switched without an epoch, by a fresh
+//!     command, once a press, and answered when it is done.
 //!
 //! No dependency, no allocation, no clock, no panic: time is an argument.
 
@@ -45,14 +53,20 @@ mod kernel;
 mod numbers;
 mod operator;
 mod state;
+mod switch;
 mod unanswered;
 pub mod wire;
 
 pub use axes::{Axes, Axis};
 pub use counters::Counters;
-pub use kernel::{Kernel, KernelConfig, Measurements, Rejection, Transmit};
-pub use numbers::{Channel, Epoch, Lease, Seq, Source, Stamp};
-pub use operator::{ArmError, Operator, OperatorConfig, OperatorStatus, Phase, Refusal};
-pub use state::{AckResult, State, StopReason};
+pub use kernel::{
+    AxisLimit, Kernel, KernelConfig, Limits, Measurements, Rejection, Switch, Transmit,
+};
+pub use numbers::{Channel, Epoch, Lease, Press, Seq, Source, Stamp};
+pub use operator::{ArmError, Operator, OperatorConfig, OperatorStatus, Phase, Pressed, Refusal};
+pub use state::{AckResult, Refused, State, StopReason};
+pub use switch::Output;
 pub use unanswered::Unanswered;
-pub use wire::{Command, CommandKind, Message, Order, Report, ReportKind, Telemetry, WireError};
+pub use wire::{
+    Command, CommandKind, Message, Order, Picture, Report, ReportKind, Telemetry, WireError,
+};

@@ -59,6 +59,11 @@ impl Epoch {
     }
 }
 
+/// One press of a button that switches something. Rises within a lease, so that it is done once, however
+/// often it is repeated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Press(pub u32);
+
 /// Rises each time that the right to drive passes on; stamped by the server, zero without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease(pub u32);

@@ -10,6 +10,8 @@ pub enum State {
     Armed,
     /// Something stopped it; an arm is what it waits for.
     Stopped(StopReason),
+    /// An emergency stop holds it: nothing moves it before a reset, and then an arm.
+    Emergency,
 }
 
 impl State {
@@ -19,6 +21,7 @@ impl State {
             Self::Disarmed => 0,
             Self::Armed => 1,
             Self::Stopped(_) => 2,
+            Self::Emergency => 3,
         }
     }
 
@@ -26,6 +29,7 @@ impl State {
     pub const fn reason(self) -> Option<StopReason> {
         match self {
             Self::Stopped(reason) => Some(reason),
+            Self::Emergency => Some(StopReason::Emergency),
             Self::Disarmed | Self::Armed => None,
         }
     }
@@ -39,7 +43,7 @@ pub enum StopReason {
     Operator = 1,
     /// No fresh setpoint within the limit.
     Stale = 2,
-    /// The operator's connection ended; said by the server or the agent.
+    /// The operator's connection is lost; said by the server or the agent.
     LinkLost = 3,
     /// The agent's main process is gone: end of file on its socket.
     AgentDied = 4,
@@ -51,11 +55,19 @@ pub enum StopReason {
     Fault = 7,
     /// The agent ends in order.
     Shutdown = 8,
+    /// Somebody pressed the emergency stop; held until a reset.
+    Emergency = 9,
+    /// The operator's page is not seen any more: another tab, a locked telephone.
+    Hidden = 10,
+    /// Several messages in a row that are no commands.
+    Malformed = 11,
+    /// The server or the operator closed the connection in order.
+    PeerClosed = 12,
 }
 
 impl StopReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Operator,
         Self::Stale,
         Self::LinkLost,
@@ -64,6 +76,10 @@ impl StopReason {
         Self::Blind,
         Self::Fault,
         Self::Shutdown,
+        Self::Emergency,
+        Self::Hidden,
+        Self::Malformed,
+        Self::PeerClosed,
     ];
 
     /// The byte on the wire.
@@ -85,7 +101,7 @@ impl StopReason {
     pub const fn may_be_sent(self) -> bool {
         matches!(
             self,
-            Self::Operator | Self::LinkLost | Self::Replaced | Self::Blind
+            Self::Operator | Self::LinkLost | Self::Replaced | Self::Blind | Self::Hidden
         )
     }
 
@@ -100,33 +116,47 @@ impl StopReason {
             Self::Blind => "blind",
             Self::Fault => "fault",
             Self::Shutdown => "shutdown",
+            Self::Emergency => "emergency",
+            Self::Hidden => "hidden",
+            Self::Malformed => "malformed",
+            Self::PeerClosed => "peer-closed",
         }
     }
 }
 
-/// The device's answer to an arm, a disarm or a stop. The numbers are those on the wire.
+/// The device's answer to what is neither a setpoint nor a ping. The numbers are those on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum AckResult {
-    /// Done, now or before: the epoch in the answer is open (arm), or void (stop, disarm).
+    /// Done, now or before: the epoch in the answer is open (arm), or void (stop, disarm, emergency, reset);
+    /// the output does what it was told (switch).
     Done = 0,
-    /// Arm: its echoed stamp is older than the limit. Mend: arm again.
+    /// Its echoed stamp is older than the limit. Mend: press again.
     Stale = 1,
-    /// Arm: its echoed stamp is from the future.
+    /// Its echoed stamp is from the future.
     Future = 2,
-    /// Arm: a later arm, stop or disarm has been here already.
+    /// A later one, or a later stop or disarm, has been here already.
     Old = 3,
     /// Arm: the device is armed. Mend: stop first.
     Armed = 4,
-    /// Arm: it follows another epoch than the current one; its press has had its epoch.
+    /// Arm: it follows another epoch than the current one; its press has had its epoch. Reset: of another
+    /// emergency stop, or of none.
     Epoch = 5,
-    /// Arm: the board does not do what it is told.
+    /// Arm, switch: the board does not do what it is told.
     Fault = 6,
+    /// Arm: an emergency stop holds the device. Mend: reset it. Reset: what called for it still does.
+    Latched = 7,
+    /// Switch: this board has no such output.
+    Absent = 8,
+    /// Switch: the device has it; what becomes of it is told later.
+    Received = 9,
+    /// Switch: the one before is not done yet. Mend: press again.
+    Busy = 10,
 }
 
 impl AckResult {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Done,
         Self::Stale,
         Self::Future,
@@ -134,6 +164,10 @@ impl AckResult {
         Self::Armed,
         Self::Epoch,
         Self::Fault,
+        Self::Latched,
+        Self::Absent,
+        Self::Received,
+        Self::Busy,
     ];
 
     /// The byte on the wire.
@@ -156,6 +190,58 @@ impl AckResult {
             Self::Armed => "armed",
             Self::Epoch => "epoch",
             Self::Fault => "fault",
+            Self::Latched => "latched",
+            Self::Absent => "absent",
+            Self::Received => "received",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// Why a setpoint was not applied. The numbers are those on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Refused {
+    /// Its epoch is not open.
+    Void = 1,
+    /// At or below a sequence number that was applied.
+    Old = 2,
+    /// Its echo is older than the limit.
+    Stale = 3,
+    /// Its echo is from the future.
+    Future = 4,
+    /// Its picture is older than the limit, or it names none.
+    Blind = 5,
+}
+
+impl Refused {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Void,
+        Self::Old,
+        Self::Stale,
+        Self::Future,
+        Self::Blind,
+    ];
+
+    /// The byte on the wire.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// What the byte means, if anything.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|refused| refused.code() == code)
+    }
+
+    /// A word for logs and figures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Void => "void",
+            Self::Old => "old",
+            Self::Stale => "stale",
+            Self::Future => "future",
+            Self::Blind => "blind",
         }
     }
 }

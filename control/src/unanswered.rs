@@ -3,7 +3,7 @@
 use crate::numbers::{Lease, Seq};
 use crate::wire::{Command, CommandKind, Report, ReportKind};
 
-/// The latest arms, disarms and stops that were passed on, and when.
+/// The latest commands that are answered (arms, stops, switches, ...) and were passed on, and when.
 ///
 /// Both channels carry a first copy under one number: the earlier one counts, and the answer to the
 /// later one counts as none. Repetitions have numbers of their own. One more than sixteen takes the place

@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 use transom_control::{
-    AckResult, Axes, Command, CommandKind, Order, Report, ReportKind, State, StopReason,
+    AckResult, Axes, Command, Order, Output, Picture, Refused, Report, ReportKind, State,
+    StopReason,
 };
 
 fn vectors(list: &str) -> Vec<(String, Vec<u8>, Value)> {
@@ -14,7 +15,7 @@ fn vectors(list: &str) -> Vec<(String, Vec<u8>, Value)> {
     );
     let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let rows = file[list].as_array().unwrap().clone();
-    assert!(rows.len() > 10, "{list}");
+    assert!(rows.len() > 1, "{list}");
     rows.into_iter()
         .map(|row| {
             let text = |key: &str| row[key].as_str().unwrap().to_owned();
@@ -53,7 +54,25 @@ fn reports_are_read_and_written() {
 }
 
 #[test]
+fn pictures_are_read_and_written() {
+    for (name, bytes, message) in vectors("pictures") {
+        let picture = Picture::parse(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let json = json!({
+            "kind": "picture",
+            "rtp": picture.rtp,
+            "captured": picture.captured.micros(),
+        });
+        assert_eq!(json, message, "{name}");
+        assert_eq!(*picture.emit(), *bytes, "{name}");
+    }
+}
+
+#[test]
 fn what_is_no_message_is_refused_by_name() {
+    for (name, bytes, error) in vectors("refused_pictures") {
+        let refused = Picture::parse(&bytes).expect_err(&name);
+        assert_eq!(json!(refused.name()), error, "{name}: {refused}");
+    }
     for (name, bytes, error) in vectors("refused_commands") {
         let refused = Command::parse(&bytes).expect_err(&name);
         assert_eq!(json!(refused.name()), error, "{name}: {refused}");
@@ -66,7 +85,7 @@ fn what_is_no_message_is_refused_by_name() {
 
 fn command_as_json(command: &Command) -> Value {
     let mut json = json!({
-        "kind": kind(command.order.kind()),
+        "kind": command.order.kind().name(),
         "source": command.source.0,
         "lease": command.lease.0,
         "seq": command.seq.0,
@@ -93,6 +112,24 @@ fn command_as_json(command: &Command) -> Value {
             json["reason"] = json!(reason.name());
         }
         Order::Ping => {}
+        Order::Emergency { epoch } => json["epoch"] = json!(epoch.0),
+        Order::Reset { epoch, echo } => {
+            json["epoch"] = json!(epoch.0);
+            json["echo"] = json!(echo.micros());
+        }
+        Order::Switch {
+            press,
+            echo,
+            output,
+            value,
+            ms,
+        } => {
+            json["press"] = json!(press.0);
+            json["echo"] = json!(echo.micros());
+            json["output"] = json!(output_name(output));
+            json["value"] = json!(value);
+            json["ms"] = json!(ms);
+        }
     }
     json
 }
@@ -103,6 +140,7 @@ fn report_as_json(report: &Report) -> Value {
             State::Disarmed => "disarmed",
             State::Armed => "armed",
             State::Stopped(_) => "stopped",
+            State::Emergency => "emergency",
         },
         "reason": report.state.reason().map(StopReason::name),
         "lease": report.lease.0,
@@ -116,6 +154,9 @@ fn report_as_json(report: &Report) -> Value {
             applied,
             limit_ms,
             age_ms,
+            refused,
+            speed,
+            picture_limit_ms,
         } => {
             json["kind"] = json!("beacon");
             json["heard"] = json!(heard.0);
@@ -123,11 +164,14 @@ fn report_as_json(report: &Report) -> Value {
             json["applied"] = json!(applied.0);
             json["limitMs"] = json!(limit_ms);
             json["ageMs"] = json!(age_ms);
+            json["refused"] = json!(refused.map(Refused::name));
+            json["speed"] = json!(speed);
+            json["pictureLimitMs"] = json!(picture_limit_ms);
         }
         ReportKind::Ack { seq, of, result } => {
             json["kind"] = json!("ack");
             json["seq"] = json!(seq.0);
-            json["of"] = json!(kind(of));
+            json["of"] = json!(of.name());
             json["result"] = json!(AckResult::name(result));
         }
         ReportKind::Telemetry(telemetry) => {
@@ -137,6 +181,11 @@ fn report_as_json(report: &Report) -> Value {
             json["yMm"] = json!(telemetry.y_mm);
             json["headingMrad"] = json!(telemetry.heading_mrad);
             json["batteryMv"] = json!(telemetry.battery_mv);
+            json["rangeMm"] = json!(telemetry.range_mm);
+            json["temperatures"] = json!(telemetry.temperatures);
+            json["panMrad"] = json!(telemetry.pan_mrad);
+            json["tiltMrad"] = json!(telemetry.tilt_mrad);
+            json["user"] = json!(telemetry.user);
             json["applied"] = json!(telemetry.applied.0);
             json["counts"] = json!({
                 "applied": telemetry.count_applied,
@@ -151,13 +200,11 @@ fn report_as_json(report: &Report) -> Value {
     json
 }
 
-fn kind(kind: CommandKind) -> &'static str {
-    match kind {
-        CommandKind::Setpoint => "setpoint",
-        CommandKind::Arm => "arm",
-        CommandKind::Disarm => "disarm",
-        CommandKind::Stop => "stop",
-        CommandKind::Ping => "ping",
+/// Those of the user's own have a number.
+fn output_name(output: Output) -> String {
+    match output {
+        Output::User(number) => format!("user{number}"),
+        known => known.name().to_owned(),
     }
 }
 
@@ -165,6 +212,8 @@ fn axes(axes: &Axes) -> Value {
     json!({
         "linear": axes.linear.raw(),
         "angular": axes.angular.raw(),
-        "spare": axes.spare.map(|axis| axis.raw()),
+        "pan": axes.pan.raw(),
+        "tilt": axes.tilt.raw(),
+        "custom": axes.custom.map(|axis| axis.raw()),
     })
 }

@@ -27,6 +27,11 @@ pub enum OutputOrder {
     Light(bool),
     /// Rings.
     Chime,
+    /// Sounds the horn for so many milliseconds, within the board's bound.
+    Horn {
+        /// For how long.
+        ms: u16,
+    },
 }
 
 /// An output that is no motion.
@@ -40,6 +45,8 @@ pub enum OutputKind {
     Chime = 2,
     /// The watchdog; it has no state to tell.
     Watchdog = 3,
+    /// The horn.
+    Horn = 4,
 }
 
 /// What an output is.
@@ -60,6 +67,7 @@ impl OutputOrder {
             Self::Unlock { .. } | Self::Lock => OutputKind::Lock,
             Self::Light(_) => OutputKind::Light,
             Self::Chime => OutputKind::Chime,
+            Self::Horn { .. } => OutputKind::Horn,
         }
     }
 
@@ -71,6 +79,9 @@ impl OutputOrder {
             [1] => Some(Self::Lock),
             [2, on @ (0 | 1)] => Some(Self::Light(on == 1)),
             [3] => Some(Self::Chime),
+            [4, high, low] => Some(Self::Horn {
+                ms: u16::from_be_bytes([high, low]),
+            }),
             _ => None,
         }
     }
@@ -84,13 +95,23 @@ impl OutputOrder {
             Self::Lock => vec![OUTPUT, 1],
             Self::Light(on) => vec![OUTPUT, 2, on.into()],
             Self::Chime => vec![OUTPUT, 3],
+            Self::Horn { ms } => {
+                let [high, low] = ms.to_be_bytes();
+                vec![OUTPUT, 4, high, low]
+            }
         }
     }
 }
 
 impl OutputKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Lock, Self::Light, Self::Chime, Self::Watchdog];
+    pub const ALL: [Self; 5] = [
+        Self::Lock,
+        Self::Light,
+        Self::Chime,
+        Self::Watchdog,
+        Self::Horn,
+    ];
 
     /// A word for logs and figures.
     pub const fn name(self) -> &'static str {
@@ -99,6 +120,7 @@ impl OutputKind {
             Self::Light => "light",
             Self::Chime => "chime",
             Self::Watchdog => "watchdog",
+            Self::Horn => "horn",
         }
     }
 }
@@ -231,11 +253,12 @@ mod tests {
             ToActuator::Output(OutputOrder::Lock),
             ToActuator::Output(OutputOrder::Light(true)),
             ToActuator::Output(OutputOrder::Chime),
+            ToActuator::Output(OutputOrder::Horn { ms: 400 }),
         ] {
             assert_eq!(ToActuator::parse(&frame.emit()), Some(frame));
         }
         for frame in [
-            FromActuator::Message(Channel::Reliable, &[9; 68]),
+            FromActuator::Message(Channel::Reliable, &[9; 104]),
             FromActuator::Note("it is cold"),
             FromActuator::Warning("it is too cold"),
             FromActuator::Output(OutputKind::Watchdog, OutputState::Absent),
@@ -260,7 +283,7 @@ mod tests {
         ] {
             assert_eq!(ToActuator::parse(bad), None, "{bad:?}");
         }
-        for bad in [&[2, 0xff][..], &[4, 0], &[4, 0, 3], &[4, 4, 0]] {
+        for bad in [&[2, 0xff][..], &[4, 0], &[4, 0, 3], &[4, 5, 0]] {
             assert_eq!(FromActuator::parse(bad), None, "{bad:?}");
         }
         let long = "ä".repeat(MAX_FRAME);

@@ -1,8 +1,8 @@
 //! What moves, as a board file has it: wheels, and what points the camera.
 
 use transom_boards_hal::{
-    Active, DifferentialDrive, Drive, DriveError, LineError, Measured, Motion, Motor, PanTilt,
-    SerialDrive, Servo, ServoPair, ServoPulses, Switched,
+    Active, DifferentialDrive, Drive, DriveError, DriveSwitch, LineError, Measured, Motion, Motor,
+    PanTilt, Pointing, SerialDrive, Servo, ServoPair, ServoPulses, Switched,
 };
 use transom_boards_linux::{OutputLine, TtyPort};
 use transom_boards_raspberry_pi::{self as pi, PiUart};
@@ -24,6 +24,9 @@ pub(super) fn open(wiring: &Wiring, complain: &mut dyn FnMut(&str)) -> Box<dyn D
         Servos {
             open: Box::new(move || open_pan_tilt(&wiring)),
             opened: None,
+            speeds: [0; 2],
+            pointing: Pointing::default(),
+            trouble: None,
         }
     });
     match (servos, wiring.battery.clone().map(Gauge::start)) {
@@ -66,45 +69,66 @@ impl Drive for MovingDrive {
         let drive = self.drive.as_mut();
         drive.map_or_else(Measured::default, |drive| drive.measure(now_us))
     }
+
+    fn switch(&mut self, switch: DriveSwitch) -> Result<bool, DriveError> {
+        self.drive
+            .as_mut()
+            .map_or(Ok(false), |drive| drive.switch(switch))
+    }
 }
 
-/// A drive with what points the camera, by the spare axes, and with a voltmeter.
+/// A drive with what points the camera, and with a voltmeter.
 struct Equipped {
     drive: Box<dyn Drive>,
     pan_tilt: Option<Servos>,
     battery: Option<Gauge>,
 }
 
-/// Servos, opened when they are first to point somewhere.
+/// Servos, opened when they are first to turn. At rest they hold where they are: a camera that dropped would
+/// show the floor.
 struct Servos {
     open: Opener<dyn PanTilt>,
     opened: Option<Box<dyn PanTilt>>,
+    speeds: [i16; 2],
+    pointing: Pointing,
+    /// Why they do not obey; told by the next order.
+    trouble: Option<LineError>,
 }
 
-impl Equipped {
-    fn point(&mut self, motion: Motion) -> Result<(), LineError> {
-        let Some(servos) = &mut self.pan_tilt else {
-            return Ok(());
-        };
-        let mut opened = match (servos.opened.take(), motion) {
-            (Some(opened), _) => opened,
-            (None, Motion::STILL) => return Ok(()),
-            (None, _) => (servos.open)()?,
-        };
-        let [pan, tilt] = motion.spare;
-        match motion {
-            Motion::STILL => opened.rest()?,
-            _ => opened.point(pan, tilt)?,
+impl Servos {
+    fn turn(&mut self, speeds: [i16; 2]) -> Result<(), LineError> {
+        self.speeds = speeds;
+        if let Some(trouble) = self.trouble.take() {
+            self.speeds = [0; 2];
+            return Err(trouble);
         }
-        servos.opened = Some(opened);
+        if self.opened.is_none() && speeds != [0; 2] {
+            self.opened = Some((self.open)()?);
+        }
         Ok(())
+    }
+
+    /// Points on.
+    fn advance(&mut self, now_us: u64) {
+        self.pointing.turn(now_us, self.speeds);
+        let Some(opened) = self.opened.as_mut().filter(|_| self.speeds != [0; 2]) else {
+            return;
+        };
+        let [pan, tilt] = self.pointing.places();
+        if let Err(error) = opened.point(pan, tilt) {
+            (self.trouble, self.opened) = (Some(error), None);
+        }
     }
 }
 
 impl Drive for Equipped {
     fn set(&mut self, motion: Motion) -> Result<(), DriveError> {
         let moved = self.drive.set(motion);
-        let pointed = self.point(motion);
+        let speeds = [motion.pan, motion.tilt];
+        let pointed = match &mut self.pan_tilt {
+            Some(servos) => servos.turn(speeds),
+            None => Ok(()),
+        };
         moved?;
         pointed.map_err(|error| {
             // The error that led here is the one to tell.
@@ -118,7 +142,15 @@ impl Drive for Equipped {
         if let Some(battery) = &self.battery {
             measured.battery_mv = battery.millivolts();
         }
+        if let Some(servos) = &mut self.pan_tilt {
+            servos.advance(now_us);
+            [measured.pan_mrad, measured.tilt_mrad] = servos.pointing.mrad();
+        }
         measured
+    }
+
+    fn switch(&mut self, switch: DriveSwitch) -> Result<bool, DriveError> {
+        self.drive.switch(switch)
     }
 }
 

@@ -1,8 +1,9 @@
 //! All that the actuator owns: what moves, and single outputs.
 
 use transom_boards_hal::{
-    Chime, Drive, DriveError, Light, LineError, Lock, Measured, Motion, Watchdog,
+    Chime, Drive, DriveError, DriveSwitch, Horn, Light, LineError, Lock, Measured, Motion, Watchdog,
 };
+use transom_control::{AckResult, Output, Switch};
 
 use super::frame::{OutputKind, OutputOrder, OutputState};
 
@@ -56,6 +57,7 @@ pub(super) struct Switches {
     pub(super) lock: Option<Slot<dyn Lock>>,
     pub(super) light: Option<Slot<dyn Light>>,
     pub(super) chime: Option<Slot<dyn Chime>>,
+    pub(super) horn: Option<Slot<dyn Horn>>,
     pub(super) watchdog: Option<Box<dyn Watchdog>>,
 }
 
@@ -74,6 +76,8 @@ pub(super) enum Told {
     State(OutputKind, OutputState),
     /// Why it does not do what it is told.
     Trouble(OutputKind, String),
+    /// The same of what the drive switches.
+    Drive(String),
 }
 
 impl Outputs {
@@ -86,8 +90,46 @@ impl Outputs {
         }
     }
 
+    /// Does what an operator switches, at `now_us` of CLOCK_MONOTONIC: by a line of the board, or by the
+    /// drive where there is none.
+    pub(super) fn switch(&mut self, now_us: u64, switch: &Switch) -> AckResult {
+        let is_on = switch.value != 0;
+        // What is asked for without a time lasts as long as the board lets it.
+        let ms = match switch.ms {
+            0 => u16::MAX,
+            ms => ms,
+        };
+        let order = match (switch.output, is_on) {
+            (Output::Lock, true) => Some(OutputOrder::Unlock { ms }),
+            (Output::Lock, false) => Some(OutputOrder::Lock),
+            (Output::Light, on) => Some(OutputOrder::Light(on)),
+            (Output::Chime, true) => Some(OutputOrder::Chime),
+            (Output::Horn, true) => Some(OutputOrder::Horn { ms }),
+            (Output::Horn, false) => Some(OutputOrder::Horn { ms: 0 }),
+            (Output::Chime, false) | (Output::User(_), _) => None,
+        };
+        match order.map(|order| self.order(now_us, order)) {
+            Some(OutputState::On | OutputState::Off) => return AckResult::Done,
+            // One that the board has, and that does not obey.
+            Some(OutputState::Absent) if self.has(switch.output) => return AckResult::Fault,
+            Some(OutputState::Absent) | None => {}
+        }
+        match self.drive.switch(DriveSwitch {
+            output: switch.output.code(),
+            value: switch.value,
+            ms: switch.ms,
+        }) {
+            Ok(true) => AckResult::Done,
+            Ok(false) => AckResult::Absent,
+            Err(error) => {
+                self.told.push(Told::Drive(error.to_string()));
+                AckResult::Fault
+            }
+        }
+    }
+
     /// Does what the agent orders, at `now_us` of CLOCK_MONOTONIC.
-    pub(super) fn order(&mut self, now_us: u64, order: OutputOrder) {
+    pub(super) fn order(&mut self, now_us: u64, order: OutputOrder) -> OutputState {
         let kind = order.kind();
         let done = match order {
             OutputOrder::Unlock { ms } => with(&mut self.switches.lock, |lock| {
@@ -110,15 +152,38 @@ impl Outputs {
                 chime.ring(now_us)?;
                 Ok(OutputState::On)
             }),
+            OutputOrder::Horn { ms: 0 } => with(&mut self.switches.horn, |horn| {
+                horn.make_safe(now_us)?;
+                Ok(OutputState::Off)
+            }),
+            OutputOrder::Horn { ms } => with(&mut self.switches.horn, |horn| {
+                horn.sound(now_us, u64::from(ms) * 1000)?;
+                Ok(OutputState::On)
+            }),
         };
-        self.tell(kind, done.unwrap_or(Ok(OutputState::Absent)));
+        let done = done.unwrap_or(Ok(OutputState::Absent));
+        let state = done.clone().unwrap_or(OutputState::Absent);
+        self.tell(kind, done);
+        state
+    }
+
+    /// Whether the board has a line for it.
+    fn has(&self, output: Output) -> bool {
+        match output {
+            Output::Lock => self.switches.lock.is_some(),
+            Output::Light => self.switches.light.is_some(),
+            Output::Chime => self.switches.chime.is_some(),
+            Output::Horn => self.switches.horn.is_some(),
+            Output::User(_) => false,
+        }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
     pub(super) fn poll_timeout(&self) -> Option<u64> {
         let lock = opened(&self.switches.lock).and_then(|lock| lock.poll_timeout());
         let chime = opened(&self.switches.chime).and_then(|chime| chime.poll_timeout());
-        lock.into_iter().chain(chime).min()
+        let horn = opened(&self.switches.horn).and_then(|horn| horn.poll_timeout());
+        lock.into_iter().chain(chime).chain(horn).min()
     }
 
     /// Ends what has been on for long enough.
@@ -135,6 +200,12 @@ impl Outputs {
             let done = chime.handle_timeout(now_us).map(|()| OutputState::Off);
             self.tell(OutputKind::Chime, done);
         }
+        if let Some(horn) = opened_mut(&mut self.switches.horn)
+            && horn.poll_timeout().is_some_and(|at| at <= now_us)
+        {
+            let done = horn.handle_timeout(now_us).map(|()| OutputState::Off);
+            self.tell(OutputKind::Horn, done);
+        }
         if now_us.saturating_sub(self.fed_us) >= MEAL_US
             && let Some(watchdog) = &mut self.switches.watchdog
         {
@@ -147,7 +218,7 @@ impl Outputs {
         }
     }
 
-    /// Locks the door and ends the ringing. A light is no danger and stays.
+    /// Locks the door and ends the noise. A light is no danger and stays.
     pub(super) fn make_safe(&mut self, now_us: u64) {
         if let Some(lock) = opened_mut(&mut self.switches.lock) {
             let was_open = lock.is_unlocked();
@@ -163,6 +234,13 @@ impl Outputs {
                 self.tell(OutputKind::Chime, done);
             }
         }
+        if let Some(horn) = opened_mut(&mut self.switches.horn) {
+            let sounded = horn.poll_timeout().is_some();
+            let done = horn.make_safe(now_us).map(|()| OutputState::Off);
+            if sounded || done.is_err() {
+                self.tell(OutputKind::Horn, done);
+            }
+        }
     }
 
     /// The end, in order: all is off, and nobody starts the machine anew for it. An error where something may
@@ -173,12 +251,13 @@ impl Outputs {
         let switches = &mut self.switches;
         let lock = Slot::end(&mut switches.lock, |lock| lock.make_safe(now_us));
         let chime = Slot::end(&mut switches.chime, |chime| chime.make_safe(now_us));
+        let horn = Slot::end(&mut switches.horn, |horn| horn.make_safe(now_us));
         let light = Slot::end(&mut switches.light, |light| light.set_light(false));
         if let Some(watchdog) = &mut self.switches.watchdog {
             let _ = watchdog.disarm();
         }
         still?;
-        Ok(lock.and(chime).and(light)?)
+        Ok(lock.and(chime).and(horn).and(light)?)
     }
 
     /// What is to be told, oldest first.

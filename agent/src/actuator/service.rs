@@ -75,6 +75,11 @@ impl<'a> Service<'a> {
                 y_mm: measured.y_mm,
                 heading_mrad: measured.heading_mrad,
                 battery_mv: measured.battery_mv,
+                range_mm: measured.range_mm,
+                pan_mrad: measured.pan_mrad,
+                tilt_mrad: measured.tilt_mrad,
+                temperatures: measured.temperatures,
+                user: measured.user,
             });
             self.apply(outputs, now);
             outputs.handle_timeout(now.micros());
@@ -100,17 +105,23 @@ impl<'a> Service<'a> {
                 // Why it was refused is in the counters, and in the answer where there is one.
                 Some(ToActuator::Message(channel, came, message)) => {
                     let order = Command::parse(message).map(|command| command.order);
-                    if let Ok(Order::Stop { .. }) = order {
+                    if let Ok(Order::Stop { .. } | Order::Emergency { .. }) = order {
                         // Even where the wheels stand already, and whoever says it.
                         outputs.make_safe(now.micros());
                     }
                     let _ = self.kernel.handle_held_message(now, came, channel, message);
+                    if let Some(switch) = self.kernel.poll_switch() {
+                        let result = outputs.switch(now.micros(), &switch);
+                        self.kernel.switched(&switch, result);
+                    }
                 }
                 Some(ToActuator::Stop(reason)) => {
                     self.kernel.stop(now, reason);
                     outputs.make_safe(now.micros());
                 }
-                Some(ToActuator::Output(order)) => outputs.order(now.micros(), order),
+                Some(ToActuator::Output(order)) => {
+                    outputs.order(now.micros(), order);
+                }
                 None => self.socket.warn("the agent sent what is no frame"),
             }
         }
@@ -119,7 +130,7 @@ impl<'a> Service<'a> {
 
     /// Brings the lines to what the kernel says.
     fn apply(&mut self, outputs: &mut Outputs, now: Stamp) {
-        if let State::Stopped(_) = self.kernel.state()
+        if let State::Stopped(_) | State::Emergency = self.kernel.state()
             && self.kernel.state() != self.shown
         {
             // Whatever stopped the wheels: nobody is to hold the door open either.
@@ -165,6 +176,7 @@ impl<'a> Service<'a> {
             match state {
                 State::Disarmed => self.socket.note("disarmed"),
                 State::Armed => self.socket.note(&format!("armed, epoch {epoch}")),
+                State::Emergency => self.socket.note("emergency stop: reset it to arm again"),
                 State::Stopped(reason) => self.socket.note(&format!("stopped: {}", reason.name())),
             }
         }
@@ -188,6 +200,10 @@ impl<'a> Service<'a> {
                 Told::Trouble(kind, error) => {
                     self.socket.warn(&error);
                     (kind, OutputState::Absent)
+                }
+                Told::Drive(error) => {
+                    self.socket.warn(&error);
+                    continue;
                 }
             };
             if !self.socket.send(&FromActuator::Output(kind, state)) {
@@ -231,6 +247,9 @@ const fn said(kind: OutputKind, state: OutputState) -> &'static str {
         (K::Chime, S::On) => "the chime rings",
         (K::Chime, S::Off) => "the chime is silent",
         (K::Chime, S::Absent) => "there is no chime: name one in the board file",
+        (K::Horn, S::On) => "the horn sounds",
+        (K::Horn, S::Off) => "the horn is silent",
+        (K::Horn, S::Absent) => "there is no horn: name one in the board file",
         (K::Watchdog, _) => "the watchdog",
     }
 }
@@ -239,7 +258,9 @@ fn motion(axes: Axes) -> Motion {
     Motion {
         linear: axes.linear.raw(),
         angular: axes.angular.raw(),
-        spare: axes.spare.map(|axis| axis.raw()),
+        pan: axes.pan.raw(),
+        tilt: axes.tilt.raw(),
+        custom: axes.custom.map(|axis| axis.raw()),
     }
 }
 

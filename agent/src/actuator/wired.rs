@@ -1,6 +1,8 @@
 //! A board as its file has it wired.
 
-use transom_boards_hal::{Chime, ChimeLine, Light, LineError, Lock, LockRelay, Switch, Watchdog};
+use transom_boards_hal::{
+    Chime, ChimeLine, Horn, HornLine, Light, LineError, Lock, LockRelay, Switch, Watchdog,
+};
 use transom_boards_linux::KernelWatchdog;
 
 use super::moving;
@@ -41,6 +43,17 @@ pub(super) fn open(wiring: &Wiring, complain: &mut dyn FnMut(&str)) -> Outputs {
                 let switch = Switch::new(pin, active, "the chime")?;
                 let ring_us = u64::from(chime.ring_ms) * 1000;
                 Ok(Box::new(ChimeLine::new(switch, ring_us)))
+            });
+            Slot::new(open, &mut complain_of)
+        }),
+        horn: wiring.horn.clone().map(|horn| {
+            let all = wiring.clone();
+            let open: Opener<dyn Horn> = Box::new(move || {
+                let active = horn.active.into();
+                let pin = open_pin(&all, &horn.line, active, "the horn", "horn")?;
+                let switch = Switch::new(pin, active, "the horn")?;
+                let longest_us = u64::from(horn.longest_ms) * 1000;
+                Ok(Box::new(HornLine::new(switch, longest_us)))
             });
             Slot::new(open, &mut complain_of)
         }),

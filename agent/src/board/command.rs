@@ -65,6 +65,8 @@ pub enum TestedOutput {
     Light,
     /// The chime.
     Chime,
+    /// The horn.
+    Horn,
     /// The wheels.
     Drive,
 }
@@ -243,6 +245,7 @@ async fn try_output(
             (OutputKind::Light, on, Some(off))
         }
         TestedOutput::Chime => (OutputKind::Chime, OutputOrder::Chime, None),
+        TestedOutput::Horn => (OutputKind::Horn, OutputOrder::Horn { ms }, None),
         TestedOutput::Drive => return turn_wheels(link, time).await,
     };
     // It hears nothing before it has opened its lines and reported.

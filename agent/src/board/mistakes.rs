@@ -96,6 +96,9 @@ impl Wiring {
         if let Some(chime) = &self.chime {
             within("[chime] ring_ms", chime.ring_ms.into(), 50..=10_000);
         }
+        if let Some(horn) = &self.horn {
+            within("[horn] longest_ms", horn.longest_ms.into(), 50..=10_000);
+        }
         if let Some(serial) = &self.serial_drive {
             within("[serial_drive] baud", serial.baud, 1200..=4_000_000);
         }

@@ -14,8 +14,8 @@ pub use library::{BoardError, Selected, names, select};
 pub use line::Line;
 pub use mistakes::WiringError;
 pub use wiring::{
-    ActiveLevel, BatteryWiring, ButtonWiring, CameraNames, ChimeWiring, DriveWiring, Ina219Wiring,
-    LightWiring, LockWiring, Outputs, PanTiltWiring, PullResistor, Pwm, SerialDriveWiring,
-    ServoWiring, SoundNames, WatchdogWiring, Wiring,
+    ActiveLevel, BatteryWiring, ButtonWiring, CameraNames, ChimeWiring, DriveWiring, HornWiring,
+    Ina219Wiring, LightWiring, LockWiring, Outputs, PanTiltWiring, PullResistor, Pwm,
+    SerialDriveWiring, ServoWiring, SoundNames, WatchdogWiring, Wiring,
 };
 pub use wish::Wished;

@@ -34,6 +34,8 @@ pub struct Wiring {
     pub light: Option<LightWiring>,
     /// A gong or buzzer that a line rings.
     pub chime: Option<ChimeWiring>,
+    /// A horn.
+    pub horn: Option<HornWiring>,
     /// Two motors.
     pub drive: Option<DriveWiring>,
     /// Two motors behind a microcontroller.
@@ -155,6 +157,20 @@ pub struct ChimeWiring {
     pub ring_ms: u16,
 }
 
+/// A horn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HornWiring {
+    /// Its line.
+    pub line: Line,
+    /// The level while it sounds.
+    #[serde(default)]
+    pub active: ActiveLevel,
+    /// How long it sounds at most, whoever asks.
+    #[serde(default = "horn_ms")]
+    pub longest_ms: u16,
+}
+
 /// A differential drive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -263,6 +279,10 @@ fn longest_ms() -> u16 {
     5000
 }
 
+fn horn_ms() -> u16 {
+    2000
+}
+
 fn ring_ms() -> u16 {
     1000
 }
@@ -295,6 +315,7 @@ impl Wiring {
             || self.lock.is_some()
             || self.light.is_some()
             || self.chime.is_some()
+            || self.horn.is_some()
             || self.pan_tilt.is_some()
             || self.watchdog.is_some()
     }
@@ -318,6 +339,7 @@ impl Wiring {
                 .as_ref()
                 .map(|wired| ("[chime] line", &wired.line)),
         );
+        lines.extend(self.horn.as_ref().map(|wired| ("[horn] line", &wired.line)));
         if let Some(drive) = &self.drive {
             lines.extend([
                 ("[drive] left_pwm", &drive.left_pwm),

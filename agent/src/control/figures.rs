@@ -245,6 +245,9 @@ mod tests {
             applied: Seq(1),
             limit_ms: 300,
             age_ms: 50,
+            refused: None,
+            speed: 100,
+            picture_limit_ms: 0,
         };
         report(state, kind)
     }

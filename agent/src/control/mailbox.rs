@@ -21,7 +21,17 @@ pub struct Mailbox {
 }
 
 /// What commands are counted as.
-pub(super) const COMMANDS: [&str; 6] = ["setpoint", "arm", "disarm", "stop", "ping", "malformed"];
+pub(super) const COMMANDS: [&str; 9] = [
+    "setpoint",
+    "arm",
+    "disarm",
+    "stop",
+    "ping",
+    "malformed",
+    "emergency",
+    "reset",
+    "switch",
+];
 
 #[derive(Debug)]
 struct Waiting {
@@ -52,6 +62,9 @@ impl Mailbox {
             Ok(Order::Stop { .. }) => 3,
             Ok(Order::Ping) => 4,
             Err(_) => 5,
+            Ok(Order::Emergency { .. }) => 6,
+            Ok(Order::Reset { .. }) => 7,
+            Ok(Order::Switch { .. }) => 8,
         };
         if let Some(count) = self.commands.get_mut(kind) {
             *count = count.saturating_add(1);
@@ -67,8 +80,11 @@ impl Mailbox {
                     self.dropped = self.dropped.saturating_add(1);
                 }
             }
-            Ok(Order::Stop { .. } | Order::Disarm { .. }) => self.queue(now, frame, true),
-            Ok(Order::Arm { .. } | Order::Ping) | Err(_) => self.queue(now, frame, false),
+            Ok(Order::Stop { .. } | Order::Disarm { .. } | Order::Emergency { .. }) => {
+                self.queue(now, frame, true)
+            }
+            Ok(Order::Arm { .. } | Order::Reset { .. } | Order::Switch { .. } | Order::Ping)
+            | Err(_) => self.queue(now, frame, false),
         }
     }
 

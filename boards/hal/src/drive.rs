@@ -4,15 +4,19 @@ use alloc::string::String;
 
 use crate::line::LineError;
 
-/// How to move: each axis in 32767ths of full scale.
+/// How to move: each axis a speed, in 32767ths of full scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Motion {
     /// Forwards is positive.
     pub linear: i16,
     /// Counter-clockwise, seen from above, is positive.
     pub angular: i16,
+    /// The camera turns to the left.
+    pub pan: i16,
+    /// The camera turns upwards.
+    pub tilt: i16,
     /// For what the board has besides.
-    pub spare: [i16; 2],
+    pub custom: [i16; 4],
 }
 
 impl Motion {
@@ -20,7 +24,9 @@ impl Motion {
     pub const STILL: Self = Self {
         linear: 0,
         angular: 0,
-        spare: [0; 2],
+        pan: 0,
+        tilt: 0,
+        custom: [0; 4],
     };
 }
 
@@ -63,6 +69,28 @@ pub struct Measured {
     pub heading_mrad: i16,
     /// Millivolts of the battery; zero where it is not known.
     pub battery_mv: u16,
+    /// Millimetres to what is ahead; zero where it is not known.
+    pub range_mm: u16,
+    /// Where the camera points, in milliradians to the left.
+    pub pan_mrad: i16,
+    /// Where the camera points, in milliradians upwards.
+    pub tilt_mrad: i16,
+    /// Temperatures of the board's choice, in tenths of a degree Celsius.
+    pub temperatures: [Option<i16>; 2],
+    /// The user's own.
+    pub user: [i32; 4],
+}
+
+/// What of a drive is switched and does not move: a bridge's horn, its light.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriveSwitch {
+    /// Which, as on the wire of `control`: 1 the lock, 2 the light, 3 the chime, 4 the horn, from 128 on the
+    /// user's own.
+    pub output: u8,
+    /// Zero is off, one is on; what else it means is the output's affair.
+    pub value: u16,
+    /// For how many milliseconds; zero: as the drive has it.
+    pub ms: u16,
 }
 
 /// The output lines that make a thing move. Dropping it leaves them safe.
@@ -70,6 +98,11 @@ pub trait Drive {
     /// Moves so, from now on. [`Motion::STILL`] takes the power away and must do so even where an earlier
     /// call failed. After any error the lines are as safe as they can be made.
     fn set(&mut self, motion: Motion) -> Result<(), DriveError>;
+
+    /// Switches what the board file has no line for. `false` where the drive has no such thing either.
+    fn switch(&mut self, _switch: DriveSwitch) -> Result<bool, DriveError> {
+        Ok(false)
+    }
 
     /// What it measures, at `now_us` microseconds of a monotonic clock.
     fn measure(&mut self, now_us: u64) -> Measured;

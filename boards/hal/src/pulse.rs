@@ -1,4 +1,4 @@
-//! What is on for a while and goes off by itself: locks and chimes.
+//! What is on for a while and goes off by itself: locks, chimes and horns.
 
 use embedded_hal::digital::OutputPin;
 
@@ -36,6 +36,12 @@ pub trait Lock: Timed {
 pub trait Chime: Timed {
     /// Rings; what rings already goes on.
     fn ring(&mut self, now_us: u64) -> Result<(), LineError>;
+}
+
+/// What sounds while it is asked to.
+pub trait Horn: Timed {
+    /// Sounds for so many microseconds from now, within its bound since it began.
+    fn sound(&mut self, now_us: u64, for_us: u64) -> Result<(), LineError>;
 }
 
 /// A pin that is on for no longer than a bound.
@@ -143,6 +149,41 @@ impl<P: OutputPin> Chime for ChimeLine<P> {
             Some(_) => Ok(()),
             None => self.pulse.start(now_us, self.ring_us),
         }
+    }
+}
+
+/// A horn behind a line.
+#[derive(Debug)]
+pub struct HornLine<P: OutputPin>(Pulse<P>);
+
+impl<P: OutputPin> HornLine<P> {
+    /// A silent one that never sounds for more than `longest_us` microseconds.
+    pub fn new(switch: Switch<P>, longest_us: u64) -> Self {
+        Self(Pulse {
+            switch,
+            longest_us,
+            on: None,
+        })
+    }
+}
+
+impl<P: OutputPin> Horn for HornLine<P> {
+    fn sound(&mut self, now_us: u64, for_us: u64) -> Result<(), LineError> {
+        self.0.start(now_us, for_us)
+    }
+}
+
+impl<P: OutputPin> Timed for HornLine<P> {
+    fn poll_timeout(&self) -> Option<u64> {
+        self.0.due()
+    }
+
+    fn handle_timeout(&mut self, now_us: u64) -> Result<(), LineError> {
+        self.0.on_time(now_us)
+    }
+
+    fn make_safe(&mut self, now_us: u64) -> Result<(), LineError> {
+        self.0.end(now_us)
     }
 }
 

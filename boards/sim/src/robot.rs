@@ -1,6 +1,6 @@
 //! The robot.
 
-use transom_boards_hal::{Drive, DriveError, Measured, Motion, Wheels};
+use transom_boards_hal::{Drive, DriveError, DriveSwitch, Measured, Motion, Pointing, Wheels};
 
 use crate::trace::Trace;
 
@@ -35,6 +35,8 @@ pub struct SimRobot {
     config: RobotConfig,
     trace: Option<Trace>,
     wheels: Wheels,
+    speeds: [i16; 2],
+    pointing: Pointing,
     x_mm: f64,
     y_mm: f64,
     heading: f64,
@@ -49,6 +51,8 @@ impl SimRobot {
             config,
             trace,
             wheels: Wheels::STILL,
+            speeds: [0; 2],
+            pointing: Pointing::default(),
             x_mm: 0.0,
             y_mm: 0.0,
             heading: 0.0,
@@ -96,6 +100,12 @@ impl SimRobot {
 
 impl Drive for SimRobot {
     fn set(&mut self, motion: Motion) -> Result<(), DriveError> {
+        let [pan, tilt] = std::mem::replace(&mut self.speeds, [motion.pan, motion.tilt]);
+        for (line, was, is) in [("pan", pan, motion.pan), ("tilt", tilt, motion.tilt)] {
+            if was != is {
+                self.edge(line, is.into());
+            }
+        }
         let wheels = Wheels::mix(motion);
         let before = std::mem::replace(&mut self.wheels, wheels);
         let power = |wheels: Wheels| wheels != Wheels::STILL;
@@ -119,13 +129,31 @@ impl Drive for SimRobot {
         let since = self.measured_at.replace(now_us).unwrap_or(now_us);
         let step = now_us.saturating_sub(since).min(LONGEST_STEP_US);
         self.integrate(step as f64 / 1e6);
+        self.pointing.turn(now_us, self.speeds);
+        let [pan_mrad, tilt_mrad] = self.pointing.mrad();
         // Casts of floats saturate.
         Measured {
             x_mm: self.x_mm.round() as i32,
             y_mm: self.y_mm.round() as i32,
             heading_mrad: (self.heading * 1000.0).round() as i16,
             battery_mv: self.battery_mv.round() as u16,
+            pan_mrad,
+            tilt_mrad,
+            ..Measured::default()
         }
+    }
+
+    /// It has whatever is asked of it, each with a line in the trace.
+    fn switch(&mut self, switch: DriveSwitch) -> Result<bool, DriveError> {
+        let line = match switch.output {
+            1 => "lock",
+            2 => "light",
+            3 => "chime",
+            4 => "horn",
+            _ => "user",
+        };
+        self.edge(line, switch.value.into());
+        Ok(true)
     }
 }
 

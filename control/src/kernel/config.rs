@@ -1,5 +1,7 @@
 //! What a kernel is told at its start.
 
+use super::motion::Limits;
+
 /// Limits and intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelConfig {
@@ -10,6 +12,11 @@ pub struct KernelConfig {
     pub lead_us: u64,
     /// How old the operator's picture may be, in microseconds. `None` asks for no picture.
     pub picture_limit_us: Option<u64>,
+    /// From which age of the picture on the device goes slower, down to nothing at the limit, in
+    /// microseconds; no less than the limit: not at all.
+    pub picture_slow_us: u64,
+    /// What the axes may have, and how quickly.
+    pub limits: Limits,
     /// Between two beacons, in microseconds. What changes is told at once.
     pub beacon_us: u64,
     /// Between two telemetry reports, in microseconds.
@@ -27,6 +34,8 @@ impl Default for KernelConfig {
             limit_us: Self::DEFAULT_LIMIT_US,
             lead_us: 0,
             picture_limit_us: None,
+            picture_slow_us: u64::MAX,
+            limits: Limits::default(),
             beacon_us: 50_000,
             telemetry_us: 100_000,
         }

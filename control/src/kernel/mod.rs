@@ -2,19 +2,30 @@
 
 mod acks;
 mod config;
+mod motion;
 mod report;
+mod switches;
 #[cfg(test)]
 mod tests;
 
 pub use config::KernelConfig;
+pub use motion::{AxisLimit, Limits};
 pub use report::{Measurements, Transmit};
+pub use switches::Switch;
 
 use crate::axes::Axes;
 use crate::counters::{Counters, count};
-use crate::numbers::{Channel, Epoch, Lease, Seq, Source, Stamp};
-use crate::state::{AckResult, State, StopReason};
+use crate::numbers::{Channel, Epoch, Lease, Press, Seq, Source, Stamp};
+use crate::state::{AckResult, Refused, State, StopReason};
 use crate::wire::{Command, CommandKind, Order, WireError};
 use acks::{Ack, Acks};
+use motion::Motion;
+
+/// So many messages that are no commands stop what moves, if they come within a second.
+const MALFORMED_MOST: u32 = 5;
+const MALFORMED_WITHIN_US: u64 = 1_000_000;
+/// Between two looks at the outputs while they are on their way to a setpoint, in microseconds.
+const SLEW_EVERY_US: u64 = 10_000;
 
 /// Why a command was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +34,10 @@ pub enum Rejection {
     Malformed(WireError),
     /// Its lease is lower than the highest seen.
     Lease,
-    /// A setpoint of an epoch that is not open.
-    Void,
-    /// A setpoint at or below a sequence number that was applied.
-    Old,
-    /// Its echo is older than the limit.
-    Stale,
-    /// Its echo is from the future.
-    Future,
-    /// Its picture is older than the limit, or it names none.
-    Blind,
-    /// An arm that is answered with this.
-    Arm(AckResult),
+    /// A setpoint that is not applied.
+    Setpoint(Refused),
+    /// It is answered with this.
+    Answered(AckResult),
 }
 
 /// Decides whether the device moves. See the crate's documentation for the rules.
@@ -56,13 +59,21 @@ pub struct Kernel {
     lease: Lease,
     source: Source,
     seen: Seen,
-    axes: Axes,
+    motion: Motion,
+    /// The latest picture that a setpoint of the open epoch named.
+    picture: Stamp,
+    /// What its age left of the speed, in percent.
+    speed: u8,
     /// When the latest fresh arm or setpoint of the open epoch came to the device.
     fresh_at: Stamp,
     /// The latest stop that anybody sent.
     stopped: Option<Stopped>,
-    /// The latest refusal since was for the picture.
-    blind: bool,
+    /// Why the latest setpoint was refused, if it was.
+    refused: Option<Refused>,
+    /// Since when there were how many messages that are no commands.
+    malformed: (Stamp, u32),
+    /// What is to be switched.
+    switch: Option<Switch>,
     age_us: u64,
     measurements: Measurements,
     counters: Counters,
@@ -92,6 +103,10 @@ struct Seen {
     end: Option<Seq>,
     /// The highest of the setpoints applied.
     applied: Option<Seq>,
+    /// That of the latest reset that was done.
+    reset: Option<Seq>,
+    /// The latest press, and what became of it.
+    press: Option<(Press, AckResult)>,
 }
 
 impl Kernel {
@@ -108,10 +123,14 @@ impl Kernel {
             lease: Lease::default(),
             source: Source::default(),
             seen: Seen::default(),
-            axes: Axes::ZERO,
+            motion: Motion::STILL,
+            picture: Stamp::NONE,
+            speed: 100,
             fresh_at: now,
             stopped: None,
-            blind: false,
+            refused: None,
+            malformed: (now, 0),
+            switch: None,
             age_us: 0,
             measurements: Measurements::default(),
             counters: Counters::default(),
@@ -141,10 +160,10 @@ impl Kernel {
         &self.counters
     }
 
-    /// What the outputs must have at `now`. Zero unless armed and fresh.
+    /// What the outputs must have at `now`, within the limits of the axes. Zero unless armed and fresh.
     pub fn output(&self, now: Stamp) -> Axes {
         if self.state == State::Armed && now < self.expiry() {
-            self.axes
+            self.motion.at(&self.config.limits, now)
         } else {
             Axes::ZERO
         }
@@ -173,7 +192,7 @@ impl Kernel {
             Ok(command) => self.on_command(now, came, channel, &command),
             Err(error) => {
                 self.handle_timeout(now);
-                count(&mut self.counters.malformed);
+                self.on_malformed();
                 Err(Rejection::Malformed(error))
             }
         }
@@ -213,14 +232,10 @@ impl Kernel {
             } => self.on_setpoint(seq, epoch, echo, picture, axes),
             Order::Arm { follows, echo } => {
                 let result = self.on_arm(seq, follows, echo);
-                self.acknowledge(channel, seq, CommandKind::Arm, result);
-                match result {
-                    AckResult::Done => Ok(()),
-                    refused => {
-                        count(&mut self.counters.arms_refused);
-                        Err(Rejection::Arm(refused))
-                    }
+                if result != AckResult::Done {
+                    count(&mut self.counters.arms_refused);
                 }
+                self.answer(channel, seq, CommandKind::Arm, result)
             }
             Order::Disarm { epoch } => {
                 // Told of a stop that was there first, it is still done.
@@ -243,10 +258,27 @@ impl Kernel {
                 Ok(())
             }
             Order::Ping => Ok(()),
+            Order::Emergency { epoch } => {
+                let is_new = self.seen.end.is_none_or(|end| end < seq);
+                // A late copy of one that its sender has reset since holds nothing.
+                let was_reset = self.seen.reset.is_some_and(|reset| seq <= reset);
+                if self.ends(seq, epoch) && !was_reset {
+                    self.on_stop(StopReason::Emergency);
+                    if is_new {
+                        self.note_stop(self.lease, seq);
+                    }
+                }
+                self.answer(channel, seq, CommandKind::Emergency, AckResult::Done)
+            }
+            Order::Reset { epoch, echo } => {
+                let result = self.on_reset(seq, epoch, echo);
+                self.answer(channel, seq, CommandKind::Reset, result)
+            }
+            Order::Switch { .. } => self.on_switch(channel, command),
         }
     }
 
-    /// Stops for a reason that the device finds itself.
+    /// Stops for a reason that the device finds itself. [`StopReason::Emergency`] holds until a reset.
     pub fn stop(&mut self, now: Stamp, reason: StopReason) {
         self.handle_timeout(now);
         self.on_stop(reason);
@@ -272,11 +304,10 @@ impl Kernel {
     pub fn handle_timeout(&mut self, now: Stamp) {
         self.now = self.now.max(now);
         if self.state == State::Armed && self.now >= self.expiry() {
-            let blind = self.blind;
-            self.on_stop(if blind {
-                StopReason::Blind
-            } else {
-                StopReason::Stale
+            let sees = self.now < self.blind_at() && self.refused != Some(Refused::Blind);
+            self.on_stop(match sees {
+                true => StopReason::Stale,
+                false => StopReason::Blind,
             });
         }
     }
@@ -289,15 +320,26 @@ impl Kernel {
         } else {
             self.now
         };
+        let limits = &self.config.limits;
         match self.state {
-            State::Armed => report.min(self.expiry()),
-            State::Disarmed | State::Stopped(_) => report,
+            State::Armed if self.motion.has_settled(limits, self.now) => report.min(self.expiry()),
+            State::Armed => report.min(self.expiry()).min(self.now.plus(SLEW_EVERY_US)),
+            State::Disarmed | State::Stopped(_) | State::Emergency => report,
         }
     }
 
     /// When the motion ends if nothing fresh comes.
     fn expiry(&self) -> Stamp {
-        self.fresh_at.plus(self.lasts_us())
+        self.fresh_at.plus(self.lasts_us()).min(self.blind_at())
+    }
+
+    /// When the picture is too old to drive by.
+    fn blind_at(&self) -> Stamp {
+        match self.config.picture_limit_us {
+            // Before the first setpoint nothing moves, and no picture was named.
+            Some(limit) if self.picture != Stamp::NONE => self.picture.plus(limit),
+            _ => Stamp::MAX,
+        }
     }
 
     /// How long a setpoint lasts since it came.
@@ -318,9 +360,11 @@ impl Kernel {
         if command.lease > self.lease {
             self.lease = command.lease;
             self.seen = Seen::default();
+            self.switch = None;
             if self.state == State::Armed {
                 self.on_stop(match command.order {
                     Order::Stop { reason, .. } => reason,
+                    Order::Emergency { .. } => StopReason::Emergency,
                     _ => StopReason::Replaced,
                 });
             }
@@ -335,9 +379,12 @@ impl Kernel {
         let is_news = self
             .stopped
             .is_none_or(|stopped| (stopped.lease, stopped.seq) < (lease, seq));
-        if let Order::Stop { reason, .. } = command.order
-            && is_news
-        {
+        let reason = match command.order {
+            Order::Stop { reason, .. } => reason,
+            Order::Emergency { .. } => StopReason::Emergency,
+            _ => return,
+        };
+        if is_news {
             self.on_stop(reason);
             self.note_stop(lease, seq);
         }
@@ -348,7 +395,6 @@ impl Kernel {
         self.stopped = Some(Stopped { at, lease, seq });
     }
 
-    /// Rules 1, 3 and 5.
     fn on_setpoint(
         &mut self,
         seq: Seq,
@@ -357,33 +403,109 @@ impl Kernel {
         picture: Stamp,
         axes: Axes,
     ) -> Result<(), Rejection> {
+        let checked = self.check_setpoint(seq, epoch, echo, picture);
+        self.refused = checked.err();
+        checked.map_err(Rejection::Setpoint)?;
+        self.seen.applied = Some(seq);
+        self.picture = self.picture.max(picture);
+        self.speed = self.speed_at(self.picture);
+        self.motion
+            .turn(&self.config.limits, self.now, axes, self.speed);
+        self.fresh_at = self.fresh_at.max(self.came);
+        self.age_us = self.now.since(echo);
+        count(&mut self.counters.applied);
+        Ok(())
+    }
+
+    /// Rules 1, 3, 5 and 8.
+    fn check_setpoint(
+        &mut self,
+        seq: Seq,
+        epoch: Epoch,
+        echo: Stamp,
+        picture: Stamp,
+    ) -> Result<(), Refused> {
         if self.state != State::Armed || epoch != self.epoch {
             count(&mut self.counters.void);
-            return Err(Rejection::Void);
+            return Err(Refused::Void);
         }
         let latest = self.seen.applied.max(self.seen.opened);
         if latest.is_some_and(|latest| seq <= latest) {
             count(&mut self.counters.old);
-            return Err(Rejection::Old);
+            return Err(Refused::Old);
         }
         self.check_age(echo).map_err(|stale| match stale {
-            AckResult::Future => Rejection::Future,
-            _ => Rejection::Stale,
+            AckResult::Future => Refused::Future,
+            _ => Refused::Stale,
         })?;
         if let Some(limit) = self.config.picture_limit_us
-            && (picture == Stamp::NONE || picture > self.now || self.now.since(picture) > limit)
+            && (picture == Stamp::NONE || picture > self.now || self.now.since(picture) >= limit)
         {
             count(&mut self.counters.blind);
-            self.blind = true;
-            return Err(Rejection::Blind);
+            return Err(Refused::Blind);
         }
-        self.seen.applied = Some(seq);
-        self.axes = axes;
-        self.fresh_at = self.fresh_at.max(self.came);
-        self.blind = false;
-        self.age_us = self.now.since(echo);
-        count(&mut self.counters.applied);
         Ok(())
+    }
+
+    /// Rule 8: what the age of the picture leaves of the speed, in percent: all until it is slow, nothing
+    /// where it is blind.
+    fn speed_at(&self, picture: Stamp) -> u8 {
+        let Some(limit) = self.config.picture_limit_us else {
+            return 100;
+        };
+        let slow = self.config.picture_slow_us.min(limit);
+        let left = limit.saturating_sub(self.now.since(picture).max(slow));
+        let share = left.saturating_mul(100).checked_div(limit - slow);
+        u8::try_from(share.unwrap_or(100)).unwrap_or(100)
+    }
+
+    /// Rule 7.
+    fn on_reset(&mut self, seq: Seq, epoch: Epoch, echo: Stamp) -> AckResult {
+        // The same press again: its answer was lost.
+        let ours = self.seen.reset.is_some_and(|reset| seq >= reset);
+        let is_held = self.state == State::Emergency;
+        if !is_held && ours && epoch.next() == Some(self.epoch) {
+            return AckResult::Done;
+        }
+        let latest = self.seen.end.max(self.seen.reset);
+        if latest.is_some_and(|latest| seq <= latest) {
+            count(&mut self.counters.old);
+            return AckResult::Old;
+        }
+        if let Err(refused) = self.check_age(echo) {
+            return refused;
+        }
+        if !is_held || self.had_not_heard(echo) {
+            return AckResult::Epoch;
+        }
+        let Some(next) = epoch.next().filter(|_| epoch == self.epoch) else {
+            return AckResult::Epoch;
+        };
+        // An arm that was pressed before has its epoch behind it.
+        self.epoch = next;
+        self.seen.reset = Some(seq);
+        count(&mut self.counters.resets);
+        self.enter(State::Disarmed);
+        AckResult::Done
+    }
+
+    /// Whether who echoes this had not heard of another operator's stop. Of one's own the sequence tells.
+    fn had_not_heard(&self, echo: Stamp) -> bool {
+        self.stopped
+            .is_some_and(|stopped| stopped.lease != self.lease && echo < stopped.at)
+    }
+
+    /// A peer that is broken, or hostile, drives nothing.
+    fn on_malformed(&mut self) {
+        count(&mut self.counters.malformed);
+        let (since, many) = self.malformed;
+        self.malformed = match self.now.since(since) < MALFORMED_WITHIN_US {
+            true => (since, many.saturating_add(1)),
+            false => (self.now, 1),
+        };
+        if self.malformed.1 >= MALFORMED_MOST && self.state == State::Armed {
+            self.on_stop(StopReason::Malformed);
+        }
     }
 
     /// Rules 1, 3, 4 and 5.
@@ -406,17 +528,15 @@ impl Kernel {
         if let Err(refused) = self.check_age(echo) {
             return refused;
         }
-        if self.state == State::Armed {
-            return AckResult::Armed;
+        match self.state {
+            State::Armed => return AckResult::Armed,
+            State::Emergency => return AckResult::Latched,
+            State::Disarmed | State::Stopped(_) => {}
         }
         if self.fault {
             return AckResult::Fault;
         }
-        // Who armed had not heard of another operator's stop. Of one's own the sequence tells.
-        if self
-            .stopped
-            .is_some_and(|stopped| stopped.lease != self.lease && echo < stopped.at)
-        {
+        if self.had_not_heard(echo) {
             return AckResult::Epoch;
         }
         let Some(next) = follows.next().filter(|_| follows == self.epoch) else {
@@ -425,7 +545,7 @@ impl Kernel {
         self.epoch = next;
         self.seen.opened = Some(seq);
         self.fresh_at = self.came;
-        self.blind = false;
+        self.refused = None;
         count(&mut self.counters.arms);
         self.enter(State::Armed);
         AckResult::Done
@@ -455,18 +575,43 @@ impl Kernel {
     }
 
     fn on_stop(&mut self, reason: StopReason) {
-        // The first reason is the one that ended the motion.
-        if !matches!(self.state, State::Stopped(_)) {
-            self.counters.count_stop(reason);
-            self.enter(State::Stopped(reason));
+        match (self.state, reason) {
+            (State::Emergency, _) => {}
+            (_, StopReason::Emergency) => {
+                self.counters.count_stop(reason);
+                self.enter(State::Emergency);
+            }
+            // The first reason is the one that ended the motion.
+            (State::Stopped(_), _) => {}
+            (State::Disarmed | State::Armed, _) => {
+                self.counters.count_stop(reason);
+                self.enter(State::Stopped(reason));
+            }
         }
     }
 
     /// A change of state: without motion, and told at once.
     fn enter(&mut self, state: State) {
         self.state = state;
-        self.axes = Axes::ZERO;
+        self.motion = Motion::STILL;
+        self.picture = Stamp::NONE;
+        self.speed = 100;
         self.next_beacon = self.now;
+    }
+
+    /// Acknowledges, and says the same to the driver.
+    fn answer(
+        &mut self,
+        channel: Channel,
+        seq: Seq,
+        of: CommandKind,
+        result: AckResult,
+    ) -> Result<(), Rejection> {
+        self.acknowledge(channel, seq, of, result);
+        match result {
+            AckResult::Done => Ok(()),
+            refused => Err(Rejection::Answered(refused)),
+        }
     }
 
     fn acknowledge(&mut self, channel: Channel, seq: Seq, of: CommandKind, result: AckResult) {

@@ -16,6 +16,16 @@ pub struct Measurements {
     pub heading_mrad: i16,
     /// Millivolts; zero where it is not known.
     pub battery_mv: u16,
+    /// Millimetres to what is ahead; zero where it is not known.
+    pub range_mm: u16,
+    /// Where the camera points, in milliradians to the left.
+    pub pan_mrad: i16,
+    /// Where the camera points, in milliradians upwards.
+    pub tilt_mrad: i16,
+    /// Temperatures of the board's choice, in tenths of a degree Celsius.
+    pub temperatures: [Option<i16>; 2],
+    /// The user's own.
+    pub user: [i32; 4],
 }
 
 /// A message to the operator and its channel.
@@ -80,18 +90,26 @@ impl Kernel {
             applied: self.seen.applied.unwrap_or_default(),
             limit_ms: millis(self.config.limit_us),
             age_ms: millis(self.age_us),
+            refused: self.refused,
+            speed: self.speed,
+            picture_limit_ms: self.config.picture_limit_us.map_or(0, millis),
         }
     }
 
     fn telemetry(&self) -> Telemetry {
-        let counters = &self.counters;
+        let (counters, measured) = (&self.counters, &self.measurements);
         let stale = counters.stale.saturating_add(counters.future);
         Telemetry {
             axes: self.output(self.now),
-            x_mm: self.measurements.x_mm,
-            y_mm: self.measurements.y_mm,
-            heading_mrad: self.measurements.heading_mrad,
-            battery_mv: self.measurements.battery_mv,
+            x_mm: measured.x_mm,
+            y_mm: measured.y_mm,
+            heading_mrad: measured.heading_mrad,
+            battery_mv: measured.battery_mv,
+            range_mm: measured.range_mm,
+            pan_mrad: measured.pan_mrad,
+            tilt_mrad: measured.tilt_mrad,
+            temperatures: measured.temperatures,
+            user: measured.user,
             applied: self.seen.applied.unwrap_or_default(),
             count_applied: counters.applied,
             count_stale: stale.saturating_add(counters.blind),

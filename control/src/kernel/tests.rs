@@ -117,7 +117,7 @@ fn nothing_moves_before_an_arm() {
     let mut kernel = kernel();
     for epoch in [0, 39, 40, 41] {
         let refused = say(1).drive(&mut kernel, 1, epoch, 0);
-        assert_eq!(refused, Err(Rejection::Void));
+        assert_eq!(refused, Err(Rejection::Setpoint(Refused::Void)));
     }
     assert!(kernel.output(at(1)).is_zero());
     assert_eq!(kernel.counters().void, 4);
@@ -145,7 +145,11 @@ fn an_armed_device_does_what_fresh_setpoints_say_and_no_longer_than_the_limit() 
     assert_eq!(kernel.state(), State::Stopped(StopReason::Stale));
     assert_eq!(kernel.counters().stops(StopReason::Stale), 1);
     let late = say(12).drive(&mut kernel, 351, 41, 351);
-    assert_eq!(late, Err(Rejection::Void), "nothing reopens an epoch");
+    assert_eq!(
+        late,
+        Err(Rejection::Setpoint(Refused::Void)),
+        "nothing reopens an epoch"
+    );
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn what_expired_is_not_prolonged_by_what_comes_late() {
     // The driver slept over the expiry; the setpoint is fresh, but its epoch ended.
     assert_eq!(
         say(12).drive(&mut kernel, 360, 41, 359),
-        Err(Rejection::Void)
+        Err(Rejection::Setpoint(Refused::Void))
     );
     assert!(kernel.output(at(360)).is_zero());
 }
@@ -190,11 +194,11 @@ fn age_is_measured_in_the_devices_time_alone() {
     say(12).drive(&mut kernel, 400, 41, 100).expect("300 ms");
     assert_eq!(
         say(13).drive(&mut kernel, 401, 41, 100),
-        Err(Rejection::Stale)
+        Err(Rejection::Setpoint(Refused::Stale))
     );
     assert_eq!(
         say(13).drive(&mut kernel, 402, 41, 403),
-        Err(Rejection::Future)
+        Err(Rejection::Setpoint(Refused::Future))
     );
     say(13)
         .drive(&mut kernel, 403, 41, 403)
@@ -216,7 +220,7 @@ fn no_stamp_is_never_fresh() {
         },
     };
     let refused = kernel.handle_command(Stamp::from_micros(5), Channel::Control, &arm);
-    assert_eq!(refused, Err(Rejection::Arm(AckResult::Stale)));
+    assert_eq!(refused, Err(Rejection::Answered(AckResult::Stale)));
 }
 
 #[test]
@@ -225,7 +229,7 @@ fn a_setpoint_of_another_epoch_moves_nothing_however_new_it_is() {
     for epoch in [0, 40, 42, u32::MAX - 1] {
         assert_eq!(
             say(11).drive(&mut kernel, 10, epoch, 10),
-            Err(Rejection::Void),
+            Err(Rejection::Setpoint(Refused::Void)),
             "{epoch}"
         );
     }
@@ -239,7 +243,7 @@ fn old_and_repeated_setpoints_are_dropped() {
     for seq in [20, 19, 11, 10, 0] {
         assert_eq!(
             say(seq).drive(&mut kernel, 11, 41, 11),
-            Err(Rejection::Old),
+            Err(Rejection::Setpoint(Refused::Old)),
             "{seq}"
         );
     }
@@ -258,7 +262,7 @@ fn a_stop_ends_its_epoch_and_all_before() {
         assert!(kernel.output(at(20)).is_zero());
         assert_eq!(
             say(12).drive(&mut kernel, 21, 41, 20),
-            Err(Rejection::Void),
+            Err(Rejection::Setpoint(Refused::Void)),
             "a setpoint that the stop overtook"
         );
         assert_eq!(kernel.epoch(), Epoch(41), "nothing beyond was opened");
@@ -290,7 +294,7 @@ fn an_arm_that_was_overtaken_by_a_stop_opens_nothing() {
     say(11).stop(&mut kernel, 5, 40);
     assert_eq!(
         say(10).arm(&mut kernel, 6, 40),
-        Err(Rejection::Arm(AckResult::Old))
+        Err(Rejection::Answered(AckResult::Old))
     );
     say(12).arm(&mut kernel, 7, 40).expect("sent after it");
 }
@@ -308,7 +312,7 @@ fn an_arm_of_another_operator_who_had_not_heard_of_the_stop_opens_nothing() {
         // The server gives a lease to whoever arms next; the press is older than the stop.
         assert_eq!(
             say(1).under(3).arm_echoing(&mut kernel, 101, epoch, 99),
-            Err(Rejection::Arm(AckResult::Epoch))
+            Err(Rejection::Answered(AckResult::Epoch))
         );
         assert_ne!(kernel.state(), State::Armed);
         say(2)
@@ -345,7 +349,7 @@ fn one_press_opens_one_epoch() {
     ] {
         assert_eq!(
             say(seq).arm(&mut kernel, 70, 40),
-            Err(Rejection::Arm(result)),
+            Err(Rejection::Answered(result)),
             "{seq}"
         );
     }
@@ -358,20 +362,20 @@ fn an_arm_must_be_fresh_and_find_the_device_at_rest() {
     kernel.handle_timeout(at(1000));
     assert_eq!(
         say(1).arm_echoing(&mut kernel, 1000, 40, 699),
-        Err(Rejection::Arm(AckResult::Stale))
+        Err(Rejection::Answered(AckResult::Stale))
     );
     assert_eq!(
         say(2).arm_echoing(&mut kernel, 1000, 40, 1001),
-        Err(Rejection::Arm(AckResult::Future))
+        Err(Rejection::Answered(AckResult::Future))
     );
     assert_eq!(
         say(3).arm(&mut kernel, 1000, 39),
-        Err(Rejection::Arm(AckResult::Epoch))
+        Err(Rejection::Answered(AckResult::Epoch))
     );
     say(4).arm(&mut kernel, 1000, 40).expect("good");
     assert_eq!(
         say(5).arm(&mut kernel, 1000, 41),
-        Err(Rejection::Arm(AckResult::Armed))
+        Err(Rejection::Answered(AckResult::Armed))
     );
     assert_eq!(kernel.counters().arms_refused, 4);
 }
@@ -410,7 +414,7 @@ fn a_board_that_fails_refuses_arms_until_it_works() {
     kernel.fail(at(10));
     assert_eq!(
         say(11).arm(&mut kernel, 20, 41),
-        Err(Rejection::Arm(AckResult::Fault))
+        Err(Rejection::Answered(AckResult::Fault))
     );
     kernel.mend();
     assert_eq!(kernel.state(), State::Stopped(StopReason::Fault));
@@ -442,7 +446,10 @@ fn what_waited_within_the_device_lasts_no_longer_for_it() {
     held(&mut kernel, 13, 270, 200, 199).expect("fresh");
     assert_eq!(kernel.output(at(559)), AHEAD);
     assert_eq!(kernel.output(at(560)), Axes::ZERO);
-    assert_eq!(held(&mut kernel, 14, 510, 200, 510), Err(Rejection::Stale));
+    assert_eq!(
+        held(&mut kernel, 14, 510, 200, 510),
+        Err(Rejection::Setpoint(Refused::Stale))
+    );
 }
 
 #[test]
@@ -496,7 +503,7 @@ fn a_stop_that_the_next_holders_arm_has_overtaken_still_stops() {
     assert_eq!(kernel.state(), State::Stopped(StopReason::Operator));
     assert_eq!(
         say(2).under(6).arm_echoing(&mut kernel, 13, 41, 11),
-        Err(Rejection::Arm(AckResult::Epoch))
+        Err(Rejection::Answered(AckResult::Epoch))
     );
     say(3)
         .under(6)
@@ -541,7 +548,7 @@ fn who_does_not_see_does_not_drive() {
     for picture in [Stamp::NONE, at(500), at(1021)] {
         assert_eq!(
             say(12).order(&mut kernel, 1020, seeing(picture)),
-            Err(Rejection::Blind)
+            Err(Rejection::Setpoint(Refused::Blind))
         );
     }
     kernel.handle_timeout(at(1310));
@@ -557,6 +564,22 @@ fn what_is_no_command_is_counted_and_moves_nothing() {
         assert!(matches!(refused, Err(Rejection::Malformed(_))));
     }
     assert_eq!(kernel.counters().malformed, 5);
+    assert_eq!(kernel.state(), State::Stopped(StopReason::Malformed));
+}
+
+#[test]
+fn a_message_now_and_then_that_is_none_stops_nothing() {
+    let mut kernel = armed();
+    for second in 0..20 {
+        for part in 0..4 {
+            let now = second * 1000 + part * 250;
+            say(20 + 4 * second as u32 + part as u32)
+                .drive(&mut kernel, now, 41, now)
+                .expect("driven");
+            let refused = kernel.handle_message(at(now), Channel::Control, b"noise");
+            assert!(matches!(refused, Err(Rejection::Malformed(_))));
+        }
+    }
     assert_eq!(kernel.state(), State::Armed);
 }
 
@@ -629,6 +652,6 @@ fn the_last_epoch_opens_no_other() {
     let mut kernel = Kernel::new(KernelConfig::default(), at(0), Epoch(u32::MAX - 1));
     assert_eq!(
         say(1).arm(&mut kernel, 0, u32::MAX - 1),
-        Err(Rejection::Arm(AckResult::Epoch))
+        Err(Rejection::Answered(AckResult::Epoch))
     );
 }

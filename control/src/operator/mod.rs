@@ -1,20 +1,24 @@
 //! The operator's side. `sfu-edge/web/control/operator.js` is its twin.
 
 mod config;
+mod presses;
 mod sent;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use config::OperatorConfig;
+pub use presses::Pressed;
 pub use status::{ArmError, OperatorStatus, Phase, Refusal};
 
 use crate::axes::Axes;
 use crate::counters::count;
 use crate::kernel::{KernelConfig, Transmit};
 use crate::numbers::{Channel, Epoch, Lease, Seq, Stamp};
-use crate::state::{AckResult, State, StopReason};
+use crate::state::{AckResult, Refused, State, StopReason};
+use crate::switch::Output;
 use crate::wire::{Command, CommandKind, Order, Report, ReportKind, Telemetry, WireError};
+use presses::Presses;
 use sent::Sent;
 
 const REPEAT_END_US: u64 = 50_000;
@@ -24,7 +28,7 @@ const PING_EVERY_US: u64 = 200_000;
 /// No network reorders by this much: the device's clock began anew.
 const RESTART_US: u64 = 5_000_000;
 
-/// Builds commands, repeats arm and stop until they are acknowledged, measures.
+/// Builds commands, repeats what must arrive until it is acknowledged, measures.
 ///
 /// Times are microseconds of the operator's own monotonic clock; it has nothing to do with the device's.
 #[derive(Clone, Debug)]
@@ -40,6 +44,7 @@ pub struct Operator {
     armed_under: Option<Lease>,
     arming: Option<Arming>,
     ending: Option<Ending>,
+    presses: Presses,
     refusal: Option<Refusal>,
     input: Option<(u64, Axes)>,
     picture: Stamp,
@@ -48,6 +53,8 @@ pub struct Operator {
     rtt_us: Option<u64>,
     command_age_ms: Option<u16>,
     telemetry: Option<Telemetry>,
+    refused: Option<Refused>,
+    speed: u8,
     malformed: u32,
 }
 
@@ -59,6 +66,8 @@ struct Heard {
 
 #[derive(Clone, Copy, Debug)]
 struct Arming {
+    /// A reset, or an arm.
+    resets: bool,
     /// Kept over all repetitions: one press opens one epoch at most.
     follows: Epoch,
     first: Option<Seq>,
@@ -68,13 +77,38 @@ struct Arming {
 
 #[derive(Clone, Copy, Debug)]
 struct Ending {
-    /// `None` is a disarm.
-    reason: Option<StopReason>,
+    end: End,
     epoch: Epoch,
     first: Option<Seq>,
     /// The first copy waits to go by the other channel too.
     reliable: Option<Command>,
     next: u64,
+}
+
+/// From the weakest to the strongest.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Disarm,
+    Stop(StopReason),
+    Emergency,
+}
+
+impl End {
+    const fn kind(self) -> CommandKind {
+        match self {
+            Self::Disarm => CommandKind::Disarm,
+            Self::Stop(_) => CommandKind::Stop,
+            Self::Emergency => CommandKind::Emergency,
+        }
+    }
+
+    const fn order(self, epoch: Epoch) -> Order {
+        match self {
+            Self::Disarm => Order::Disarm { epoch },
+            Self::Stop(reason) => Order::Stop { epoch, reason },
+            Self::Emergency => Order::Emergency { epoch },
+        }
+    }
 }
 
 impl Operator {
@@ -90,6 +124,7 @@ impl Operator {
             armed_under: None,
             arming: None,
             ending: None,
+            presses: Presses::default(),
             refusal: None,
             input: None,
             picture: Stamp::NONE,
@@ -98,12 +133,23 @@ impl Operator {
             rtt_us: None,
             command_age_ms: None,
             telemetry: None,
+            refused: None,
+            speed: 100,
             malformed: 0,
         }
     }
 
     /// Asks for an epoch.
     pub fn arm(&mut self, now_us: u64) -> Result<(), ArmError> {
+        self.ask(now_us, false)
+    }
+
+    /// Asks for the end of an emergency stop. It takes an arm besides to move.
+    pub fn reset(&mut self, now_us: u64) -> Result<(), ArmError> {
+        self.ask(now_us, true)
+    }
+
+    fn ask(&mut self, now_us: u64, resets: bool) -> Result<(), ArmError> {
         if self.ending.is_some() {
             return Err(ArmError::Stopping);
         }
@@ -113,11 +159,15 @@ impl Operator {
         if self.arming.is_some() {
             return Ok(());
         }
-        if latest.report.state == State::Armed {
-            return Err(ArmError::Armed);
+        match (latest.report.state, resets) {
+            (State::Armed, _) => return Err(ArmError::Armed),
+            (State::Emergency, false) => return Err(ArmError::Emergency),
+            (State::Disarmed | State::Stopped(_), true) => return Err(ArmError::NoEmergency),
+            _ => {}
         }
         self.refusal = None;
         self.arming = Some(Arming {
+            resets,
             follows: latest.report.epoch,
             first: None,
             until: now_us.saturating_add(ARM_WITHIN_US),
@@ -134,14 +184,29 @@ impl Operator {
         } else {
             StopReason::Operator
         };
-        self.end(now_us, Some(reason));
+        // An emergency stop that is not acknowledged yet is the stronger of the two.
+        if !matches!(self.ending, Some(ending) if matches!(ending.end, End::Emergency)) {
+            self.end(now_us, End::Stop(reason));
+        }
+    }
+
+    /// Stops, and holds the device until a [`reset`](Self::reset); repeated until acknowledged.
+    pub fn emergency(&mut self, now_us: u64) {
+        self.end(now_us, End::Emergency);
+    }
+
+    /// Switches what does not drive; repeated until it is answered, for two seconds at most. A press takes the
+    /// place of the one before.
+    pub fn switch(&mut self, now_us: u64, output: Output, value: u16, ms: u16) {
+        self.presses.push(now_us, output, value, ms);
     }
 
     /// Ends the drive in order; repeated until acknowledged.
     pub fn disarm(&mut self, now_us: u64) {
         // A stop that is not acknowledged yet is the stronger of the two.
-        if self.ending.is_none_or(|ending| ending.reason.is_none()) {
-            self.end(now_us, None);
+        let is_weaker = |ending: Ending| matches!(ending.end, End::Disarm);
+        if self.ending.is_none_or(is_weaker) {
+            self.end(now_us, End::Disarm);
         }
     }
 
@@ -158,7 +223,8 @@ impl Operator {
     /// The channels are gone: the epoch is given up, and nothing is repeated but a stop. Who pressed it while
     /// the link was failing means it when there is one again.
     pub fn handle_closed(&mut self) {
-        let stop = self.ending.filter(|ending| ending.reason.is_some());
+        let means_it = |ending: &Ending| !matches!(ending.end, End::Disarm);
+        let stop = self.ending.filter(means_it);
         self.forget();
         self.ending = stop.map(|stop| Ending {
             epoch: Epoch::ALL,
@@ -169,9 +235,10 @@ impl Operator {
     }
 
     fn forget(&mut self) {
-        let kept = (self.config, self.seq, self.malformed);
+        let kept = (self.config, self.seq, self.malformed, self.presses);
         *self = Self::new(self.config);
-        (self.config, self.seq, self.malformed) = kept;
+        (self.config, self.seq, self.malformed, self.presses) = kept;
+        self.presses.forget();
     }
 
     /// A lease was granted: the sequence begins anew, nothing of before counts.
@@ -211,6 +278,9 @@ impl Operator {
         if self.ending.is_some() {
             return self.repeat_end(now_us);
         }
+        if let Some(press) = self.repeat_press(now_us) {
+            return Some(press);
+        }
         if self.arming.is_some() {
             return self.repeat_arm(now_us).or_else(|| self.ping(now_us));
         }
@@ -225,6 +295,11 @@ impl Operator {
         if let Some(ending) = &self.ending {
             return Some(ending.reliable.map_or(ending.next, |_| now_us));
         }
+        let others = self.poll_drive_timeout(now_us);
+        others.into_iter().chain(self.presses.next()).min()
+    }
+
+    fn poll_drive_timeout(&self, now_us: u64) -> Option<u64> {
         if let Some(arming) = &self.arming {
             let repeated = arming.next.min(arming.until);
             return Some(match self.pings() {
@@ -244,6 +319,7 @@ impl Operator {
         OperatorStatus {
             phase: self.phase(),
             refusal: self.refusal,
+            pressed: self.presses.latest(),
             heard: self
                 .latest
                 .map(|heard| (heard.report.epoch, heard.report.lease)),
@@ -252,19 +328,24 @@ impl Operator {
             command_age_ms: self.command_age_ms,
             limit_ms: u16::try_from(self.limit_us / 1000).unwrap_or(u16::MAX),
             telemetry: self.telemetry,
+            refused: self.refused,
+            speed: self.speed,
             malformed: self.malformed,
         }
     }
 
     fn phase(&self) -> Phase {
         if let Some(ending) = &self.ending {
-            return match ending.reason {
-                Some(_) => Phase::Stopping,
-                None => Phase::Disarming,
+            return match ending.end {
+                End::Stop(_) | End::Emergency => Phase::Stopping,
+                End::Disarm => Phase::Disarming,
             };
         }
-        if self.arming.is_some() {
-            return Phase::Arming;
+        if let Some(arming) = &self.arming {
+            return match arming.resets {
+                false => Phase::Arming,
+                true => Phase::Resetting,
+            };
         }
         match self.latest.map(|heard| heard.report) {
             None => Phase::Unheard,
@@ -293,9 +374,18 @@ impl Operator {
         match report.kind {
             ReportKind::Telemetry(telemetry) => self.telemetry = Some(telemetry),
             ReportKind::Beacon {
-                applied, age_ms, ..
-            } if applied != Seq(0) => self.command_age_ms = Some(age_ms),
-            ReportKind::Beacon { .. } | ReportKind::Ack { .. } => {}
+                applied,
+                age_ms,
+                refused,
+                speed,
+                ..
+            } => {
+                if applied != Seq(0) {
+                    self.command_age_ms = Some(age_ms);
+                }
+                (self.refused, self.speed) = (refused, speed);
+            }
+            ReportKind::Ack { .. } => {}
         }
         if let Some((epoch, since)) = self.open {
             let stands = report.state == State::Armed && report.epoch == epoch;
@@ -328,19 +418,38 @@ impl Operator {
     }
 
     fn on_ack(&mut self, report: &Report, seq: Seq, of: CommandKind, result: AckResult) {
-        match (of, self.arming, self.ending) {
-            (CommandKind::Arm, Some(arming), _)
-                if arming.first.is_some_and(|first| seq >= first) =>
-            {
-                self.on_arm_ack(report, &arming, result);
+        let ours = |first: Option<Seq>| first.is_some_and(|first| seq >= first);
+        match of {
+            CommandKind::Arm | CommandKind::Reset => {
+                let asked = self.arming.filter(|arming| ours(arming.first));
+                match asked {
+                    Some(arming) if arming.resets != (of == CommandKind::Reset) => {}
+                    Some(_) if of == CommandKind::Reset => self.on_reset_ack(result),
+                    Some(arming) => self.on_arm_ack(report, &arming, result),
+                    None => {}
+                }
             }
-            (CommandKind::Stop | CommandKind::Disarm, _, Some(ending))
-                if ending.first.is_some_and(|first| seq >= first)
-                    && ending.reason.is_some() == (of == CommandKind::Stop) =>
-            {
-                self.ending = None;
+            CommandKind::Stop | CommandKind::Disarm | CommandKind::Emergency => {
+                let answered = |ending: &Ending| ours(ending.first) && ending.end.kind() == of;
+                if self.ending.as_ref().is_some_and(answered) {
+                    self.ending = None;
+                }
             }
-            _ => {}
+            CommandKind::Switch => self.presses.on_ack(seq, result),
+            CommandKind::Setpoint | CommandKind::Ping => {}
+        }
+    }
+
+    fn on_reset_ack(&mut self, result: AckResult) {
+        if !matches!(result, AckResult::Done) {
+            self.refusal = Some(Refusal::Device(result));
+        }
+        // What was stale, or overtaken, is said again.
+        if !matches!(
+            result,
+            AckResult::Stale | AckResult::Future | AckResult::Old
+        ) {
+            self.arming = None;
         }
     }
 
@@ -363,24 +472,24 @@ impl Operator {
         self.refusal = Some(Refusal::Device(result));
         if matches!(
             result,
-            AckResult::Armed | AckResult::Epoch | AckResult::Fault
+            AckResult::Armed | AckResult::Epoch | AckResult::Fault | AckResult::Latched
         ) {
             self.arming = None;
         }
     }
 
-    fn end(&mut self, now_us: u64, reason: Option<StopReason>) {
+    fn end(&mut self, now_us: u64, end: End) {
         self.arming = None;
         self.open = None;
         self.input = None;
         if let Some(ending) = &mut self.ending
-            && ending.reason.is_some() == reason.is_some()
+            && ending.end.kind() == end.kind()
         {
             ending.next = now_us;
             return;
         }
         self.ending = Some(Ending {
-            reason,
+            end,
             epoch: self.latest.map_or(Epoch::ALL, |heard| heard.report.epoch),
             first: None,
             reliable: None,
@@ -398,12 +507,7 @@ impl Operator {
             return None;
         }
         ending.next = now_us.saturating_add(REPEAT_END_US);
-        let epoch = ending.epoch;
-        let order = match ending.reason {
-            Some(reason) => Order::Stop { epoch, reason },
-            None => Order::Disarm { epoch },
-        };
-        let command = self.command(now_us, order);
+        let command = self.command(now_us, ending.end.order(ending.epoch));
         if ending.first.is_none() {
             ending.first = Some(command.seq);
             ending.reliable = Some(command);
@@ -423,9 +527,13 @@ impl Operator {
             return None;
         }
         arming.next = now_us.saturating_add(REPEAT_ARM_US);
-        let order = Order::Arm {
-            follows: arming.follows,
-            echo: self.echo(),
+        let (follows, echo) = (arming.follows, self.echo());
+        let order = match arming.resets {
+            false => Order::Arm { follows, echo },
+            true => Order::Reset {
+                epoch: follows,
+                echo,
+            },
         };
         let command = self.command(now_us, order);
         // A repetition must not wait behind what the ordered channel retransmits.
@@ -435,6 +543,17 @@ impl Operator {
         };
         arming.first = arming.first.or(Some(command.seq));
         self.arming = Some(arming);
+        Some(transmit(channel, &command))
+    }
+
+    fn repeat_press(&mut self, now_us: u64) -> Option<Transmit> {
+        let (order, is_first) = self.presses.due(now_us, self.echo())?;
+        let command = self.command(now_us, order);
+        self.presses.said(command.seq);
+        let channel = match is_first {
+            true => Channel::Reliable,
+            false => Channel::Control,
+        };
         Some(transmit(channel, &command))
     }
 

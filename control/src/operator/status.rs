@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use super::Pressed;
 use crate::numbers::{Epoch, Lease};
-use crate::state::{AckResult, State};
+use crate::state::{AckResult, Refused, State};
 use crate::wire::Telemetry;
 
 /// Where the drive stands.
@@ -15,6 +16,8 @@ pub enum Phase {
     Resting(State),
     /// An arm waits for its answer.
     Arming,
+    /// A reset waits for its answer.
+    Resetting,
     /// Armed by this operator.
     Armed,
     /// Armed by another.
@@ -25,7 +28,7 @@ pub enum Phase {
     Disarming,
 }
 
-/// Why the latest arm came to nothing, or has not yet.
+/// Why the latest arm or reset came to nothing, or has not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The device said so.
@@ -34,7 +37,7 @@ pub enum Refusal {
     Timeout,
 }
 
-/// Why [`Operator::arm`](super::Operator::arm) asks for nothing.
+/// Why [`Operator::arm`](super::Operator::arm) or [`Operator::reset`](super::Operator::reset) asks for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArmError {
     /// No report within the limit: nothing fresh can be said.
@@ -43,6 +46,10 @@ pub enum ArmError {
     Armed,
     /// A stop or disarm waits for its answer.
     Stopping,
+    /// An emergency stop holds the device: reset it first.
+    Emergency,
+    /// No emergency stop holds the device.
+    NoEmergency,
 }
 
 impl fmt::Display for ArmError {
@@ -51,6 +58,8 @@ impl fmt::Display for ArmError {
             Self::Unheard => "the device was not heard lately: wait for the link",
             Self::Armed => "the device is armed: stop it first",
             Self::Stopping => "a stop waits for its answer: wait for it",
+            Self::Emergency => "an emergency stop holds the device: reset it first",
+            Self::NoEmergency => "no emergency stop holds the device: there is nothing to reset",
         })
     }
 }
@@ -62,7 +71,9 @@ impl core::error::Error for ArmError {}
 pub struct OperatorStatus {
     /// Where the drive stands.
     pub phase: Phase,
-    /// Why the latest arm came to nothing.
+    /// The latest press that switches something.
+    pub pressed: Option<Pressed>,
+    /// Why the latest arm or reset came to nothing.
     pub refusal: Option<Refusal>,
     /// The epoch and the lease of the latest report.
     pub heard: Option<(Epoch, Lease)>,
@@ -76,6 +87,10 @@ pub struct OperatorStatus {
     pub limit_ms: u16,
     /// The latest telemetry.
     pub telemetry: Option<Telemetry>,
+    /// Why the device refused the latest setpoint, if it did.
+    pub refused: Option<Refused>,
+    /// What the age of the picture leaves of the speed, in percent.
+    pub speed: u8,
     /// Messages that were none.
     pub malformed: u32,
 }

@@ -8,9 +8,9 @@ use crate::axes::{Axes, Axis};
 use crate::numbers::Stamp;
 
 /// The longest message, in bytes.
-pub const MAX_MESSAGE: usize = 68;
+pub const MAX_MESSAGE: usize = 104;
 /// The longest command, in bytes.
-pub const MAX_COMMAND: usize = 44;
+pub const MAX_COMMAND: usize = 52;
 
 /// One message in its binary form.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,8 +40,7 @@ impl Message {
     }
 
     pub(super) fn put_axes(&mut self, axes: &Axes) {
-        let [first, second] = axes.spare;
-        for axis in [axes.linear, axes.angular, first, second] {
+        for axis in axes.all() {
             self.put(axis.raw().to_be_bytes());
         }
     }
@@ -116,12 +115,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn axes(&mut self) -> Result<Axes, WireError> {
-        let mut axis = || Axis::new(self.i16()?).ok_or(WireError::Axis);
-        Ok(Axes {
-            linear: axis()?,
-            angular: axis()?,
-            spare: [axis()?, axis()?],
-        })
+        let mut all = [Axis::ZERO; 8];
+        for axis in &mut all {
+            *axis = Axis::new(self.i16()?).ok_or(WireError::Axis)?;
+        }
+        Ok(Axes::from_all(all))
     }
 
     pub(super) fn reserved<const N: usize>(&mut self) -> Result<(), WireError> {

@@ -4,8 +4,9 @@ use super::VERSION;
 use super::bytes::{Message, Reader};
 use super::error::WireError;
 use crate::axes::Axes;
-use crate::numbers::{Epoch, Lease, Seq, Source, Stamp};
+use crate::numbers::{Epoch, Lease, Press, Seq, Source, Stamp};
 use crate::state::StopReason;
+use crate::switch::Output;
 
 /// Where the server writes the source: four bytes.
 pub const SOURCE_AT: usize = 4;
@@ -60,6 +61,31 @@ pub enum Order {
     },
     /// Show that the link lives, and measure it.
     Ping,
+    /// End the epoch at once, and hold the device until a reset.
+    Emergency {
+        /// The latest epoch that is void, or [`Epoch::ALL`].
+        epoch: Epoch,
+    },
+    /// End the hold of an emergency stop. What moves needs an arm besides.
+    Reset {
+        /// The epoch that the emergency stop ended: the device's, when the button was pressed.
+        epoch: Epoch,
+        /// The latest stamp of the device that the sender saw.
+        echo: Stamp,
+    },
+    /// Switch something that does not drive.
+    Switch {
+        /// One press of a button, however often it is repeated. Rises within a lease.
+        press: Press,
+        /// The latest stamp of the device that the sender saw.
+        echo: Stamp,
+        /// What.
+        output: Output,
+        /// Zero is off (lock: locked), one is on (lock: open); what else it means is the output's affair.
+        value: u16,
+        /// For how many milliseconds, within the board's bound; zero: as the board has it.
+        ms: u16,
+    },
 }
 
 /// The kind of a command, as its byte.
@@ -76,11 +102,24 @@ pub enum CommandKind {
     Stop = 4,
     /// [`Order::Ping`].
     Ping = 5,
+    /// [`Order::Emergency`].
+    Emergency = 6,
+    /// [`Order::Reset`].
+    Reset = 7,
+    /// [`Order::Switch`].
+    Switch = 8,
 }
 
 impl CommandKind {
     /// Those that the device answers.
-    pub const ANSWERED: [Self; 3] = [Self::Arm, Self::Disarm, Self::Stop];
+    pub const ANSWERED: [Self; 6] = [
+        Self::Arm,
+        Self::Disarm,
+        Self::Stop,
+        Self::Emergency,
+        Self::Reset,
+        Self::Switch,
+    ];
 
     /// A word for logs and figures.
     pub const fn name(self) -> &'static str {
@@ -90,6 +129,9 @@ impl CommandKind {
             Self::Disarm => "disarm",
             Self::Stop => "stop",
             Self::Ping => "ping",
+            Self::Emergency => "emergency",
+            Self::Reset => "reset",
+            Self::Switch => "switch",
         }
     }
 
@@ -101,6 +143,9 @@ impl CommandKind {
             3 => Some(Self::Disarm),
             4 => Some(Self::Stop),
             5 => Some(Self::Ping),
+            6 => Some(Self::Emergency),
+            7 => Some(Self::Reset),
+            8 => Some(Self::Switch),
             _ => None,
         }
     }
@@ -113,10 +158,11 @@ impl CommandKind {
     /// The length of such a message, in bytes.
     pub const fn message_len(self) -> usize {
         match self {
-            Self::Setpoint => 44,
-            Self::Arm => 28,
+            Self::Setpoint => 52,
+            Self::Switch => 36,
+            Self::Arm | Self::Reset => 28,
             Self::Stop => 24,
-            Self::Disarm | Self::Ping => 20,
+            Self::Disarm | Self::Ping | Self::Emergency => 20,
         }
     }
 }
@@ -130,16 +176,23 @@ impl Order {
             Self::Disarm { .. } => CommandKind::Disarm,
             Self::Stop { .. } => CommandKind::Stop,
             Self::Ping => CommandKind::Ping,
+            Self::Emergency { .. } => CommandKind::Emergency,
+            Self::Reset { .. } => CommandKind::Reset,
+            Self::Switch { .. } => CommandKind::Switch,
         }
     }
 
-    const fn epoch(&self) -> Epoch {
+    /// What all commands have in the same place.
+    const fn epoch(&self) -> u32 {
         match self {
             Self::Setpoint { epoch, .. }
             | Self::Arm { follows: epoch, .. }
             | Self::Disarm { epoch }
-            | Self::Stop { epoch, .. } => *epoch,
-            Self::Ping => Epoch(0),
+            | Self::Stop { epoch, .. }
+            | Self::Emergency { epoch }
+            | Self::Reset { epoch, .. } => epoch.0,
+            Self::Switch { press, .. } => press.0,
+            Self::Ping => 0,
         }
     }
 }
@@ -184,6 +237,26 @@ impl Command {
             }
             CommandKind::Ping if epoch == Epoch(0) => Order::Ping,
             CommandKind::Ping => return Err(WireError::Epoch),
+            CommandKind::Emergency => Order::Emergency { epoch },
+            CommandKind::Reset => Order::Reset {
+                epoch: real(epoch)?,
+                echo: reader.stamp()?,
+            },
+            CommandKind::Switch => {
+                let echo = reader.stamp()?;
+                let code = reader.u8()?;
+                let output = Output::from_code(code).ok_or(WireError::Output(code))?;
+                reader.reserved::<1>()?;
+                let (value, ms) = (reader.u16()?, reader.u16()?);
+                reader.reserved::<2>()?;
+                Order::Switch {
+                    press: Press(epoch.0),
+                    echo,
+                    output,
+                    value,
+                    ms,
+                }
+            }
         };
         Ok(Self {
             source,
@@ -200,7 +273,7 @@ impl Command {
         message.put(self.source.0.to_be_bytes());
         message.put(self.lease.0.to_be_bytes());
         message.put(self.seq.0.to_be_bytes());
-        message.put(self.order.epoch().0.to_be_bytes());
+        message.put(self.order.epoch().to_be_bytes());
         match &self.order {
             Order::Setpoint {
                 echo,
@@ -212,9 +285,24 @@ impl Command {
                 message.put(picture.micros().to_be_bytes());
                 message.put_axes(axes);
             }
-            Order::Arm { echo, .. } => message.put(echo.micros().to_be_bytes()),
+            Order::Arm { echo, .. } | Order::Reset { echo, .. } => {
+                message.put(echo.micros().to_be_bytes());
+            }
+            Order::Switch {
+                echo,
+                output,
+                value,
+                ms,
+                ..
+            } => {
+                message.put(echo.micros().to_be_bytes());
+                message.put([output.code(), 0]);
+                message.put(value.to_be_bytes());
+                message.put(ms.to_be_bytes());
+                message.put([0; 2]);
+            }
             Order::Stop { reason, .. } => message.put([reason.code(), 0, 0, 0]),
-            Order::Disarm { .. } | Order::Ping => {}
+            Order::Disarm { .. } | Order::Emergency { .. } | Order::Ping => {}
         }
         message
     }

@@ -25,6 +25,12 @@ pub enum WireError {
     Reason(u8),
     /// No result.
     Result(u8),
+    /// No output.
+    Output(u8),
+    /// No refusal.
+    Refusal(u8),
+    /// A share beyond 100 percent.
+    Percent(u8),
     /// A heading beyond half a turn.
     Heading(i16),
 }
@@ -43,6 +49,9 @@ impl WireError {
             Self::State(_) => "state",
             Self::Reason(_) => "reason",
             Self::Result(_) => "result",
+            Self::Output(_) => "output",
+            Self::Refusal(_) => "refusal",
+            Self::Percent(_) => "percent",
             Self::Heading(_) => "heading",
         }
     }
@@ -61,6 +70,9 @@ impl fmt::Display for WireError {
             Self::State(state) => write!(f, "state {state} is unknown"),
             Self::Reason(reason) => write!(f, "stop reason {reason} is unknown or does not fit"),
             Self::Result(result) => write!(f, "result {result} is unknown"),
+            Self::Output(output) => write!(f, "output {output} is unknown"),
+            Self::Refusal(refusal) => write!(f, "refusal {refusal} is unknown"),
+            Self::Percent(percent) => write!(f, "{percent} % is more than all"),
             Self::Heading(heading) => write!(f, "heading {heading} mrad is beyond half a turn"),
         }
     }

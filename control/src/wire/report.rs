@@ -6,10 +6,12 @@ use super::command::CommandKind;
 use super::error::WireError;
 use crate::axes::Axes;
 use crate::numbers::{Epoch, Lease, Seq, Stamp};
-use crate::state::{AckResult, State, StopReason};
+use crate::state::{AckResult, Refused, State, StopReason};
 
 /// Half a turn, rounded up, in mrad.
 const HALF_TURN: i16 = 3142;
+/// The temperature of what has none.
+const UNKNOWN: i16 = i16::MIN;
 
 /// A report with what all of them carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +43,14 @@ pub enum ReportKind {
         limit_ms: u16,
         /// How old the applied setpoint's echo was when it came, in milliseconds.
         age_ms: u16,
+        /// Why the latest setpoint was refused; `None` where it was applied.
+        refused: Option<Refused>,
+        /// What the age of the picture leaves of the speed, in percent.
+        speed: u8,
+        /// How old the operator's picture may be, in milliseconds; zero: no picture is asked for.
+        picture_limit_ms: u16,
     },
-    /// The answer to an arm, a disarm or a stop, by the channel that it came by.
+    /// The answer to what is neither a setpoint nor a ping, by the channel that it came by.
     Ack {
         /// The command's.
         seq: Seq,
@@ -68,6 +76,16 @@ pub struct Telemetry {
     pub heading_mrad: i16,
     /// Millivolts; zero where it is not known.
     pub battery_mv: u16,
+    /// Millimetres to what is ahead; zero where it is not known.
+    pub range_mm: u16,
+    /// Where the camera points, in milliradians to the left.
+    pub pan_mrad: i16,
+    /// Where the camera points, in milliradians upwards.
+    pub tilt_mrad: i16,
+    /// Temperatures of the board's choice, in tenths of a degree Celsius.
+    pub temperatures: [Option<i16>; 2],
+    /// The user's own.
+    pub user: [i32; 4],
     /// The latest setpoint applied; zero for none.
     pub applied: Seq,
     /// Setpoints applied.
@@ -98,9 +116,9 @@ impl Report {
         }
         let code = reader.u8()?;
         let len = match code {
-            BEACON => 36,
+            BEACON => 40,
             ACK => 28,
-            TELEMETRY => 68,
+            TELEMETRY => 104,
             _ => return Err(WireError::Kind(code)),
         };
         if bytes.len() != len {
@@ -139,12 +157,17 @@ impl Report {
                 applied,
                 limit_ms,
                 age_ms,
+                refused,
+                speed,
+                picture_limit_ms,
             } => {
                 for number in [heard.0, *held_us, applied.0] {
                     message.put(number.to_be_bytes());
                 }
                 message.put(limit_ms.to_be_bytes());
                 message.put(age_ms.to_be_bytes());
+                message.put([refused.map_or(0, Refused::code), (*speed).min(100)]);
+                message.put(picture_limit_ms.to_be_bytes());
             }
             ReportKind::Ack { seq, of, result } => {
                 message.put(seq.0.to_be_bytes());
@@ -161,9 +184,11 @@ fn state(state: u8, reason: u8) -> Result<State, WireError> {
         (0, 0) => Ok(State::Disarmed),
         (1, 0) => Ok(State::Armed),
         (2, _) => StopReason::from_code(reason)
+            .filter(|reason| *reason != StopReason::Emergency)
             .map(State::Stopped)
             .ok_or(WireError::Reason(reason)),
-        (0 | 1, _) => Err(WireError::Reason(reason)),
+        (3, _) if reason == StopReason::Emergency.code() => Ok(State::Emergency),
+        (0 | 1 | 3, _) => Err(WireError::Reason(reason)),
         _ => Err(WireError::State(state)),
     }
 }
@@ -175,6 +200,15 @@ fn beacon(reader: &mut Reader<'_>) -> Result<ReportKind, WireError> {
         applied: Seq(reader.u32()?),
         limit_ms: reader.u16()?,
         age_ms: reader.u16()?,
+        refused: match reader.u8()? {
+            0 => None,
+            code => Some(Refused::from_code(code).ok_or(WireError::Refusal(code))?),
+        },
+        speed: match reader.u8()? {
+            percent @ 0..=100 => percent,
+            more => return Err(WireError::Percent(more)),
+        },
+        picture_limit_ms: reader.u16()?,
     })
 }
 
@@ -182,7 +216,7 @@ fn ack(reader: &mut Reader<'_>) -> Result<ReportKind, WireError> {
     let seq = Seq(reader.u32()?);
     let code = reader.u8()?;
     let of = CommandKind::from_code(code)
-        .filter(|kind| !matches!(kind, CommandKind::Setpoint | CommandKind::Ping))
+        .filter(|kind| CommandKind::ANSWERED.contains(kind))
         .ok_or(WireError::Kind(code))?;
     let code = reader.u8()?;
     let result = AckResult::from_code(code).ok_or(WireError::Result(code))?;
@@ -197,12 +231,26 @@ fn telemetry(reader: &mut Reader<'_>) -> Result<Telemetry, WireError> {
     if !(-HALF_TURN..=HALF_TURN).contains(&heading_mrad) {
         return Err(WireError::Heading(heading_mrad));
     }
+    let battery_mv = reader.u16()?;
+    let range_mm = reader.u16()?;
+    let mut temperature = || match reader.i16() {
+        Ok(UNKNOWN) => Ok(None),
+        known => known.map(Some),
+    };
+    let temperatures = [temperature()?, temperature()?];
+    let (pan_mrad, tilt_mrad) = (reader.i16()?, reader.i16()?);
+    reader.reserved::<2>()?;
     Ok(Telemetry {
         axes,
         x_mm,
         y_mm,
         heading_mrad,
-        battery_mv: reader.u16()?,
+        battery_mv,
+        range_mm,
+        pan_mrad,
+        tilt_mrad,
+        temperatures,
+        user: [reader.i32()?, reader.i32()?, reader.i32()?, reader.i32()?],
         applied: Seq(reader.u32()?),
         count_applied: reader.u32()?,
         count_stale: reader.u32()?,
@@ -220,6 +268,16 @@ fn put_telemetry(message: &mut Message, telemetry: &Telemetry) {
     let heading = telemetry.heading_mrad.clamp(-HALF_TURN, HALF_TURN);
     message.put(heading.to_be_bytes());
     message.put(telemetry.battery_mv.to_be_bytes());
+    message.put(telemetry.range_mm.to_be_bytes());
+    for temperature in telemetry.temperatures {
+        message.put(temperature.unwrap_or(UNKNOWN).to_be_bytes());
+    }
+    message.put(telemetry.pan_mrad.to_be_bytes());
+    message.put(telemetry.tilt_mrad.to_be_bytes());
+    message.put([0; 2]);
+    for number in telemetry.user {
+        message.put(number.to_be_bytes());
+    }
     for number in [
         telemetry.applied.0,
         telemetry.count_applied,

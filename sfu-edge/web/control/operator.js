@@ -17,11 +17,17 @@
 // All times are milliseconds of one monotonic clock, performance.now().
 //
 //   arm(now)              asks for an epoch; returns null, or why not: 'unheard' (no fresh report),
-//                         'armed' (the device is, stop it first), 'stopping' (a stop waits for its answer)
-//   stop(now, reason)     'operator' (default) or 'blind'; repeated until acknowledged, whatever the state
+//                         'armed' (the device is, stop it first), 'stopping' (a stop waits for its answer),
+//                         'emergency' (an emergency stop holds it, reset it first)
+//   stop(now, reason)     'operator' (default), 'blind' or 'hidden'; repeated until acknowledged
+//   emergency(now)        a stop that holds the device until a reset
+//   reset(now)            ends that; returns as arm does, or 'no-emergency'
 //   disarm(now)           the same in order, at the end of a drive
-//   drive(now, axes)      fractions, -1 to 1: { linear, angular, spare: [a, b] }; to be called again within
-//                         `inputHoldMs`, else zero is sent: a dead page must not hold a key
+//   drive(now, axes)      fractions, -1 to 1: { linear, angular, pan, tilt, custom: [a, b, c, d] }, speeds all;
+//                         to be called again within `inputHoldMs`, else zero is sent: a dead page must not
+//                         hold a key
+//   switchOutput(now, output, value, ms)   'lock', 'light', ...; repeated until answered, for two seconds; a
+//                         press takes the place of the one before
 //   sawPicture(stampUs)   the device's stamp of the picture on the screen, echoed for a blind stop
 //   handleMessage(now, bytes)   returns the report, or null for what is none
 //   handleClosed()        the channels are gone: the epoch is given up, nothing is repeated but a stop
@@ -29,12 +35,17 @@
 //   pollTransmit(now)     { channel: 'control'|'control-reliable', bytes } or null; call until null
 //   pollTimeout(now)      when pollTransmit will have something; Infinity: not before the next message
 //   status(now)           everything to show:
-//     phase               'unheard', 'disarmed', 'stopped', 'arming', 'armed' (by us), 'foreign' (armed,
-//                         not by us), 'stopping', 'disarming'
+//     phase               'unheard', 'disarmed', 'stopped', 'emergency', 'arming', 'resetting', 'armed' (by
+//                         us), 'foreign' (armed, not by us), 'stopping', 'disarming'
 //     reason              why it is stopped: 'operator', 'stale', 'link-lost', 'agent-died', 'replaced',
-//                         'blind', 'fault', 'shutdown', or null
-//     refusal             why the last arm came to nothing: 'stale', 'future', 'old', 'armed', 'epoch',
-//                         'fault', 'timeout', or null
+//                         'blind', 'fault', 'shutdown', 'emergency', 'hidden', 'malformed', 'peer-closed',
+//                         or null
+//     refusal             why the last arm or reset came to nothing: 'stale', 'future', 'old', 'armed',
+//                         'epoch', 'fault', 'latched', 'timeout', or null
+//     pressed             the latest switch: { output, value, answer (null before one), waits }, or null
+//     refused             why the device refused the latest setpoint, or null
+//     speed               what the age of the picture leaves of the speed, in percent
+//     pictureLimitMs      how old the picture may be; 0: none is asked for
 //     epoch, lease        of the latest report; null before one
 //     rttMs               round trip of commands, smoothed; null until measured
 //     reportAgeMs         since the latest report; above `limitMs` nothing is fresh, so nothing moves
@@ -49,6 +60,8 @@ const LAST_SEQ = 0xffffffff;
 const REPEAT_STOP_MS = 50;
 const REPEAT_ARM_MS = 150;
 const ARM_WITHIN_MS = 2000;
+const REPEAT_SWITCH_MS = 150;
+const SWITCH_WITHIN_MS = 2000;
 // A hand that moves is told at once, whenever the last setpoint left, but no faster than this.
 const PROMPT_MS = 12;
 const PING_EVERY_MS = 200;
@@ -59,7 +72,9 @@ const RESTART_US = 5_000_000;
 // Assumed until a beacon tells.
 const LIMIT_MS = 300;
 
-const STILL = { linear: 0, angular: 0, spare: [0, 0] };
+const STILL = { linear: 0, angular: 0, pan: 0, tilt: 0, custom: [0, 0, 0, 0] };
+// The stronger end is not replaced by a weaker one.
+const STRENGTH = { disarm: 0, stop: 1, emergency: 2 };
 
 export class Operator {
   #intervalMs;
@@ -90,6 +105,11 @@ export class Operator {
   #rttMs = null;
   #commandAgeMs = null;
   #telemetry = null;
+  #press = 0;
+  #pressed = null;
+  #refused = null;
+  #speed = 100;
+  #pictureLimitMs = 0;
   #malformed = 0;
 
   // `lease`: the number of the lease, where the server told it. `relayed`: a server is between, which takes
@@ -102,13 +122,24 @@ export class Operator {
   }
 
   arm(now) {
+    return this.#ask(now, 'arm');
+  }
+
+  reset(now) {
+    return this.#ask(now, 'reset');
+  }
+
+  #ask(now, kind) {
     if (this.#ending) return 'stopping';
     if (!this.#latest || this.#age(now) > this.#limitMs) return 'unheard';
     if (this.#arming) return null;
-    if (this.#latest.state === 'armed') return 'armed';
+    const { state, epoch } = this.#latest;
+    if (state === 'armed') return 'armed';
+    if (kind === 'arm' && state === 'emergency') return 'emergency';
+    if (kind === 'reset' && state !== 'emergency') return 'no-emergency';
     this.#refusal = null;
     // Kept over all repetitions: one press opens one epoch at most.
-    this.#arming = { follows: this.#latest.epoch, firstSeq: null, until: now + ARM_WITHIN_MS, next: now };
+    this.#arming = { kind, follows: epoch, firstSeq: null, until: now + ARM_WITHIN_MS, next: now };
     return null;
   }
 
@@ -116,16 +147,24 @@ export class Operator {
     this.#end(now, 'stop', reason);
   }
 
+  emergency(now) {
+    this.#end(now, 'emergency');
+  }
+
   disarm(now) {
-    // A stop that is not acknowledged yet is the stronger of the two.
-    if (this.#ending?.kind !== 'stop') this.#end(now, 'disarm');
+    this.#end(now, 'disarm');
+  }
+
+  switchOutput(now, output, value, ms = 0) {
+    this.#press += 1;
+    const pressed = { press: this.#press, output, value, ms, answer: null, waits: true };
+    this.#pressed = { ...pressed, firstSeq: null, lastSeq: null, until: now + SWITCH_WITHIN_MS, next: now };
   }
 
   drive(now, axes) {
-    const { linear, angular } = this.#input.axes;
+    const former = scaled(this.#input.axes);
     this.#input = { at: now, axes: { ...STILL, ...axes } };
-    const changed = linear !== this.#input.axes.linear || angular !== this.#input.axes.angular;
-    if (!changed) return;
+    if (sameAxes(former, scaled(this.#input.axes))) return;
     this.#prompted = true;
     this.#nextSetpoint = Math.min(this.#nextSetpoint, this.#lastPrompt + PROMPT_MS);
   }
@@ -152,7 +191,7 @@ export class Operator {
 
   handleClosed() {
     // Who pressed Stop while the link was failing means it when there is one again.
-    const stop = this.#ending?.kind === 'stop' ? this.#ending : null;
+    const stop = this.#ending && this.#ending.kind !== 'disarm' ? this.#ending : null;
     this.#forget();
     if (stop) this.#ending = { ...stop, epoch: ALL_EPOCHS, firstSeq: null };
   }
@@ -166,6 +205,8 @@ export class Operator {
   pollTransmit(now) {
     if (this.#out.length > 0) return this.#out.shift();
     if (this.#ending) return this.#repeatEnd(now);
+    const pressed = this.#repeatPress(now);
+    if (pressed) return pressed;
     if (this.#arming) return this.#repeatArm(now) ?? this.#ping(now);
     if (this.#epoch !== null) return this.#setpoint(now);
     return this.#ping(now);
@@ -174,6 +215,11 @@ export class Operator {
   pollTimeout(now) {
     if (this.#out.length > 0) return now;
     if (this.#ending) return this.#ending.next;
+    const press = this.#pressed?.waits ? Math.min(this.#pressed.next, this.#pressed.until) : Infinity;
+    return Math.min(press, this.#driveTimeout(now));
+  }
+
+  #driveTimeout(now) {
     if (this.#arming) return Math.min(this.#arming.next, this.#arming.until);
     if (this.#epoch !== null) return this.#age(now) > this.#limitMs ? Infinity : this.#nextSetpoint;
     return this.#pings() ? this.#nextPing : Infinity;
@@ -191,13 +237,22 @@ export class Operator {
       commandAgeMs: this.#commandAgeMs,
       limitMs: this.#limitMs,
       telemetry: this.#telemetry,
+      pressed: this.#pressed && {
+        output: this.#pressed.output,
+        value: this.#pressed.value,
+        answer: this.#pressed.answer,
+        waits: this.#pressed.waits,
+      },
+      refused: this.#refused,
+      speed: this.#speed,
+      pictureLimitMs: this.#pictureLimitMs,
       malformed: this.#malformed,
     };
   }
 
   #phase() {
-    if (this.#ending) return this.#ending.kind === 'stop' ? 'stopping' : 'disarming';
-    if (this.#arming) return 'arming';
+    if (this.#ending) return this.#ending.kind === 'disarm' ? 'disarming' : 'stopping';
+    if (this.#arming) return this.#arming.kind === 'arm' ? 'arming' : 'resetting';
     if (!this.#latest) return 'unheard';
     if (this.#latest.state !== 'armed') return this.#latest.state;
     return this.#epoch === this.#latest.epoch ? 'armed' : 'foreign';
@@ -220,6 +275,9 @@ export class Operator {
   #measure(now, beacon) {
     this.#limitMs = beacon.limitMs;
     if (beacon.applied > 0) this.#commandAgeMs = beacon.ageMs;
+    this.#refused = beacon.refused;
+    this.#speed = beacon.speed;
+    this.#pictureLimitMs = beacon.pictureLimitMs;
     if (this.#lease !== 0 && beacon.lease !== this.#lease) return;
     // After a reload the page goes on where its former self was. Through a server numbers begin anew with
     // every lease, and what the device heard may be anybody's.
@@ -234,9 +292,24 @@ export class Operator {
   }
 
   #settle({ of, seq, result, lease, epoch, stamp }) {
-    if (of === 'arm') {
+    if (of === 'switch') {
+      const pressed = this.#pressed;
+      const ours = pressed?.waits && pressed.firstSeq !== null && pressed.firstSeq <= seq;
+      if (!ours || seq > pressed.lastSeq) return;
+      pressed.answer = result;
+      // A fresh copy may have what a stale one had not.
+      pressed.waits = result === 'stale' || result === 'received' || result === 'busy';
+      return;
+    }
+    if (of === 'arm' || of === 'reset') {
       const arming = this.#arming;
-      if (!arming || arming.firstSeq === null || seq < arming.firstSeq) return;
+      if (!arming || arming.kind !== of || arming.firstSeq === null || seq < arming.firstSeq) return;
+      if (of === 'reset') {
+        if (result !== 'done') this.#refusal = result;
+        // What was stale, or overtaken, is said again.
+        if (!['stale', 'future', 'old'].includes(result)) this.#arming = null;
+        return;
+      }
       if (result === 'done' && epoch === arming.follows + 1) {
         this.#arming = null;
         this.#epoch = epoch;
@@ -249,7 +322,7 @@ export class Operator {
         if (this.#echo > stamp && (this.#latest.state !== 'armed' || this.#latest.epoch !== epoch)) {
           this.#epoch = null;
         }
-      } else if (result === 'armed' || result === 'epoch' || result === 'fault') {
+      } else if (['armed', 'epoch', 'fault', 'latched'].includes(result)) {
         this.#arming = null;
         this.#refusal = result;
       } else {
@@ -261,6 +334,8 @@ export class Operator {
   }
 
   #end(now, kind, reason) {
+    // One that is not acknowledged yet and is the stronger stays.
+    if (this.#ending && STRENGTH[this.#ending.kind] > STRENGTH[kind]) return;
     const again = this.#ending?.kind === kind;
     this.#arming = null;
     this.#epoch = null;
@@ -295,10 +370,28 @@ export class Operator {
     }
     if (now < arming.next) return null;
     arming.next = now + REPEAT_ARM_MS;
-    const bytes = this.#emit(now, { kind: 'arm', follows: arming.follows, echo: this.#echo });
+    const { kind, follows } = arming;
+    const bytes = this.#emit(now, { kind, follows, epoch: follows, echo: this.#echo });
     const first = arming.firstSeq === null;
     if (first) arming.firstSeq = this.#seq;
     // A repetition must not wait behind what the ordered channel retransmits.
+    return { channel: first ? 'control-reliable' : 'control', bytes };
+  }
+
+  #repeatPress(now) {
+    const pressed = this.#pressed;
+    if (!pressed?.waits) return null;
+    if (now >= pressed.until) {
+      pressed.waits = false;
+      return null;
+    }
+    if (now < pressed.next) return null;
+    pressed.next = now + REPEAT_SWITCH_MS;
+    const { press, output, value, ms } = pressed;
+    const bytes = this.#emit(now, { kind: 'switch', press, echo: this.#echo, output, value, ms });
+    const first = pressed.firstSeq === null;
+    pressed.firstSeq ??= this.#seq;
+    pressed.lastSeq = this.#seq;
     return { channel: first ? 'control-reliable' : 'control', bytes };
   }
 
@@ -342,12 +435,23 @@ export class Operator {
     this.#sent = [];
     this.#rttMs = null;
     this.#picture = 0;
+    // What was pressed then is not to happen later.
+    this.#pressed = null;
+    this.#refused = null;
+    this.#speed = 100;
     this.#out = [];
   }
 }
 
-function scaled({ linear, angular, spare = [0, 0] }) {
-  return { linear: raw(linear), angular: raw(angular), spare: [raw(spare[0]), raw(spare[1])] };
+function scaled({ linear, angular, pan, tilt, custom = [] }) {
+  const more = [0, 1, 2, 3].map((at) => raw(custom[at]));
+  return { linear: raw(linear), angular: raw(angular), pan: raw(pan), tilt: raw(tilt), custom: more };
+}
+
+function sameAxes(one, other) {
+  const all = ({ linear, angular, pan, tilt, custom }) => [linear, angular, pan, tilt, ...custom];
+  const others = all(other);
+  return all(one).every((axis, at) => axis === others[at]);
 }
 
 function raw(fraction) {

@@ -7,35 +7,61 @@
 //   { kind: 'setpoint', source, lease, seq, epoch, echo, picture, axes }
 //   { kind: 'arm', source, lease, seq, follows, echo }
 //   { kind: 'disarm', source, lease, seq, epoch }
-//   { kind: 'stop', source, lease, seq, epoch, reason: 'operator'|'link-lost'|'replaced'|'blind' }
+//   { kind: 'stop', source, lease, seq, epoch, reason: 'operator'|'link-lost'|'replaced'|'blind'|'hidden' }
 //   { kind: 'ping', source, lease, seq }
+//   { kind: 'emergency', source, lease, seq, epoch }
+//   { kind: 'reset', source, lease, seq, epoch, echo }
+//   { kind: 'switch', source, lease, seq, press, echo, output, value, ms }
+//     output: 'lock', 'light', 'chime', 'horn', 'user0' to 'user127'
 // Reports (device to operator); each has
-//   state: 'disarmed'|'armed'|'stopped', reason (null unless stopped), lease, epoch,
+//   state: 'disarmed'|'armed'|'stopped'|'emergency', reason (null unless stopped), lease, epoch,
 //   stamp (the device's clock in microseconds), and
-//   { kind: 'beacon', heard, heldUs, applied, limitMs, ageMs }
-//   { kind: 'ack', seq, of: 'arm'|'disarm'|'stop', result }
-//   { kind: 'telemetry', axes, xMm, yMm, headingMrad, batteryMv, applied,
-//     counts: { applied, stale, old, void, refused, stops } }
-// Axes are { linear, angular, spare: [a, b] } in 32767ths of full scale.
+//   { kind: 'beacon', heard, heldUs, applied, limitMs, ageMs, refused, speed, pictureLimitMs }
+//     refused: why the latest setpoint was ('void'|'old'|'stale'|'future'|'blind'), or null
+//   { kind: 'ack', seq, of: 'arm'|'disarm'|'stop'|'emergency'|'reset'|'switch', result }
+//   { kind: 'telemetry', axes, xMm, yMm, headingMrad, batteryMv, rangeMm, temperatures, panMrad, tiltMrad,
+//     user, applied, counts: { applied, stale, old, void, refused, stops } }
+//     temperatures: two, in tenths of a degree, or null; user: four numbers
+// and a picture that was sent: { kind: 'picture', rtp, captured }
+// Axes are { linear, angular, pan, tilt, custom: [a, b, c, d] } in 32767ths of full scale.
 //
 // Parsing throws a WireError whose `code` names what is wrong: length, version, kind, reserved, stamp,
-// axis, epoch, state, reason, result, heading. Emitting throws a RangeError where a value does not fit.
+// axis, epoch, state, reason, result, output, refusal, percent, heading. Emitting throws a RangeError where a value does not fit.
 
 export const VERSION = 1;
 // In a disarm or stop: whatever the epoch is.
 export const ALL_EPOCHS = 0xffffffff;
 export const FULL_SCALE = 32767;
 
-const COMMANDS = { setpoint: [1, 44], arm: [2, 28], disarm: [3, 20], stop: [4, 24], ping: [5, 20] };
-const REPORTS = { beacon: [129, 36], ack: [130, 28], telemetry: [131, 68] };
-const STATES = ['disarmed', 'armed', 'stopped'];
+const COMMANDS = {
+  setpoint: [1, 52],
+  arm: [2, 28],
+  disarm: [3, 20],
+  stop: [4, 24],
+  ping: [5, 20],
+  emergency: [6, 20],
+  reset: [7, 28],
+  switch: [8, 36],
+};
+const REPORTS = { beacon: [129, 40], ack: [130, 28], telemetry: [131, 104] };
+const PICTURES = { picture: [132, 16] };
+const STATES = ['disarmed', 'armed', 'stopped', 'emergency'];
 const REASONS = [
   null, 'operator', 'stale', 'link-lost', 'agent-died', 'replaced', 'blind', 'fault', 'shutdown',
+  'emergency', 'hidden', 'malformed', 'peer-closed',
 ];
 // The others are the device's own findings.
-const SENT_REASONS = ['operator', 'link-lost', 'replaced', 'blind'];
-const RESULTS = ['done', 'stale', 'future', 'old', 'armed', 'epoch', 'fault'];
-const ACKED = ['arm', 'disarm', 'stop'];
+const SENT_REASONS = ['operator', 'link-lost', 'replaced', 'blind', 'hidden'];
+const RESULTS = [
+  'done', 'stale', 'future', 'old', 'armed', 'epoch', 'fault', 'latched', 'absent', 'received', 'busy',
+];
+const REFUSED = [null, 'void', 'old', 'stale', 'future', 'blind'];
+const ANSWERED = ['arm', 'disarm', 'stop', 'emergency', 'reset', 'switch'];
+const OUTPUTS = new Map([[1, 'lock'], [2, 'light'], [3, 'chime'], [4, 'horn']]);
+for (let number = 0; number < 128; number += 1) OUTPUTS.set(128 + number, `user${number}`);
+// What each command has in the place of its epoch.
+const EPOCHS = { arm: 'follows', switch: 'press' };
+const UNKNOWN_TEMPERATURE = -32768;
 const COUNTS = ['applied', 'stale', 'old', 'void', 'refused', 'stops'];
 const HALF_TURN_MRAD = 3142;
 
@@ -65,6 +91,17 @@ export function parseCommand(bytes) {
       };
     case 'arm':
       return { ...command, follows: real(), echo: reader.stamp() };
+    case 'reset':
+      return { ...command, epoch: real(), echo: reader.stamp() };
+    case 'switch': {
+      const echo = reader.stamp();
+      const code = reader.u8();
+      const output = OUTPUTS.get(code) ?? refuse('output', code);
+      reader.reserved(1);
+      const switched = { ...command, press: epoch, echo, output, value: reader.u16(), ms: reader.u16() };
+      reader.reserved(2);
+      return switched;
+    }
     case 'stop': {
       const code = reader.u8();
       const reason = REASONS[code];
@@ -73,6 +110,7 @@ export function parseCommand(bytes) {
       return { ...command, epoch, reason };
     }
     case 'disarm':
+    case 'emergency':
       return { ...command, epoch };
     default:
       return epoch === 0 ? command : refuse('epoch');
@@ -85,17 +123,24 @@ export function emitCommand(command) {
   writer.u32(command.source ?? 0);
   writer.u32(command.lease ?? 0);
   writer.u32(command.seq);
-  writer.u32(command.kind === 'arm' ? command.follows : command.kind === 'ping' ? 0 : command.epoch);
-  if (command.kind === 'setpoint' || command.kind === 'arm') {
-    if ((command.epoch ?? command.follows) === ALL_EPOCHS) throw new RangeError('no such epoch');
-    writer.stamp(command.echo);
+  const epoch = command.kind === 'ping' ? 0 : command[EPOCHS[command.kind] ?? 'epoch'];
+  writer.u32(epoch);
+  if (['setpoint', 'arm', 'reset'].includes(command.kind) && epoch === ALL_EPOCHS) {
+    throw new RangeError('no such epoch');
   }
+  if ('echo' in command) writer.stamp(command.echo);
   if (command.kind === 'setpoint') {
     writer.stamp(command.picture ?? 0);
     writer.axes(command.axes);
   }
   if (command.kind === 'stop') {
     writer.bytes(code(SENT_REASONS.includes(command.reason) ? REASONS : [], command.reason), 0, 0, 0);
+  }
+  if (command.kind === 'switch') {
+    const [output] = [...OUTPUTS].find(([, name]) => name === command.output) ?? [];
+    writer.bytes(output, 0);
+    writer.u16(command.value);
+    writer.u16(command.ms ?? 0);
   }
   return writer.done();
 }
@@ -107,7 +152,8 @@ export function parseReport(bytes) {
   const reasonCode = reader.u8();
   const state = STATES[stateCode] ?? refuse('state', stateCode);
   const reason = REASONS[reasonCode];
-  if (reason === undefined || (state === 'stopped') === (reason === null)) refuse('reason', reasonCode);
+  const fits = { stopped: reason !== null && reason !== 'emergency', emergency: reason === 'emergency' };
+  if (reason === undefined || !(fits[state] ?? reason === null)) refuse('reason', reasonCode);
   const report = { kind, state, reason, lease: reader.u32(), epoch: reader.u32(), stamp: reader.stamp() };
   switch (kind) {
     case 'beacon':
@@ -118,13 +164,15 @@ export function parseReport(bytes) {
         applied: reader.u32(),
         limitMs: reader.u16(),
         ageMs: reader.u16(),
+        refused: reader.named(REFUSED, 'refusal'),
+        speed: reader.percent(),
+        pictureLimitMs: reader.u16(),
       };
     case 'ack': {
       const seq = reader.u32();
       const kindCode = reader.u8();
-      const of = ACKED.find((name) => COMMANDS[name][0] === kindCode) ?? refuse('kind', kindCode);
-      const resultCode = reader.u8();
-      const result = RESULTS[resultCode] ?? refuse('result', resultCode);
+      const of = ANSWERED.find((name) => COMMANDS[name][0] === kindCode) ?? refuse('kind', kindCode);
+      const result = reader.named(RESULTS, 'result');
       reader.reserved(2);
       return { ...report, seq, of, result };
     }
@@ -135,14 +183,43 @@ export function parseReport(bytes) {
       const headingMrad = reader.i16();
       if (Math.abs(headingMrad) > HALF_TURN_MRAD) refuse('heading', headingMrad);
       const batteryMv = reader.u16();
+      const rangeMm = reader.u16();
+      const temperatures = [reader.temperature(), reader.temperature()];
+      const panMrad = reader.i16();
+      const tiltMrad = reader.i16();
+      reader.reserved(2);
+      const user = [reader.i32(), reader.i32(), reader.i32(), reader.i32()];
       const applied = reader.u32();
       const counts = Object.fromEntries(COUNTS.map((name) => [name, reader.u32()]));
-      return { ...report, axes, xMm, yMm, headingMrad, batteryMv, applied, counts };
+      return {
+        ...report, axes, xMm, yMm, headingMrad, batteryMv, rangeMm, temperatures, panMrad, tiltMrad, user,
+        applied, counts,
+      };
     }
   }
 }
 
-// The device's side, for bridges and tests.
+// Whether it says that it is a picture: whether parsePicture is the reader to ask.
+export function isPicture(bytes) {
+  return bytes[1] === PICTURES.picture[0];
+}
+
+export function parsePicture(bytes) {
+  const reader = new Reader(bytes);
+  const kind = reader.kind(PICTURES);
+  reader.reserved(2);
+  return { kind, rtp: reader.u32(), captured: reader.stamp() };
+}
+
+export function emitPicture({ rtp, captured }) {
+  const writer = new Writer('picture', PICTURES);
+  writer.bytes(0, 0);
+  writer.u32(rtp);
+  writer.stamp(captured);
+  return writer.done();
+}
+
+// The device's side, for bridges and tests; what was added later may be left out.
 export function emitReport(report) {
   const writer = new Writer(report.kind, REPORTS);
   writer.bytes(code(STATES, report.state), code(REASONS, report.reason));
@@ -155,6 +232,8 @@ export function emitReport(report) {
     writer.u32(report.applied);
     writer.u16(report.limitMs);
     writer.u16(report.ageMs);
+    writer.bytes(code(REFUSED, report.refused ?? null), report.speed ?? 100);
+    writer.u16(report.pictureLimitMs ?? 0);
   } else if (report.kind === 'ack') {
     writer.u32(report.seq);
     writer.bytes(COMMANDS[report.of][0], code(RESULTS, report.result), 0, 0);
@@ -164,6 +243,12 @@ export function emitReport(report) {
     writer.i32(report.yMm);
     writer.i16(report.headingMrad, HALF_TURN_MRAD);
     writer.u16(report.batteryMv);
+    writer.u16(report.rangeMm ?? 0);
+    for (const tenths of report.temperatures ?? [null, null]) writer.i16(tenths ?? UNKNOWN_TEMPERATURE, 0x8000);
+    writer.i16(report.panMrad ?? 0, 0x8000);
+    writer.i16(report.tiltMrad ?? 0, 0x8000);
+    writer.bytes(0, 0);
+    for (const number of report.user ?? [0, 0, 0, 0]) writer.i32(number);
     writer.u32(report.applied);
     for (const name of COUNTS) writer.u32(report.counts[name]);
   }
@@ -241,8 +326,25 @@ class Reader {
     return {
       linear: this.axis(),
       angular: this.axis(),
-      spare: [this.axis(), this.axis()],
+      pan: this.axis(),
+      tilt: this.axis(),
+      custom: [this.axis(), this.axis(), this.axis(), this.axis()],
     };
+  }
+
+  named(names, what) {
+    const code = this.u8();
+    return names[code] === undefined ? refuse(what, code) : names[code];
+  }
+
+  percent() {
+    const percent = this.u8();
+    return percent > 100 ? refuse('percent', percent) : percent;
+  }
+
+  temperature() {
+    const tenths = this.i16();
+    return tenths === UNKNOWN_TEMPERATURE ? null : tenths;
   }
 
   reserved(size) {
@@ -285,7 +387,7 @@ class Writer {
   }
 
   i16(value, most) {
-    this.#view.setInt16(this.#step(2), whole(value, -most, most));
+    this.#view.setInt16(this.#step(2), whole(value, -most, Math.min(most, 0x7fff)));
   }
 
   i32(value) {
@@ -296,8 +398,9 @@ class Writer {
     this.#view.setBigUint64(this.#step(8), BigInt(whole(value, 0, Number.MAX_SAFE_INTEGER)));
   }
 
-  axes({ linear = 0, angular = 0, spare = [0, 0] }) {
-    for (const raw of [linear, angular, spare[0], spare[1]]) this.i16(raw, FULL_SCALE);
+  axes({ linear = 0, angular = 0, pan = 0, tilt = 0, custom = [0, 0, 0, 0] }) {
+    const [a, b, c, d] = custom;
+    for (const raw of [linear, angular, pan, tilt, a, b, c, d]) this.i16(raw, FULL_SCALE);
   }
 }
 

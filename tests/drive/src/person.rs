@@ -139,7 +139,13 @@ impl Person {
                 let axes = Axes {
                     linear: Axis::from_fraction(0.2 + dice.below(80) as f32 / 100.0),
                     angular: Axis::from_fraction(dice.below(200) as f32 / 100.0 - 1.0),
-                    spare: [tag(self.author as i16), tag(self.holds)],
+                    custom: [
+                        tag(self.author as i16),
+                        tag(self.holds),
+                        Axis::ZERO,
+                        Axis::ZERO,
+                    ],
+                    ..Axes::ZERO
                 };
                 self.held = Some((axes, now + dice.ms(0, 3000)));
             }

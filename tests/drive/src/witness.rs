@@ -191,10 +191,12 @@ impl Witness {
                 }
                 self.last_arm = self.last_arm.max((emitted, author));
             }
-            Order::Stop { .. } => self.on_end(now, author, said_at, press, true),
+            Order::Stop { .. } | Order::Emergency { .. } => {
+                self.on_end(now, author, said_at, press, true);
+            }
             // Who drives ends the own drive by it, and nobody else's.
             Order::Disarm { .. } => self.on_end(now, author, said_at, press, false),
-            Order::Ping => {}
+            Order::Reset { .. } | Order::Switch { .. } | Order::Ping => {}
         }
         arrival
     }

@@ -88,7 +88,7 @@ test('setpoints go at their pace, with the echo, and the input must be renewed',
   assert.equal(setpoint.channel, 'control');
   assert.equal(setpoint.epoch, 8);
   assert.equal(setpoint.echo, 1_100_000);
-  assert.deepEqual(setpoint.axes, { linear: 32767, angular: -16384, spare: [0, 0] });
+  assert.deepEqual(setpoint.axes, { linear: 32767, angular: -16384, pan: 0, tilt: 0, custom: [0, 0, 0, 0] });
   assert.deepEqual(sends(operator, 1120), []);
   assert.equal(operator.pollTimeout(1120), 1133);
   beacon(operator, 1360, { state: 'armed', epoch: 8 });

@@ -61,8 +61,12 @@ impl Party {
     pub(super) fn take(&mut self, now: Instant, order: &Order) -> Result<(), DropReason> {
         let pace = match order {
             Order::Setpoint { .. } => &mut self.setpoints,
-            Order::Stop { .. } => &mut self.stops,
-            Order::Arm { .. } | Order::Disarm { .. } | Order::Ping => &mut self.others,
+            Order::Stop { .. } | Order::Emergency { .. } => &mut self.stops,
+            Order::Arm { .. }
+            | Order::Disarm { .. }
+            | Order::Reset { .. }
+            | Order::Switch { .. }
+            | Order::Ping => &mut self.others,
         };
         pace.take(now).then_some(()).ok_or(DropReason::TooMany)
     }

@@ -189,15 +189,18 @@ impl Room {
             }
             // It goes by both channels and again until it is acknowledged, under
             // the one lease: what was armed since has a higher one.
-            (Voice::Stopper(by), Order::Stop { .. }) if by == key => {}
-            (_, Order::Stop { .. }) => {
+            (Voice::Stopper(by), Order::Stop { .. } | Order::Emergency { .. }) if by == key => {}
+            (_, Order::Stop { .. } | Order::Emergency { .. }) => {
                 // At the end of the numbers a stop still passes.
                 let _ = self.raise();
                 self.voice = Voice::Stopper(key);
                 self.note_asked(key);
                 tracing::info!(session = %speaker.session, lease = self.lease.0, "stopped by a viewer");
             }
-            (voice, Order::Arm { .. }) if !is_driven(now, voice, state) => {
+            // A light is switched, and a door opened, by whoever asks while nobody drives.
+            (voice, Order::Arm { .. } | Order::Reset { .. } | Order::Switch { .. })
+                if !is_driven(now, voice, state) =>
+            {
                 self.raise()?;
                 self.voice = Voice::Holder(key, now);
                 self.note_asked(key);

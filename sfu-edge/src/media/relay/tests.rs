@@ -85,6 +85,9 @@ fn report(lease: u32, state: State) -> Vec<u8> {
             applied: Seq(0),
             limit_ms: (KernelConfig::default().limit_us / 1000) as u16,
             age_ms: 0,
+            refused: None,
+            speed: 100,
+            picture_limit_ms: 0,
         },
     };
     report.emit().to_vec()

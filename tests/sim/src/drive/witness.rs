@@ -67,7 +67,7 @@ impl Witness {
                 let pressed = self.presses.entry(follows.next().unwrap()).or_default();
                 *pressed = sent.max(*pressed);
             }
-            Order::Stop { .. } | Order::Disarm { .. } => {
+            Order::Stop { .. } | Order::Disarm { .. } | Order::Emergency { .. } => {
                 self.stopped = self.stopped.max(Some(sent));
             }
             Order::Setpoint {
@@ -89,7 +89,7 @@ impl Witness {
                     });
                 }
             }
-            Order::Ping => {}
+            Order::Reset { .. } | Order::Switch { .. } | Order::Ping => {}
         }
     }
 

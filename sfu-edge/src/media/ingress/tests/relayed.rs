@@ -36,6 +36,9 @@ fn beacon() -> Vec<u8> {
             applied: Seq(0),
             limit_ms: 300,
             age_ms: 0,
+            refused: None,
+            speed: 100,
+            picture_limit_ms: 0,
         },
     };
     report.emit().to_vec()
