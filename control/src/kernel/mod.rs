@@ -2,6 +2,8 @@
 
 mod acks;
 mod config;
+#[cfg(test)]
+mod explorer;
 mod motion;
 mod report;
 mod switches;
@@ -261,7 +263,8 @@ impl Kernel {
             Order::Emergency { epoch } => {
                 let is_new = self.seen.end.is_none_or(|end| end < seq);
                 // A late copy of one that its sender has reset since holds nothing.
-                let was_reset = self.seen.reset.is_some_and(|reset| seq <= reset);
+                let was_reset =
+                    epoch < self.epoch && self.seen.reset.is_some_and(|reset| seq <= reset);
                 if self.ends(seq, epoch) && !was_reset {
                     self.on_stop(StopReason::Emergency);
                     if is_new {
@@ -515,12 +518,8 @@ impl Kernel {
         if self.state == State::Armed && ours && follows.next() == Some(self.epoch) {
             return AckResult::Done;
         }
-        if self
-            .seen
-            .arm
-            .max(self.seen.end)
-            .is_some_and(|latest| seq <= latest)
-        {
+        let latest = self.seen.arm.max(self.seen.end).max(self.seen.reset);
+        if latest.is_some_and(|latest| seq <= latest) {
             count(&mut self.counters.old);
             return AckResult::Old;
         }
