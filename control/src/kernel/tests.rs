@@ -1,5 +1,10 @@
 //! The rules of the crate's documentation, one by one.
 
+mod emergency;
+mod limits;
+mod sight;
+mod switches;
+
 use super::*;
 use crate::axes::Axis;
 use crate::wire::{Report, ReportKind};
@@ -526,34 +531,6 @@ fn the_server_stops_a_holder_that_is_gone_under_a_new_lease() {
     };
     say(1).under(6).order(&mut kernel, 1, gone).expect("done");
     assert_eq!(kernel.state(), State::Stopped(StopReason::LinkLost));
-}
-
-#[test]
-fn who_does_not_see_does_not_drive() {
-    let mut kernel = kernel_with(KernelConfig {
-        picture_limit_us: Some(500_000),
-        ..KernelConfig::default()
-    });
-    kernel.handle_timeout(at(1000));
-    say(10).arm(&mut kernel, 1000, 40).expect("armed");
-    let seeing = |picture: Stamp| Order::Setpoint {
-        epoch: Epoch(41),
-        echo: at(1000),
-        picture,
-        axes: AHEAD,
-    };
-    say(11)
-        .order(&mut kernel, 1010, seeing(at(600)))
-        .expect("410 ms");
-    for picture in [Stamp::NONE, at(500), at(1021)] {
-        assert_eq!(
-            say(12).order(&mut kernel, 1020, seeing(picture)),
-            Err(Rejection::Setpoint(Refused::Blind))
-        );
-    }
-    kernel.handle_timeout(at(1310));
-    assert_eq!(kernel.state(), State::Stopped(StopReason::Blind));
-    assert_eq!(kernel.counters().blind, 3);
 }
 
 #[test]

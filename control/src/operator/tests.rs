@@ -224,3 +224,68 @@ fn extreme_times_do_not_overflow() {
         let _ = operator.poll_timeout(now);
     }
 }
+
+#[test]
+fn an_emergency_holds_until_a_reset_and_an_arm() {
+    let mut pair = Pair::armed();
+    pair.operator.emergency(pair.now);
+    pair.run(1);
+    assert_eq!(pair.phase(), Phase::Resting(State::Emergency));
+    assert_eq!(pair.operator.arm(pair.now), Err(ArmError::Emergency));
+    // The lesser stop takes nothing of it away.
+    pair.operator.stop(pair.now, StopReason::Operator);
+    pair.run(2);
+    pair.operator.reset(pair.now).expect("held");
+    assert_eq!(pair.phase(), Phase::Resetting);
+    pair.run(2);
+    assert_eq!(pair.phase(), Phase::Resting(State::Disarmed));
+    assert_eq!(pair.operator.reset(pair.now), Err(ArmError::NoEmergency));
+    pair.operator.arm(pair.now).expect("reset");
+    pair.run(2);
+    assert_eq!(pair.phase(), Phase::Armed);
+}
+
+#[test]
+fn an_emergency_and_a_reset_are_repeated_until_they_are_answered() {
+    let mut pair = Pair::armed();
+    pair.operator.emergency(pair.now);
+    pair.cut(120);
+    assert_eq!(pair.phase(), Phase::Stopping);
+    pair.operator.stop(pair.now, StopReason::Operator);
+    pair.run(60);
+    assert_eq!(pair.kernel.state(), State::Emergency, "the stronger stays");
+    pair.operator.reset(pair.now).expect("held");
+    pair.cut(1);
+    pair.run(200);
+    assert_eq!(pair.phase(), Phase::Resting(State::Disarmed));
+}
+
+#[test]
+fn a_press_is_repeated_until_it_is_answered_and_not_for_ever() {
+    let mut pair = Pair::new();
+    let pressed = |pair: &Pair| pair.operator.status(pair.now).pressed.expect("pressed");
+    pair.operator.switch(pair.now, Output::Light, 1, 0);
+    pair.cut(100);
+    assert_eq!((pressed(&pair).answer, pressed(&pair).waits), (None, true));
+    pair.run(100);
+    let switch = pair.kernel.poll_switch().expect("by the repetition");
+    assert_eq!((switch.output, switch.value), (Output::Light, 1));
+    pair.kernel.switched(&switch, AckResult::Done);
+    pair.run(60);
+    assert_eq!(pressed(&pair).answer, Some(AckResult::Done));
+    assert!(!pressed(&pair).waits && pair.kernel.poll_switch().is_none());
+    pair.operator.switch(pair.now, Output::Horn, 1, 300);
+    pair.cut(2100);
+    assert_eq!((pressed(&pair).answer, pressed(&pair).waits), (None, false));
+    pair.run(500);
+    assert_eq!(pair.kernel.poll_switch(), None, "too late is not at all");
+}
+
+#[test]
+fn what_was_pressed_before_the_link_broke_does_not_happen_after() {
+    let mut pair = Pair::new();
+    pair.operator.switch(pair.now, Output::Lock, 1, 0);
+    pair.operator.handle_closed();
+    pair.run(500);
+    assert_eq!(pair.kernel.poll_switch(), None);
+}
