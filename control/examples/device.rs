@@ -2,13 +2,13 @@
 //! time.
 //!
 //! Each line in is `MICROS CHANNEL HEX` (a message) or `MICROS tick`; the lines out that answer it are
-//! `CHANNEL HEX` for each message to the operator, then `output LINEAR ANGULAR STATE`.
+//! `switch OUTPUT VALUE` for what is switched, `CHANNEL HEX` for each message to the operator, then `output LINEAR ANGULAR STATE`.
 
 #![allow(clippy::expect_used, reason = "a tool of the tests")]
 
 use std::io::{self, BufRead, Write};
 
-use transom_control::{Channel, Epoch, Kernel, KernelConfig, Stamp};
+use transom_control::{AckResult, Channel, Epoch, Kernel, KernelConfig, Stamp};
 
 fn main() {
     let mut kernel = Kernel::new(KernelConfig::default(), Stamp::from_micros(1), Epoch(100));
@@ -28,6 +28,11 @@ fn main() {
                 let _ = kernel.handle_message(now, channel, &unhex(hex));
             }
             _ => {}
+        }
+        // It has every output, and each does what it is told.
+        if let Some(switch) = kernel.poll_switch() {
+            kernel.switched(&switch, AckResult::Done);
+            writeln!(out, "switch {} {}", switch.output.name(), switch.value).expect("a reader");
         }
         while let Some(sent) = kernel.poll_transmit(now) {
             let hex: String = sent

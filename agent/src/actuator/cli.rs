@@ -9,7 +9,7 @@ use std::str::FromStr;
 use clap::Parser;
 use clap::error::ErrorKind;
 use transom_boards_raspberry_pi::{DrivePins, PwmKind};
-use transom_control::KernelConfig;
+use transom_control::{Axis, AxisLimit, KernelConfig, Limits};
 
 use super::COMMAND;
 use crate::board::{Outputs, Wiring};
@@ -107,6 +107,9 @@ pub struct ActuatorCli {
     /// How old the operator's picture may be [default: not asked for]
     #[arg(long, value_name = "MS")]
     picture_limit_ms: Option<u16>,
+    /// What an axis may have, and how quickly it may rise and fall, in 32767ths (a second)
+    #[arg(long, value_name = "AXIS:MOST:RISE:FALL", value_parser = axis_limit)]
+    axis: Vec<(usize, AxisLimit)>,
     /// sim: where edges are written down
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
@@ -168,16 +171,39 @@ impl ActuatorCli {
             }),
         };
         let micros = |ms: u16| u64::from(ms) * 1000;
+        let mut limits = Limits::default();
+        for (axis, limit) in self.axis {
+            if let Some(place) = limits.0.get_mut(axis) {
+                *place = limit;
+            }
+        }
         Ok(ActuatorConfig {
             board,
             kernel: KernelConfig {
                 limit_us: micros(self.limit_ms),
                 lead_us: LEAD_US,
                 picture_limit_us: self.picture_limit_ms.map(micros),
+                limits,
                 ..KernelConfig::default()
             },
         })
     }
+}
+
+fn axis_limit(text: &str) -> Result<(usize, AxisLimit), String> {
+    let mut parts = text.split(':');
+    let mut part = || parts.next().unwrap_or_default().parse::<u32>();
+    let read = |error: std::num::ParseIntError| error.to_string();
+    let axis = part().map_err(read)?;
+    let most = part().map_err(read)?;
+    let most = i16::try_from(most).map_err(|error| error.to_string())?;
+    let limit = AxisLimit {
+        most: Axis::new(most).ok_or("no share")?,
+        rise: part().map_err(read)?,
+        fall: part().map_err(read)?,
+    };
+    let axis = usize::try_from(axis).map_err(|error| error.to_string())?;
+    Ok((axis, limit))
 }
 
 impl ActuatorConfig {
@@ -189,6 +215,13 @@ impl ActuatorConfig {
         say("--limit-ms", millis(self.kernel.limit_us));
         if let Some(limit) = self.kernel.picture_limit_us {
             say("--picture-limit-ms", millis(limit));
+        }
+        for (axis, limit) in self.kernel.limits.0.iter().enumerate() {
+            let AxisLimit { most, rise, fall } = *limit;
+            if *limit != AxisLimit::NONE {
+                let most = most.raw();
+                say("--axis", format!("{axis}:{most}:{rise}:{fall}").into());
+            }
         }
         match &self.board {
             Board::Sim { trace } => {
@@ -241,6 +274,12 @@ mod tests {
             lead_us: LEAD_US,
             picture_limit_us: Some(800_000),
             ..KernelConfig::default()
+        };
+        let mut kernel = kernel;
+        kernel.limits.0[3] = AxisLimit {
+            most: Axis::from_fraction(0.25),
+            rise: 20_000,
+            fall: 0,
         };
         let pins = DrivePins {
             left_pwm: 18,

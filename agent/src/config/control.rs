@@ -7,6 +7,7 @@ use serde::Deserialize;
 use transom_boards_raspberry_pi::{DrivePins, PinsError, PwmKind};
 use transom_control::KernelConfig;
 
+use super::limits::{self, LimitError, LimitTables};
 use crate::actuator::{ActuatorConfig, Board, BoardKind};
 use crate::board::{BoardError, Wiring, Wished};
 
@@ -18,6 +19,8 @@ pub(super) struct Control {
     limit_ms: Option<u16>,
     picture_limit_ms: Option<u16>,
     trace: Option<PathBuf>,
+    #[serde(default)]
+    limits: LimitTables,
     pins: Option<Pins>,
 }
 
@@ -52,6 +55,9 @@ pub enum ControlError {
         /// Its milliseconds.
         ms: u16,
     },
+    /// A limit of an axis beyond reason.
+    #[error("[control.limits] {0}")]
+    Axis(#[from] LimitError),
     /// Something for another board.
     #[error("[control] {key} is for board = \"{board}\": remove it, or choose that board")]
     OtherBoard {
@@ -138,6 +144,7 @@ impl Control {
         Ok(KernelConfig {
             limit_us: micros("limit_ms", self.limit_ms)?.unwrap_or(KernelConfig::DEFAULT_LIMIT_US),
             picture_limit_us: micros("picture_limit_ms", self.picture_limit_ms)?,
+            limits: limits::check(&self.limits)?,
             ..KernelConfig::default()
         })
     }
@@ -231,6 +238,14 @@ pub(super) fn explain(
             "by an older picture nobody drives; the page does not tell the age of its own yet: for programs of yours",
         );
     }
+    for (axis, told) in limits::words(&kernel.limits) {
+        let name = format!("control.limits.{axis}");
+        line(
+            &name,
+            &told,
+            "the most, and the time from nothing to full scale and back",
+        );
+    }
     match board {
         Board::Sim { trace: Some(trace) } => line(
             "control.trace",
@@ -313,6 +328,10 @@ mod tests {
             (
                 "board = \"sim\"\npicture_limit_ms = 9000",
                 "picture_limit_ms",
+            ),
+            (
+                "board = \"sim\"\n[limits.linear]\nmost = 2",
+                "[control.limits] linear: most",
             ),
             ("trace = \"/tmp/t\"", "board = \"sim\""),
             ("board = \"sim\"\n[pins]\nenable = 3", "raspberry-pi"),

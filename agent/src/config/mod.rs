@@ -2,6 +2,7 @@
 
 mod control;
 mod file;
+mod limits;
 mod talk;
 mod value;
 mod video;

@@ -1,4 +1,6 @@
-use transom_control::{AckResult, Report, ReportKind, Stamp, State, StopReason, Telemetry};
+use transom_control::{
+    AckResult, CommandKind, Report, ReportKind, Stamp, State, StopReason, Telemetry,
+};
 use transom_rtc_telemetry::Exposition;
 
 use crate::actuator::{OutputKind, OutputState};
@@ -32,6 +34,8 @@ pub(super) struct ControlFigures {
     state: State,
     told: [u32; SETPOINTS.len()],
     delays: Delays,
+    /// An emergency stop holds the device.
+    held: bool,
     outputs: [Option<OutputState>; OutputKind::ALL.len()],
     /// Times that each was switched on.
     switched: [u64; OutputKind::ALL.len()],
@@ -49,6 +53,7 @@ impl Default for ControlFigures {
             state: State::Disarmed,
             told: [0; SETPOINTS.len()],
             delays: Delays::default(),
+            held: false,
             outputs: [None; OutputKind::ALL.len()],
             switched: [0; OutputKind::ALL.len()],
         }
@@ -89,6 +94,11 @@ impl ControlFigures {
         self.state == State::Armed
     }
 
+    /// Whether an emergency stop holds the device, this actuator's or a former one's.
+    pub(super) fn is_held(&self) -> bool {
+        self.held
+    }
+
     pub(super) fn on_end(&mut self, end: ActuatorEnd) {
         self.state = State::Disarmed;
         if let Some(count) = self.ends.get_mut(end as usize) {
@@ -109,13 +119,23 @@ impl ControlFigures {
             return;
         };
         let before = std::mem::replace(&mut self.state, report.state);
-        if let State::Stopped(reason) = report.state
+        if let Some(reason) = report.state.reason()
             && before != report.state
         {
             let stops = StopReason::ALL.iter().zip(&mut self.stops);
             bump(stops.filter(|(r, _)| **r == reason));
         }
         self.delays.on_report(now, &report);
+        // A new actuator is disarmed until it has read that it is held; only a reset lets go.
+        self.held |= report.state == State::Emergency;
+        if let ReportKind::Ack {
+            of: CommandKind::Reset,
+            result: AckResult::Done,
+            ..
+        } = report.kind
+        {
+            self.held = false;
+        }
         let kind = match report.kind {
             ReportKind::Beacon { .. } => "beacon",
             ReportKind::Ack { result, .. } => {

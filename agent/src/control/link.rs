@@ -68,7 +68,12 @@ impl ActuatorLink {
         arrival.turn(clock());
     }
 
-    /// The operator's connection ended: stops what moves.
+    /// The other end closed a control channel in order: stops what moves.
+    pub fn operator_left(&self) {
+        self.stop(StopReason::PeerClosed);
+    }
+
+    /// The session to the server is over, whatever ended it: stops what moves.
     pub fn operator_lost(&self) {
         self.stop(StopReason::LinkLost);
     }

@@ -197,7 +197,14 @@ impl Supervisor {
 
     /// Passes messages until it is over; where it is over for good, whether the lines are safe.
     async fn attend(&mut self, process: ActuatorProcess) -> Option<bool> {
-        self.link.shared().mailbox().clear();
+        {
+            let mut mailbox = self.link.shared().mailbox();
+            mailbox.clear();
+            // What held the former holds this one.
+            if self.link.shared().figures().is_held() {
+                mailbox.stop(clock(), StopReason::Emergency);
+            }
+        }
         self.link.shared().figures().on_start();
         tracing::info!(pid = process.pid(), "actuator: started");
         let over = self.pass(&process).await;

@@ -96,7 +96,7 @@ impl Driving {
                     tracing::info!(
                         "a control channel was closed: no commands until the next session"
                     );
-                    self.link.operator_lost();
+                    self.link.operator_left();
                 }
             }
             ChannelEvent::Opened { .. } | ChannelEvent::BufferedLow { .. } => {}

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use transom_control::{
-    ArmError, Axes, Axis, Channel, Epoch, Order, Phase, ReportKind, Seq, Stamp, State, StopReason,
+    AckResult, ArmError, Axes, Axis, Channel, Epoch, Order, Output, Phase, ReportKind, Seq, Stamp,
+    State, StopReason,
 };
 use transom_tests_e2e::{
     LIMIT_US, Lines, ProcessorWatch, Program, Remote, Sfu, Signal, Standstill, binary,
@@ -421,4 +422,56 @@ async fn commands_and_reports_pass_between_workers() {
         while watcher.report().await.state != State::Stopped(StopReason::Stale) {}
     }
     scene.sfu.still_serves();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emergency_outlives_the_actuator_and_ends_with_a_reset() {
+    let scene = Scene::start();
+    let started = scene.agent.line("actuator: started pid=", SOON);
+    let mut driver = scene.remote("drive").await;
+    driver.arm().await;
+    driver.drive(Duration::from_millis(300)).await;
+    scene.moves();
+    let pressed = monotonic_us();
+    driver.operator.emergency(pressed);
+    driver.drive(Duration::from_millis(200)).await;
+    let phase = |driver: &Remote| driver.operator.status(monotonic_us()).phase;
+    assert_eq!(phase(&driver), Phase::Resting(State::Emergency));
+    let fell = scene.lines.wait_for_power(false, SOON);
+    println!("emergency -> edge: {:.2} ms", (fell - pressed) as f64 / 1e3);
+    assert!(fell - pressed < ANSWER_US);
+
+    let (_, pid) = started.split_once("pid=").expect("a pid");
+    signal(pid.trim().parse().expect("a number"), Signal::KILL);
+    // The next one is disarmed for a moment, and then held as well.
+    driver.drive(Duration::from_secs(1)).await;
+    assert_eq!(phase(&driver), Phase::Resting(State::Emergency));
+    assert_eq!(
+        driver.operator.arm(monotonic_us()),
+        Err(ArmError::Emergency)
+    );
+
+    driver.operator.reset(monotonic_us()).expect("it is held");
+    driver.drive(Duration::from_millis(200)).await;
+    assert_eq!(phase(&driver), Phase::Resting(State::Disarmed));
+    driver.arm().await;
+    driver.drive(Duration::from_millis(300)).await;
+    scene.moves();
+
+    let light = |driver: &mut Remote, value| {
+        driver
+            .operator
+            .switch(monotonic_us(), Output::Light, value, 0);
+    };
+    light(&mut driver, 1);
+    driver.drive(Duration::from_millis(200)).await;
+    let pressed = driver.operator.status(monotonic_us()).pressed;
+    let pressed = pressed.expect("a press");
+    assert_eq!(
+        (pressed.answer, pressed.waits),
+        (Some(AckResult::Done), false)
+    );
+    let edges = scene.lines.edges("light");
+    assert_eq!(edges.last().map(|edge| edge.value), Some(1));
+    scene.moves();
 }

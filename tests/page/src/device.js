@@ -39,16 +39,21 @@ export class Device {
   async #ask(line) {
     this.#child.stdin.write(`${line}\n`);
     const messages = [];
+    const switched = [];
     for (;;) {
       const { value, done } = await this.#lines.next();
       if (done) throw new Error('the device ended');
       const [word, ...rest] = value.split(' ');
+      if (word === 'switch') {
+        switched.push(rest.join(' '));
+        continue;
+      }
       if (word !== 'output') {
         messages.push({ channel: word, bytes: Uint8Array.from(Buffer.from(rest[0], 'hex')) });
         continue;
       }
       const [linear, angular, ...state] = rest;
-      return { messages, output: [Number(linear), Number(angular)], state: state.join(' ') };
+      return { messages, switched, output: [Number(linear), Number(angular)], state: state.join(' ') };
     }
   }
 }

@@ -15,6 +15,7 @@ class Drive {
   delay = 10;
   output = [0, 0];
   state = '';
+  switched = [];
   #up = [];
   #down = [];
 
@@ -39,7 +40,8 @@ class Drive {
     assert.equal(this.phase, 'armed');
   }
 
-  #took({ messages, output, state }) {
+  #took({ messages, switched, output, state }) {
+    this.switched.push(...switched);
     for (const out of messages) this.#send(this.#down, out);
     this.output = output;
     this.state = state;
@@ -134,4 +136,49 @@ drives('a page that was loaded again stops and arms', async (drive) => {
   await drive.run(60);
   assert.deepEqual([drive.phase, drive.output], ['stopped', [0, 0]]);
   await drive.arm();
+});
+
+drives('an emergency stop holds until a reset, whatever is lost on the way', async (drive) => {
+  await drive.arm();
+  let dice = 1;
+  drive.lose = () => {
+    dice = (dice * 1103515245 + 12345) % 0x80000000;
+    return dice > 0x30000000;
+  };
+  drive.operator.emergency(drive.now);
+  await drive.run(1500);
+  assert.equal(drive.phase, 'emergency');
+  assert.equal(drive.state, 'Emergency');
+  assert.equal(drive.operator.arm(drive.now), 'emergency');
+  // A lesser stop takes nothing of it away.
+  drive.operator.stop(drive.now);
+  await drive.run(1500);
+  assert.equal(drive.state, 'Emergency');
+  assert.equal(drive.operator.reset(drive.now), null);
+  assert.equal(drive.phase, 'resetting');
+  await drive.run(1500);
+  assert.equal(drive.phase, 'disarmed');
+  assert.equal(drive.operator.reset(drive.now), 'no-emergency');
+  drive.lose = () => false;
+  await drive.arm();
+});
+
+drives('what is switched is switched once, by the repetition if need be, or not at all', async (drive) => {
+  await drive.run(60);
+  drive.operator.switchOutput(drive.now, 'light', 1);
+  drive.lose = () => true;
+  await drive.run(100);
+  const pressed = () => drive.operator.status(drive.now).pressed;
+  assert.deepEqual(pressed(), { output: 'light', value: 1, answer: null, waits: true });
+  drive.lose = () => false;
+  await drive.run(500);
+  assert.deepEqual(pressed(), { output: 'light', value: 1, answer: 'done', waits: false });
+  assert.deepEqual(drive.switched, ['light 1']);
+  drive.operator.switchOutput(drive.now, 'horn', 1, 400);
+  drive.lose = () => true;
+  await drive.run(2100);
+  assert.equal(pressed().waits, false);
+  drive.lose = () => false;
+  await drive.run(500);
+  assert.deepEqual(drive.switched, ['light 1'], 'too late is not at all');
 });

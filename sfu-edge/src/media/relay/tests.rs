@@ -305,7 +305,7 @@ fn what_is_odd_is_dropped_and_counted() {
     scene.note(1, "chat", Happening::Opened);
     scene.says_on(1, "chat", b"hello");
     scene.says(1, &[0; 60_000]);
-    scene.says(DEVICE, &[1; 69]);
+    scene.says(DEVICE, &[1; transom_control::wire::MAX_MESSAGE + 1]);
     scene.says(1, b"");
     let mut long = arm(1);
     long.push(0);
@@ -511,8 +511,9 @@ fn answers_are_timed_and_stops_counted_by_their_reason() {
         scene.says(DEVICE, &report(1, state));
     }
     let devices = &scene.relay.stats.devices;
-    let counts: Vec<(&str, u64)> = devices.answers().map(|(of, h)| (of, h.count())).collect();
-    assert_eq!(counts, [("arm", 1), ("disarm", 0), ("stop", 0)]);
+    let counts = devices.answers().map(|(of, h)| (of, h.count()));
+    let counts: Vec<(&str, u64)> = counts.filter(|(_, count)| *count > 0).collect();
+    assert_eq!(counts, [("arm", 1)]);
     let stops = |relay: &Relay| -> Vec<(&'static str, u64)> {
         let stops = relay.stats.devices.stops();
         stops.filter(|(_, count)| *count > 0).collect()

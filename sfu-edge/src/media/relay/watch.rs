@@ -79,7 +79,7 @@ impl Watch {
     /// report is not known: that it is stopped then is no stop.
     pub(super) fn on_report(&mut self, now: Instant, report: &Report, stats: &DeviceStats) {
         let before = self.state.replace(report.state);
-        if let State::Stopped(reason) = report.state
+        if let Some(reason) = report.state.reason()
             && before.is_some_and(|before| before != report.state)
         {
             let mut stops = StopReason::ALL.iter().zip(&stats.stops);
