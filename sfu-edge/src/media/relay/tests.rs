@@ -305,7 +305,7 @@ fn what_is_odd_is_dropped_and_counted() {
     scene.note(1, "chat", Happening::Opened);
     scene.says_on(1, "chat", b"hello");
     scene.says(1, &[0; 60_000]);
-    scene.says(DEVICE, &[1; transom_control::wire::MAX_MESSAGE + 1]);
+    scene.says(DEVICE, &[1; MAX_MESSAGE + 1]);
     scene.says(1, b"");
     let mut long = arm(1);
     long.push(0);
@@ -536,8 +536,12 @@ fn answers_are_timed_and_stops_counted_by_their_reason() {
         },
     };
     scene.says(DEVICE, &own.emit());
-    let stop = scene.relay.stats.devices.answers().last();
-    assert_eq!(stop.map(|(_, h)| h.count()), Some(1));
+    let stops_answered = {
+        let mut answers = scene.relay.stats.devices.answers();
+        let stop = answers.find(|(of, _)| *of == CommandKind::Stop.name());
+        stop.map(|(_, histogram)| histogram.count())
+    };
+    assert_eq!(stops_answered, Some(1));
     for key in [DEVICE, 2, 3] {
         scene.gone(key);
     }
