@@ -62,7 +62,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "page",
-        about: "the page's logic that needs no browser, against the safety kernel",
+        about: "the page's logic that needs no browser, against the safety kernel; the same in Python",
         full: false,
         run: page,
     },
@@ -221,6 +221,7 @@ fn sim(consent: Consent) -> Result<Count, Failure> {
 
 fn page(consent: Consent) -> Result<Count, Failure> {
     needs::debian(needs::NODE, consent)?;
+    needs::debian(needs::PYTHON, consent)?;
     let mut build = workspace::cargo(["build", "--package", "transom-control"]);
     build.args(["--example", "device"]);
     step::run("build", build)?;
@@ -235,6 +236,26 @@ fn page(consent: Consent) -> Result<Count, Failure> {
         );
     let mut count = Count::default();
     let status = step::watch("page", node, |line| count.read(line))?;
+    let mut count = count.checked(status.success());
+    count.join(&python()?);
+    Ok(count)
+}
+
+/// The form of commands in Python, against the vectors that the page's is tested with.
+fn python() -> Result<Count, Failure> {
+    let folder = workspace::root().join("control").join("python");
+    let mut python = Command::new("python3");
+    python.args(["-m", "unittest", "--verbose"]);
+    // No `__pycache__` beside the sources.
+    python
+        .current_dir(folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    let mut count = Count::default();
+    // One line a test, `test_... (...) ... ok`.
+    let status = step::watch("python", python, |line| {
+        count.passed += u64::from(line.ends_with("... ok"));
+        count.failed += u64::from(line.ends_with("... FAIL") || line.ends_with("... ERROR"));
+    })?;
     Ok(count.checked(status.success()))
 }
 
