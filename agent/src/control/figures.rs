@@ -99,6 +99,11 @@ impl ControlFigures {
         self.held
     }
 
+    /// A former agent left the device held.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
     pub(super) fn on_end(&mut self, end: ActuatorEnd) {
         self.state = State::Disarmed;
         if let Some(count) = self.ends.get_mut(end as usize) {

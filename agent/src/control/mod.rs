@@ -13,6 +13,7 @@
 mod arrival;
 mod delays;
 mod figures;
+mod hold;
 mod link;
 mod mailbox;
 mod process;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use transom_control::StopReason;
 
 use super::figures::ActuatorEnd;
+use super::hold::HoldFile;
 use super::link::ActuatorLink;
 use super::process::ActuatorProcess;
 use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME, ToActuator, clock};
@@ -79,6 +80,14 @@ impl Control {
     pub fn start_program(program: PathBuf, config: ActuatorConfig) -> Self {
         let link = ActuatorLink::new();
         let (ending, ended) = watch::channel(false);
+        let hold_file = HoldFile::of_the_service();
+        let was_held = hold_file.is_there();
+        if was_held {
+            tracing::warn!("an emergency stop from before holds the device: reset it to arm again");
+            link.shared().figures().hold();
+        }
+        let (held, seen) = watch::channel(was_held);
+        tokio::spawn(hold_file.follow(seen));
         let supervisor = Supervisor {
             program,
             config,
@@ -87,6 +96,7 @@ impl Control {
             spoke: false,
             had_lines: false,
             commanded: false,
+            held,
         };
         Self {
             link,
@@ -122,6 +132,8 @@ struct Supervisor {
     had_lines: bool,
     /// Any of them was told what may power a line.
     commanded: bool,
+    /// Whether an emergency stop holds the device: noted on disk.
+    held: watch::Sender<bool>,
 }
 
 impl Supervisor {
@@ -319,6 +331,9 @@ impl Supervisor {
                 self.spoke = true;
                 self.had_lines = true;
                 self.link.shared().publish(channel, message);
+                let is_held = self.link.shared().figures().is_held();
+                self.held
+                    .send_if_modified(|held| std::mem::replace(held, is_held) != is_held);
             }
             Some(FromActuator::Output(kind, state)) => {
                 self.link.shared().figures().on_output(kind, state);

@@ -46,17 +46,36 @@ impl Scene {
             "[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
             trace.display()
         );
-        let config = sfu.state.write("transom-agent.toml", &table);
+        sfu.state.write("transom-agent.toml", &table);
+        Self {
+            agent: Self::agent(&sfu),
+            lines: Lines::new(&trace),
+            sfu,
+        }
+    }
+
+    fn agent(sfu: &Sfu) -> Program {
+        let state = sfu.state.path();
         let mut command = Command::new(binary("transom-agent"));
         command.args(["--whip", &format!("http://{}/whip/door", sfu.http)]);
         command.args(["--token", &sfu.token("publish")]);
         command.args(["--source", "test", "--size", "320x240", "--audio", "none"]);
-        command.arg("--config").arg(config);
-        Self {
-            agent: Program::start(command),
-            lines: Lines::new(&trace),
-            sfu,
+        command
+            .arg("--config")
+            .arg(state.join("transom-agent.toml"));
+        // As systemd does.
+        command.env("STATE_DIRECTORY", state);
+        Program::start(command)
+    }
+
+    fn restart_agent(&mut self) {
+        signal(self.agent.pid(), Signal::TERM);
+        let deadline = monotonic_us() + 20_000_000;
+        while self.agent.runs() {
+            assert!(monotonic_us() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
         }
+        self.agent = Self::agent(&self.sfu);
     }
 
     async fn remote(&self, scope: &str) -> Remote {
@@ -426,7 +445,7 @@ async fn commands_and_reports_pass_between_workers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emergency_outlives_the_actuator_and_ends_with_a_reset() {
-    let scene = Scene::start();
+    let mut scene = Scene::start();
     let started = scene.agent.line("actuator: started pid=", SOON);
     let mut driver = scene.remote("drive").await;
     driver.arm().await;
@@ -451,9 +470,19 @@ async fn an_emergency_outlives_the_actuator_and_ends_with_a_reset() {
         Err(ArmError::Emergency)
     );
 
+    // Nor does the end of the agent end it.
+    let note = scene.sfu.state.path().join("emergency-stop");
+    assert!(note.exists());
+    scene.restart_agent();
+    scene.agent.line("an emergency stop from before", SOON);
+    let mut driver = scene.remote("drive").await;
+    driver.drive(Duration::from_secs(1)).await;
+    assert_eq!(phase(&driver), Phase::Resting(State::Emergency));
+
     driver.operator.reset(monotonic_us()).expect("it is held");
     driver.drive(Duration::from_millis(200)).await;
     assert_eq!(phase(&driver), Phase::Resting(State::Disarmed));
+    assert!(!note.exists());
     driver.arm().await;
     driver.drive(Duration::from_millis(300)).await;
     scene.moves();

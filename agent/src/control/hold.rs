@@ -1,0 +1,93 @@
+//! An emergency stop that outlives the agent: a file that is there while it holds.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use tokio::sync::watch;
+
+/// The file's name in the agent's state directory.
+const NAME: &str = "emergency-stop";
+const TEXT: &[u8] = b"An emergency stop holds this device. Reset it by the page, or delete this file while the agent is stopped.\n";
+
+/// Where a hold is noted; in systemd's state directory, and nowhere without one.
+#[derive(Clone, Debug)]
+pub(super) struct HoldFile(Option<PathBuf>);
+
+impl HoldFile {
+    /// In the directory that systemd gave the service (`StateDirectory=`).
+    pub(super) fn of_the_service() -> Self {
+        let directory = std::env::var_os("STATE_DIRECTORY").filter(|path| !path.is_empty());
+        Self(directory.map(|path| Path::new(&path).join(NAME)))
+    }
+
+    /// Whether a former agent left it held. What cannot be read counts as held.
+    pub(super) fn is_there(&self) -> bool {
+        let Some(path) = &self.0 else { return false };
+        path.try_exists().unwrap_or_else(|error| {
+            tracing::warn!(
+                "{}: {error}: it counts as an emergency stop",
+                path.display()
+            );
+            true
+        })
+    }
+
+    /// Notes each change until the sender is gone. Disks are slow: nobody waits for this.
+    pub(super) async fn follow(self, mut held: watch::Receiver<bool>) {
+        while held.changed().await.is_ok() {
+            let is_held = *held.borrow_and_update();
+            let file = self.clone();
+            let noted = tokio::task::spawn_blocking(move || file.note(is_held)).await;
+            if let Ok(Err(error)) = noted {
+                tracing::warn!(
+                    "the emergency stop is not noted on disk and ends with the agent: {error}"
+                );
+            }
+        }
+    }
+
+    fn note(&self, held: bool) -> io::Result<()> {
+        let Some(path) = &self.0 else { return Ok(()) };
+        let told =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        if held {
+            fs::write(path, TEXT).map_err(told)?;
+            File::open(path)
+                .and_then(|file| file.sync_all())
+                .map_err(told)?;
+        } else if let Err(error) = fs::remove_file(path)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(told(error));
+        }
+        // The name as well must outlive a loss of power.
+        let folder = path.parent().unwrap_or(Path::new("."));
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_there_while_it_holds() {
+        let folder = std::env::temp_dir().join(format!("transom-hold-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let file = HoldFile(Some(folder.join(NAME)));
+        assert!(!file.is_there());
+        for held in [true, true, false, false] {
+            file.note(held).expect("a good folder");
+            assert_eq!(file.is_there(), held);
+        }
+        fs::remove_dir_all(&folder).expect("its removal");
+        let error = file.note(true).expect_err("no folder").to_string();
+        assert!(error.contains(NAME), "{error}");
+        let nowhere = HoldFile(None);
+        nowhere.note(true).expect("nothing to do");
+        assert!(!nowhere.is_there());
+    }
+}
