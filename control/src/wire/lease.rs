@@ -228,6 +228,10 @@ pub struct LeaseName {
 impl LeaseName {
     /// Bytes in the longest.
     pub const MAX: usize = 24;
+    /// None.
+    pub const EMPTY: Self = Self {
+        bytes: [0; Self::MAX],
+    };
 
     /// As much of `name` as fits, without what a name cannot have.
     pub fn new(name: &str) -> Self {
