@@ -30,6 +30,7 @@ impl Scene {
 
     /// What became of a request; all else that is said meanwhile is thrown away.
     fn answer(&mut self, key: u32, action: LeaseAction) -> LeaseResult {
+        self.sent();
         self.asks(key, action);
         let (told, _) = self.told();
         let mine = told
@@ -263,7 +264,7 @@ fn a_lease_that_nobody_renews_ends_and_every_word_of_its_holder_renews_it() {
     scene.says(DEVICE, &beacon(2));
     scene.sent();
     scene.says(B, &arm(1));
-    assert_eq!(scene.device_gets(), [(2, 3, 1)]);
+    assert_eq!(scene.told().1, [(2, 3, 1)]);
 }
 
 #[test]
