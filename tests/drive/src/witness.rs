@@ -299,7 +299,7 @@ impl Witness {
     fn sender(&self, command: &Command) -> (Author, u64, u32) {
         if command.source == Source(0) {
             let Order::Stop {
-                reason: StopReason::LinkLost,
+                reason: StopReason::LinkLost | StopReason::Replaced | StopReason::Operator,
                 ..
             } = command.order
             else {
