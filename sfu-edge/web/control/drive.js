@@ -126,7 +126,7 @@ export class Drive extends EventTarget {
   }
 
   absent() {
-    this.#lease.leave();
+    this.#lease.leave(this.#time.now());
   }
 
   steer() {
@@ -175,6 +175,7 @@ export class Drive extends EventTarget {
     if (this.#isOpen() && this.#mayDrive) {
       const axes = this.#axes();
       if (axes === null) this.#letGo = false;
+      else this.#lease.present(now);
       this.#operator.drive(now, this.#letGo ? STILL : (axes ?? STILL));
       for (let out; (out = this.#operator.pollTransmit(now)); ) this.#send(out);
       for (let bytes; (bytes = this.#lease.pollTransmit(now)); ) this.#send({ channel: 'control-reliable', bytes });

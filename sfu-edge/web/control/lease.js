@@ -6,7 +6,7 @@
 //   lease.handleMessage(now, bytes);   // whether it was a notice; null: one that is malformed
 //   for (let bytes; (bytes = lease.pollTransmit(now)); ) reliable.send(bytes);
 //   lease.present(now)                 // a hand or a key: a page that nobody minds keeps nothing from others
-//   lease.leave()                      // nobody is there
+//   lease.leave(now)                   // nobody looks: if nobody comes back within seconds, it is given up
 //   lease.close()                      // the channels are gone
 //
 // status(now):
@@ -26,6 +26,8 @@ import { WireError } from './wire.js';
 const RENEW_EVERY_MS = 2000;
 // Without a touch for so long, nobody minds the page.
 const PRESENT_MS = 120_000;
+// A page that is hidden gives the lease up after this.
+const HIDDEN_MS = 6000;
 const MOST_WAITING = 8;
 const FINE = ['done', 'asked'];
 
@@ -54,8 +56,8 @@ export class Lease {
     this.#presentUntil = now + PRESENT_MS;
   }
 
-  leave() {
-    this.#presentUntil = -Infinity;
+  leave(now) {
+    this.#presentUntil = Math.min(this.#presentUntil, now + HIDDEN_MS);
   }
 
   close() {
@@ -90,16 +92,16 @@ export class Lease {
       this.#asked = true;
       this.#say('query', 0);
     }
-    if (this.#renews(now) && now >= this.#nextRenewal) {
+    if (this.#keeps() && now >= this.#nextRenewal) {
       this.#nextRenewal = now + RENEW_EVERY_MS;
-      this.#say('renew', 0);
+      this.#say(now < this.#presentUntil ? 'renew' : 'release', 0);
     }
     return this.#out.shift() ?? null;
   }
 
   pollTimeout(now) {
     if (!this.#asked || this.#out.length > 0) return now;
-    return this.#renews(now) ? this.#nextRenewal : Infinity;
+    return this.#keeps() ? this.#nextRenewal : Infinity;
   }
 
   // Whether it is somebody else's, though the robot rests.
@@ -128,8 +130,8 @@ export class Lease {
     return this.#notice?.holder?.source === this.#notice?.you && this.#notice !== null;
   }
 
-  #renews(now) {
-    return this.#isMine() && this.#notice.holder.firmMs !== null && now < this.#presentUntil;
+  #keeps() {
+    return this.#isMine() && this.#notice.holder.firmMs !== null;
   }
 
   #say(action, about) {

@@ -80,7 +80,8 @@ impl Audit {
             let cause = self.cause(now, peer, what, action, order, [before, after]);
             let Some(cause) = cause else {
                 panic!(
-                    "at {now} us the lease went from {before:?} to {after:?} by {peer:?}: {what:?}"
+                    "at {now} us the lease went from {before:?} to {after:?} by {peer:?}: {what:?}; firm: {}, devices {:?}, arms {:?}, asks {:?}, words {:?}",
+                    self.firm, self.devices, self.arms, self.asks, self.words
                 );
             };
             *findings.leases.entry(cause).or_default() += 1;
@@ -92,13 +93,10 @@ impl Audit {
             self.words.insert(key, now);
             match action {
                 Some(LeaseAction::Ask) if after != by => {
-                    self.asks.entry(key).or_insert(now);
+                    self.asks.insert(key, now);
                 }
-                Some(LeaseAction::Acquire | LeaseAction::Ask | LeaseAction::Override)
-                    if after == by =>
-                {
-                    self.firm = true;
-                }
+                Some(LeaseAction::Acquire | LeaseAction::Ask) if after == by => self.firm = true,
+                Some(LeaseAction::Override) if after == by && peer.admin => self.firm = true,
                 Some(LeaseAction::Release) => {
                     self.asks.remove(&key);
                 }
@@ -170,8 +168,11 @@ impl Audit {
         if !peer.drives {
             return None;
         }
-        let stops = matches!(order, Some(Order::Stop { .. }));
-        let arms = matches!(order, Some(Order::Arm { .. }));
+        let stops = matches!(order, Some(Order::Stop { .. } | Order::Emergency { .. }));
+        let arms = matches!(
+            order,
+            Some(Order::Arm { .. } | Order::Reset { .. } | Order::Switch { .. })
+        );
         match (before, after) {
             (Some(holder), None) => (stops && peer.key != holder).then_some("stopped"),
             (Some(holder), Some(to)) => {
@@ -204,9 +205,14 @@ impl Audit {
     /// The relay sends this to the device while this one holds the lease.
     pub(crate) fn relayed(&mut self, bytes: &[u8], holder: Option<u32>) {
         let command = Command::parse(bytes).expect("a command");
-        assert!(command.lease >= self.highest, "a lease falls: {command:?}");
-        self.highest = command.lease;
-        if matches!(command.order, Order::Stop { .. }) {
+        // A stop of the server's own is repeated, though another has the lease by now.
+        let again = command.source == Source(0);
+        assert!(
+            again || command.lease >= self.highest,
+            "a lease falls: {command:?}"
+        );
+        self.highest = self.highest.max(command.lease);
+        if matches!(command.order, Order::Stop { .. } | Order::Emergency { .. }) {
             return;
         }
         assert_eq!(

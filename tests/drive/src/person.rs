@@ -38,8 +38,8 @@ pub(crate) struct Person {
     next_renewal: u64,
     /// The latest word about it.
     notice: Option<LeaseNotice>,
-    /// Whether this one minds the page: else nothing is renewed.
-    attentive: bool,
+    /// Until when this one minds something else: the page is open, and nothing is renewed.
+    away_until: u64,
     next_turn: u64,
     /// Since when a stop has waited for its answer.
     stopping: Option<u64>,
@@ -68,7 +68,7 @@ impl Person {
             next_request: 0,
             next_renewal: 0,
             notice: None,
-            attentive: true,
+            away_until: 0,
             next_turn: 0,
             stopping: None,
         }
@@ -115,17 +115,20 @@ impl Person {
         said: &mut Vec<Said>,
     ) {
         if now >= self.next_whim {
-            self.next_whim = now + dice.ms(20, 820);
+            self.next_whim = now.max(self.away_until) + dice.ms(20, 820);
             self.next_turn = now;
             self.whim(now, dice, witness, said);
         }
         if now >= self.next_request {
-            self.next_request = now + dice.ms(100, 2500);
             self.request(dice, said);
+            if dice.one_in(12) {
+                self.away_until = now + dice.ms(3000, 15_000);
+            }
+            self.next_request = now.max(self.away_until) + dice.ms(100, 2500);
         }
         if now >= self.next_renewal {
             self.next_renewal = now + RENEW_EVERY_US;
-            if self.attentive && self.holds() {
+            if now >= self.away_until && self.holds() {
                 self.say_request(LeaseAction::Renew, said);
             }
         }
@@ -206,7 +209,6 @@ impl Person {
 
     /// Asks something about the lease, or answers who asks.
     fn request(&mut self, dice: &mut Dice, said: &mut Vec<Said>) {
-        self.attentive = !dice.one_in(4);
         let asker = self
             .notice
             .and_then(|notice| notice.holder?.asker)

@@ -102,14 +102,22 @@ fn drives(first: u64) {
         "another device",
     ] {
         let count = all.leases.get(why).copied().unwrap_or_default();
-        assert!(count > 5, "{why}: {count}");
+        assert!(
+            count > if why == "expired" { 0 } else { 5 },
+            "{why}: {count}"
+        );
     }
-    let last = [LeaseResult::NoLease, LeaseResult::Busy];
-    for (name, count) in answers
-        .iter()
-        .filter(|(name, _)| last.iter().all(|r| r.name() != *name))
-    {
-        assert!(*count > 5, "{name}: {count}");
+    // What takes ten seconds is seldom, and what takes three who may drive; and the numbers do not come to
+    // their end.
+    let seldom = [
+        LeaseResult::Busy,
+        LeaseResult::NobodyAsks,
+        LeaseResult::Lapsed,
+        LeaseResult::NoLease,
+    ];
+    let seldom = seldom.map(LeaseResult::name);
+    for (name, count) in &answers {
+        assert!(seldom.contains(name) || *count > 5, "{name}: {count}");
     }
 }
 

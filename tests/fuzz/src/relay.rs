@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use transom_control::wire::{
-    LEASE_AT, LeaseName, LeaseNotice, MAX_COMMAND, MAX_MESSAGE,
-};
+use transom_control::wire::{LEASE_AT, LeaseName, LeaseNotice, MAX_COMMAND, MAX_MESSAGE};
 use transom_control::{Channel, Command, Lease, Order, Report, Source};
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;

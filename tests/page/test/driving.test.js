@@ -339,12 +339,29 @@ drives('how the lease stands is asked for with every connection, and it is renew
   const renewals = road.asked();
   assert.ok(renewals.length === 4 || renewals.length === 5, `${renewals}`);
   assert.ok(renewals.every(([action]) => action === 'renew'));
+  // A glance elsewhere is forgiven; then it is given up.
   road.drive.absent();
+  await road.run(4000);
+  road.drive.present();
+  await road.run(4000);
+  assert.ok(road.asked().every(([action]) => action === 'renew'));
+  road.drive.absent();
+  await road.run(8100);
+  assert.deepEqual(road.asked().at(-1), ['release']);
+  road.tell({ holder: null });
   await road.run(10_000);
   assert.deepEqual(road.asked(), []);
+  // Nor is it kept by a page that is open and that nobody touches; what is steered is touched.
   road.drive.present();
+  road.tell({ holder: MINE });
+  await road.run(110_000);
+  road.stick.axes = { linear: 0, angular: 0 };
   await road.run(100);
-  assert.deepEqual(road.asked(), [['renew']]);
+  road.stick.axes = null;
+  await road.run(100_000);
+  assert.ok(road.asked().every(([action]) => action === 'renew'));
+  await road.run(25_000);
+  assert.deepEqual(road.asked().at(-1), ['release']);
   road.connect();
   await road.run(100);
   assert.equal(road.drive.status().holding.known, false);
