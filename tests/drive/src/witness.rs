@@ -199,6 +199,7 @@ impl Witness {
             }
             // Who drives ends the own drive by it, and nobody else's.
             Order::Disarm { .. } => self.on_end(now, &arrival, press, false),
+            Order::Reset { .. } | Order::Switch { .. } | Order::Ping => {}
         }
         arrival
     }

@@ -163,7 +163,7 @@ impl Town {
             assert!(at_lease.starts_with(&command.lease.0.to_be_bytes()));
             let highest = self.leases.entry(outgoing.key).or_default();
             *highest = command.lease.max(*highest);
-            if matches!(command.order, Order::Stop { .. }) {
+            if matches!(command.order, Order::Stop { .. } | Order::Emergency { .. }) {
                 continue;
             }
             let setpoint = matches!(command.order, Order::Setpoint { .. });
