@@ -45,10 +45,7 @@ scenario('one takes the lease, the other asks for it and gets it', async (stage)
   await boris.evaluate(() => window.transom.drive.arm());
   await until(async () => /another operator has the lease/.test(await text(boris, 'drive-why')), { within: 2000, what: 'why not' });
 
-  await arm(anna);
-  const since = monotonic();
-  await anna.keyboard.down('KeyW');
-  await lines.power(true, { since });
+  const since = await drives(anna, 'KeyW', lines);
   await boris.getByTestId('lease-ask').click();
   await says(anna, /^boris #[0-9a-f]{4} asks for the lease/);
   await says(boris, /^Asked anna/);
@@ -68,10 +65,7 @@ scenario('one takes the lease, the other asks for it and gets it', async (stage)
   await sleep(300);
   assert.equal(lines.powered, false, 'the former holder, whose key is still held, drives on');
 
-  await arm(boris);
-  const again = monotonic();
-  await boris.keyboard.down('KeyS');
-  await lines.power(true, { since: again });
+  await drives(boris, 'KeyS', lines);
   await phase(anna, 'foreign');
   await looks(boris, 'phone-lease-held.png');
   await looks(anna, 'desktop-lease-of-another.png');
@@ -96,10 +90,7 @@ scenario('one takes the lease, the other asks for it and gets it', async (stage)
 scenario('an administrator overrides, and a page that nobody looks at keeps no lease', async (stage) => {
   const { lines, anna, boris } = await duel(stage);
   await anna.getByTestId('lease-take').click();
-  await arm(anna);
-  const since = monotonic();
-  await anna.keyboard.down('KeyW');
-  await lines.power(true, { since });
+  const since = await drives(anna, 'KeyW', lines);
   assert.equal(await anna.getByTestId('lease-override').isVisible(), false);
   await boris.getByTestId('lease-override').click();
   await lines.power(false, { since });
@@ -178,6 +169,18 @@ scenario('two operators fight for the lease in two Chromiums: exactly one drives
   assert.ok(how.handed_over >= 1 && how.overridden >= 1 && how.acquired >= 1, 'one way was never tried');
   assert.deepEqual([...anna.errors, ...boris.errors], []);
 }, { seconds: 90 + FIGHT_MS / 1000 });
+
+// Arms and holds a key; again where the dead-man was quicker than a loaded machine. Since when it moves.
+async function drives(page, key, lines) {
+  for (let tries = 5; ; tries -= 1) {
+    await arm(page);
+    const since = monotonic();
+    await page.keyboard.down(key);
+    const moves = await lines.power(true, { since, within: 1000 }).catch((error) => (tries > 1 ? null : Promise.reject(error)));
+    if (moves !== null) return since;
+    await page.keyboard.up(key);
+  }
+}
 
 async function says(page, pattern, within = 5000) {
   await until(async () => pattern.test(await text(page, 'lease-text')), { within, every: 50, what: `${pattern}, not "${await text(page, 'lease-text')}"` });
