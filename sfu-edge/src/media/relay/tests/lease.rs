@@ -1,6 +1,7 @@
 //! The lease that is asked for.
 
 use transom_control::wire::{LeaseAction, LeaseNotice, LeaseResult};
+use transom_control::{Output, Press};
 
 use super::*;
 use crate::media::relay::lease::{ASKING, FIRM};
@@ -425,4 +426,56 @@ fn requests_of_strangers_and_floods_of_them_are_dropped_and_counted() {
         scene.gone(key);
     }
     assert!(scene.relay.is_empty());
+}
+
+#[test]
+fn an_emergency_stop_is_everybodys_and_what_is_switched_takes_a_free_lease_only() {
+    let echo = Stamp::from_micros(5);
+    let emergency = |seq| command(seq, Order::Emergency { epoch: Epoch(1) });
+    let reset = |seq| {
+        let epoch = Epoch(1);
+        command(seq, Order::Reset { epoch, echo })
+    };
+    let horn = |seq| {
+        command(
+            seq,
+            Order::Switch {
+                press: Press(1),
+                echo,
+                output: Output::Horn,
+                value: 1,
+                ms: 100,
+            },
+        )
+    };
+    let mut scene = Scene::new(0);
+    scene.asks(A, LeaseAction::Acquire);
+    scene.armed(A, 1);
+    for other in [reset(1), horn(2)] {
+        scene.says(B, &other);
+    }
+    assert_eq!(scene.device_gets(), []);
+    assert_eq!(scene.count(DropReason::NotHolder), 2);
+    scene.says(A, &horn(2));
+    assert_eq!(scene.device_gets(), [(8, 1, 2)]);
+    for _ in 0..2 {
+        scene.says(B, &emergency(3));
+    }
+    assert_eq!(scene.told().1, [(6, 2, 3), (6, 2, 3)]);
+    assert_eq!(scene.relay.holder(STREAM), None);
+    scene.says(A, &setpoint(3));
+    assert_eq!(scene.device_gets(), []);
+    // Free: whoever wants it opens the door, and keeps nobody from driving by that.
+    scene.says(DEVICE, &report(2, State::Emergency));
+    scene.sent();
+    scene.says(A, &reset(4));
+    assert_eq!(scene.told().1, [(7, 3, 4)]);
+    scene.says(DEVICE, &report(3, State::Disarmed));
+    scene.sent();
+    scene.says(B, &horn(4));
+    assert_eq!(scene.told().1, [(8, 4, 4)]);
+    scene.says(A, &arm(5));
+    assert_eq!(scene.told().1, [(2, 5, 5)]);
+    scene.says(B, &horn(5));
+    assert_eq!(scene.device_gets(), []);
 }
