@@ -33,6 +33,10 @@ pub enum WireError {
     Percent(u8),
     /// A heading beyond half a turn.
     Heading(i16),
+    /// No action of a lease request, or one that lacks whom it is about.
+    Action(u8),
+    /// No name: not UTF-8, with control characters, or of nobody.
+    Name,
 }
 
 impl WireError {
@@ -53,6 +57,8 @@ impl WireError {
             Self::Refusal(_) => "refusal",
             Self::Percent(_) => "percent",
             Self::Heading(_) => "heading",
+            Self::Action(_) => "action",
+            Self::Name => "name",
         }
     }
 }
@@ -74,6 +80,8 @@ impl fmt::Display for WireError {
             Self::Refusal(refusal) => write!(f, "refusal {refusal} is unknown"),
             Self::Percent(percent) => write!(f, "{percent} % is more than all"),
             Self::Heading(heading) => write!(f, "heading {heading} mrad is beyond half a turn"),
+            Self::Action(action) => write!(f, "action {action} is unknown or lacks its asker"),
+            Self::Name => f.write_str("a name is not clean UTF-8, or nobody's"),
         }
     }
 }

@@ -57,16 +57,24 @@
 //!
 //! `source` and `lease` are zero when an operator sends them and filled in place by the server
 //! ([`stamp_lease`]), at the same offsets in every command; an operator that fills them is overwritten.
+//!
+//! Kinds 64 and 192 pass between operators and a server only: [`LeaseRequest`] and [`LeaseNotice`]
+//! (`lease.rs` draws them).
 
 mod bytes;
 mod command;
 mod error;
+mod lease;
 mod picture;
 mod report;
 
 pub use bytes::{MAX_COMMAND, MAX_MESSAGE, Message};
 pub use command::{Command, CommandKind, LEASE_AT, Order, SOURCE_AT, stamp_lease};
 pub use error::WireError;
+pub use lease::{
+    LEASE_NOTICE, LEASE_NOTICE_LEN, LEASE_REQUEST, LEASE_REQUEST_LEN, LeaseAction, LeaseHolder,
+    LeaseName, LeaseNotice, LeaseParty, LeaseRequest, LeaseResult,
+};
 pub use picture::Picture;
 pub use report::{Report, ReportKind, Telemetry};
 

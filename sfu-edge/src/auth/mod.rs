@@ -20,6 +20,8 @@ pub enum Scope {
     Watch,
     /// Ask for the drive lease of a stream's robot.
     Drive,
+    /// With drive: take the drive lease from whoever has it.
+    Admin,
     /// Read the figures of the server, and of the streams: `/metrics`.
     Metrics,
 }
@@ -31,6 +33,7 @@ impl Scope {
             Self::Publish => "publish",
             Self::Watch => "watch",
             Self::Drive => "drive",
+            Self::Admin => "admin",
             Self::Metrics => "metrics",
         }
     }

@@ -12,7 +12,7 @@ use transom_rtc_proto::sdp::{
 
 use super::Opened;
 use crate::directory::{Formats, StreamName};
-use crate::media::api::{PeerSetup, SessionId, SessionStats, StreamKey};
+use crate::media::api::{DriveRights, PeerSetup, SessionId, SessionStats, StreamKey};
 
 /// What we take from publishers, the preferred first: browsers and boards
 /// decode H.264 in hardware.
@@ -175,7 +175,7 @@ impl Prepared {
         self,
         stream: StreamKey,
         name: &StreamName,
-        may_drive: bool,
+        rights: DriveRights,
     ) -> PeerSetup {
         PeerSetup {
             session: self.session,
@@ -186,7 +186,7 @@ impl Prepared {
             local_candidates: self.candidates,
             ice_lite: self.ice_lite,
             seed: self.seed,
-            may_drive,
+            rights,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::auth::Grant;
 use crate::directory::{
     Directory, DirectoryConfig, PublishError, Role, SessionStatus, StreamName, SubscribeError,
 };
-use crate::media::api::{MediaEvent, MediaPort, SessionId, SessionState};
+use crate::media::api::{DriveRights, MediaEvent, MediaPort, SessionId, SessionState};
 use answer::{Answerer, publish_role, subscribe_role};
 use figures::End;
 use sessions::Sessions;
@@ -114,7 +114,7 @@ impl Control {
         match sessions.add(
             self.now(),
             Role::Publisher,
-            prepared.into_setup(stream, name, false),
+            prepared.into_setup(stream, name, DriveRights::default()),
         ) {
             Ok(()) => Ok(opened),
             Err(busy) => {
@@ -125,14 +125,14 @@ impl Control {
         }
     }
 
-    /// WHEP: opens a session that reads `name`, for a client at `client`; it may drive the stream's
-    /// robot if `may_drive`.
+    /// WHEP: opens a session that reads `name`, for a client at `client`; which may do so
+    /// much with the stream's robot.
     pub fn subscribe(
         &self,
         name: &StreamName,
         offer: &SessionDescription,
         client: IpAddr,
-        may_drive: bool,
+        rights: DriveRights,
     ) -> Result<Opened, OpenError> {
         let mut answerer = self.answerer(client)?;
         let mut state = self.lock();
@@ -152,7 +152,7 @@ impl Control {
         match sessions.add(
             self.now(),
             Role::Subscriber,
-            prepared.into_setup(stream, name, may_drive),
+            prepared.into_setup(stream, name, rights),
         ) {
             Ok(()) => Ok(opened),
             Err(busy) => {

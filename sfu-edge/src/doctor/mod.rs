@@ -51,6 +51,7 @@ fn examine(examination: &mut Examination, settings: Settings, options: &DoctorOp
     let dir = settings.state_dir.clone();
     examination.check("state", BOUND, move || state::examine(&dir));
     examination.note("tokens", tokens::examine(&settings));
+    examination.note("admins", tokens::admins(&settings));
     examination.note("metrics", tokens::metrics(&settings));
     let dir = settings.state_dir.clone();
     examination.check("disk", BOUND, move || machine::disk(&dir));

@@ -22,6 +22,24 @@ pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
+/// Who may take the lease to drive from its holder.
+pub(super) fn admins(settings: &Settings) -> Finding {
+    let admins = settings.tokens.iter();
+    let admins: Vec<&str> = admins
+        .filter(|token| token.scopes.contains(&Scope::Admin))
+        .map(|token| token.name.as_str())
+        .collect();
+    match admins.is_empty() {
+        true => Finding::skipped(
+            "nobody takes the lease to drive from its holder, but by a stop: a [[token]] with scopes = [\"watch\", \"drive\", \"admin\"] in transom-sfu.toml may",
+        ),
+        false => Finding::ok(format!(
+            "the lease to drive is overridden by {}",
+            admins.join(", ")
+        )),
+    }
+}
+
 /// Who may read `/metrics`, which has the port of all else.
 pub(super) fn metrics(settings: &Settings) -> Finding {
     let readers = settings.tokens.iter();

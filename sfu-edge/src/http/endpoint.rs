@@ -9,6 +9,7 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
+use transom_control::wire::LeaseName;
 use transom_rtc_proto::sdp::SessionDescription;
 
 use super::problem::Problem;
@@ -17,6 +18,7 @@ use super::{App, ClientAddr};
 use crate::auth::Scope;
 use crate::control::{OpenError, Opened};
 use crate::directory::{Role, StreamName, SubscribeError};
+use crate::media::api::DriveRights;
 
 /// Longest body of a POST, bytes.
 const MAX_BODY_LEN: usize = 64 * 1024;
@@ -81,15 +83,22 @@ async fn open(app: &App, role: Role, stream: &str, request: Request) -> Result<R
         .headers()
         .get(header::AUTHORIZATION)
         .map(HeaderValue::as_bytes);
-    let driving = app.tokens.authorize(authorization, Scope::Drive, &name);
-    let may_drive = driving.is_ok();
+    let driver = app.tokens.authorize(authorization, Scope::Drive, &name);
+    let rights = driver.map_or_else(
+        |_| DriveRights::default(),
+        |grant| DriveRights {
+            drive: true,
+            admin: grant.allows(Scope::Admin, &name),
+            name: LeaseName::new(&grant.holder),
+        },
+    );
     let client = request.extensions().get::<ClientAddr>().copied();
     // A request that came over no connection is from here.
     let ClientAddr(client) = client.unwrap_or(ClientAddr(Ipv4Addr::LOCALHOST.into()));
     let offer = read_offer(request.into_body()).await?;
     let opened = match role {
         Role::Publisher => app.control.publish(&name, &offer, client),
-        Role::Subscriber => app.control.subscribe(&name, &offer, client, may_drive),
+        Role::Subscriber => app.control.subscribe(&name, &offer, client, rights),
     };
     let Opened { session, answer } = opened?;
     tracing::info!(%session, stream = %name, ?role, %client, "session opened");

@@ -60,6 +60,18 @@ static ASSETS: &[Asset] = &[
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/lease-panel.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/lease-wire.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/lease.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("control/operator.js", "")
     },
     Asset {

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use transom_control::wire::LeaseName;
 use transom_rtc_proto::ice::Candidate;
 use transom_rtc_proto::sdp;
 
@@ -88,6 +89,17 @@ impl fmt::Display for StreamKey {
     }
 }
 
+/// What a viewer may do with a stream's robot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriveRights {
+    /// Send it commands, and ask for the lease: the token's scope `drive`.
+    pub drive: bool,
+    /// Take the lease from whoever has it: the scope `admin` besides.
+    pub admin: bool,
+    /// What other operators read when this one has the lease: the token's name.
+    pub name: LeaseName,
+}
+
 /// All that the media thread needs to make a peer.
 #[derive(Debug)]
 pub struct PeerSetup {
@@ -106,8 +118,8 @@ pub struct PeerSetup {
     pub ice_lite: bool,
     /// Randomness for this peer, used for nothing else.
     pub seed: [u8; 32],
-    /// Whether it may send commands to the stream's robot; of no meaning for a publisher.
-    pub may_drive: bool,
+    /// What it may do with the stream's robot; of no meaning for a publisher.
+    pub rights: DriveRights,
     /// Where the media thread writes this session's figures.
     pub stats: Arc<SessionStats>,
 }

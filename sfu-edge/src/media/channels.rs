@@ -18,7 +18,7 @@ use transom_rtc_proto::channel::{
 };
 use transom_rtc_proto::peer::Peer;
 
-use super::api::{SessionId, StreamKey};
+use super::api::{DriveRights, SessionId, StreamKey};
 use newest::{Newest, Offered};
 
 /// What one peer may have of channels: a robot's two or three, and small messages.
@@ -44,8 +44,8 @@ pub struct Speaker {
     pub stream: StreamKey,
     /// The stream's agent, or one that wants to be; else a viewer.
     pub publisher: bool,
-    /// A viewer whose token has the drive scope.
-    pub may_drive: bool,
+    /// What a viewer may do with the stream's device.
+    pub rights: DriveRights,
 }
 
 /// Something happened on a channel of a peer.

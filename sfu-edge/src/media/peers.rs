@@ -8,7 +8,7 @@ use transom_rtc_proto::peer::{Peer, TrackId};
 use transom_rtc_proto::sdp::{MediaKind, Session};
 use transom_rtc_proto::time::Instant;
 
-use super::api::{SessionId, SessionStats, StreamKey};
+use super::api::{DriveRights, SessionId, SessionStats, StreamKey};
 use super::budget::{Bitrate, Budget};
 use super::channels::OpenChannels;
 use super::rate::Rate;
@@ -23,8 +23,8 @@ pub(super) struct PeerSlot {
     pub(super) stream: StreamKey,
     pub(super) name: Arc<str>,
     pub(super) role: Role,
-    /// See [`PeerSetup::may_drive`](super::api::PeerSetup::may_drive).
-    pub(super) may_drive: bool,
+    /// See [`PeerSetup::rights`](super::api::PeerSetup::rights).
+    pub(super) rights: DriveRights,
     /// Where its media goes, once it is connected: the peer's word as of the
     /// last time it was drained, kept at hand for every batch.
     pub(super) media_path: Option<Path>,

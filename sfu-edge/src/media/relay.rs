@@ -7,6 +7,9 @@
 //!   the holder's session ends or one of its control channels closes, and may be
 //!   taken while the device is not armed: an idle page locks nobody out. That the
 //!   device is armed, and not by them, its reports tell all who watch.
+//! - A lease that was asked for by a [`LeaseRequest`] is **firm**: nobody else arms, whether or not its holder
+//!   does, until it is released, handed over to one who asked, taken by an administrator, or not renewed
+//!   for six seconds. Who has asked for anything gets a notice whenever that changes.
 //! - A stop is the exception: it passes from whoever has the drive scope, since
 //!   the one who sees the danger need not be the one who drives. It takes the
 //!   lease from the holder, who has to arm again.
@@ -21,6 +24,8 @@
 //! - All else on these channels, and all on any other, is dropped and counted.
 
 mod counters;
+mod lease;
+mod need;
 mod pace;
 mod party;
 mod room;
@@ -30,8 +35,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-pub use counters::{DropReason, RelayStats};
-use transom_control::wire::{MAX_COMMAND, MAX_MESSAGE};
+pub use counters::{DropReason, LeaseChange, RelayStats};
+use transom_control::wire::{LeaseRequest, MAX_COMMAND, MAX_MESSAGE};
 use transom_control::{Channel, Command, Report, ReportKind};
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;
@@ -85,6 +90,7 @@ impl Relay {
                 }
             }
         }
+        self.tell_lease(now, stream);
         self.schedule(stream);
     }
 
@@ -96,12 +102,11 @@ impl Relay {
         };
         let stream = party.speaker.stream;
         if let Some(room) = self.rooms.get_mut(&stream) {
-            if room.leave(now, key, &mut self.outgoing) {
-                add(&self.stats.drivers_lost);
-            }
-            if room.is_empty() {
-                self.rooms.remove(&stream);
-            }
+            room.leave(now, key, &mut self.outgoing);
+        }
+        self.tell_lease(now, stream);
+        if self.rooms.get(&stream).is_some_and(Room::is_empty) {
+            self.rooms.remove(&stream);
         }
         self.reschedule();
     }
@@ -111,8 +116,15 @@ impl Relay {
         if self.due.is_none_or(|at| at > now) {
             return;
         }
-        for room in self.rooms.values_mut() {
-            room.handle_timeout(now, &mut self.outgoing);
+        let mut late = Vec::new();
+        for (stream, room) in &mut self.rooms {
+            if room.poll_timeout().is_some_and(|at| at <= now) {
+                room.handle_timeout(now, &mut self.outgoing);
+                late.push(*stream);
+            }
+        }
+        for stream in late {
+            self.tell_lease(now, stream);
         }
         self.reschedule();
     }
@@ -186,10 +198,8 @@ impl Relay {
         };
         tracing::debug!(session = %party.speaker.session, label, "control channel closed");
         party.close(channel);
-        if let Some(room) = self.rooms.get_mut(&party.speaker.stream)
-            && room.on_lost(now, key, &mut self.outgoing)
-        {
-            add(&self.stats.drivers_lost);
+        if let Some(room) = self.rooms.get_mut(&party.speaker.stream) {
+            room.on_lost(now, key, &mut self.outgoing);
         }
     }
 
@@ -228,22 +238,70 @@ impl Relay {
             self.tell(&listeners, channel, data);
             return Ok(());
         }
-        if !speaker.may_drive {
+        if !speaker.rights.drive {
             return Err(DropReason::NoDriveScope);
         }
         if data.len() > MAX_COMMAND {
             return Err(DropReason::TooLong);
         }
+        if LeaseRequest::is_meant(data) && channel == Channel::Reliable {
+            party.take_request(now)?;
+            let request = LeaseRequest::parse(data).map_err(|_| DropReason::Malformed)?;
+            room.on_request(now, speaker, request, &mut self.outgoing);
+            return Ok(());
+        }
         let command = Command::parse(data).map_err(|_| DropReason::Malformed)?;
         party.take(now, &command.order)?;
-        let (outgoing, begins) = room.on_command(now, speaker, channel, &command, data)?;
+        let outgoing = room.on_command(now, speaker, channel, &command, data)?;
         room.watch_command(now, &command);
-        if begins {
-            add(&self.stats.leases);
-        }
         self.send(channel, outgoing)?;
         add(&self.stats.commands);
         Ok(())
+    }
+
+    /// Counts what became of the lease, and tells those who want to know.
+    fn tell_lease(&mut self, now: Instant, stream: StreamKey) {
+        let Some(room) = self.rooms.get_mut(&stream) else {
+            return;
+        };
+        let Some(news) = room.poll_news() else {
+            return;
+        };
+        for change in news.changes {
+            self.stats.count_change(change);
+        }
+        // Who has an answer learns the rest from it.
+        let answers = news.answers.iter();
+        let answers = answers.map(|(key, number, result)| (*key, Some((*number, *result))));
+        let others = room.operators().iter().filter(|_| news.for_all);
+        let others = others.filter(|key| news.answers.iter().all(|(k, ..)| k != *key));
+        let told: Vec<_> = answers.chain(others.map(|key| (*key, None))).collect();
+        for (key, answer) in told {
+            let Some(party) = self.parties.get(&key) else {
+                continue;
+            };
+            let Some(room) = self.rooms.get(&stream) else {
+                return;
+            };
+            let notice = room.notice(now, &party.speaker, answer);
+            if let Some((_, result)) = answer {
+                self.stats.count_answer(result);
+            }
+            let sent = self.send(
+                Channel::Reliable,
+                Outgoing {
+                    key,
+                    label: Channel::Reliable.label().into(),
+                    kind: MessageKind::Binary,
+                    data: notice.emit().as_slice().into(),
+                    newest: false,
+                },
+            );
+            match sent {
+                Ok(()) => add(&self.stats.notices),
+                Err(reason) => self.stats.count(reason),
+            }
+        }
     }
 
     /// Passes a report to those of them who listen on that channel.

@@ -179,7 +179,7 @@ impl World {
             stream: setup.stream,
             name: setup.name,
             role,
-            may_drive: setup.may_drive,
+            rights: setup.rights,
             media_path: None,
             stats: setup.stats,
             rate: Rate::default(),

@@ -1,13 +1,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use transom_control::wire::LeaseResult;
 use transom_rtc_telemetry::Exposition;
 
-use crate::media::relay::{DeviceStats, DropReason, RelayStats};
+use crate::media::relay::{DeviceStats, DropReason, LeaseChange, RelayStats};
 
 /// Name, help, and where it is counted.
 type Plain = (&'static str, &'static str, fn(&RelayStats) -> &AtomicU64);
 
-const PLAIN: [Plain; 4] = [
+const PLAIN: [Plain; 5] = [
     (
         "transom_sfu_commands_relayed_total",
         "Commands of viewers that were passed on to a device.",
@@ -27,6 +28,11 @@ const PLAIN: [Plain; 4] = [
         "transom_sfu_drivers_lost_total",
         "Drivers that were lost while they had the lease; each device was told to stop.",
         |stats| &stats.drivers_lost,
+    ),
+    (
+        "transom_sfu_lease_notices_total",
+        "Notices of who holds the lease that were sent to operators.",
+        |stats| &stats.notices,
     ),
 ];
 
@@ -66,6 +72,21 @@ pub(super) fn write(stats: &RelayStats, to: &mut Exposition) {
     );
     for reason in DropReason::ALL {
         family.sample(&[("reason", reason.name())], stats.dropped(reason));
+    }
+    let mut family = to.counter(
+        "transom_sfu_lease_changes_total",
+        "How leases to drive began, ended, and were asked for.",
+    );
+    for change in LeaseChange::ALL {
+        family.sample(&[("how", change.name())], stats.lease_changes(change));
+    }
+    let mut family = to.counter(
+        "transom_sfu_lease_refusals_total",
+        "Requests about the lease that came to nothing, by why; those without the drive scope, beyond their \
+         rate or malformed are in transom_sfu_relay_dropped_total.",
+    );
+    for result in LeaseResult::ALL.into_iter().filter(|r| r.is_refusal()) {
+        family.sample(&[("reason", result.name())], stats.lease_answers(result));
     }
     devices(&stats.devices, to);
 }

@@ -121,7 +121,7 @@ fn some_scopes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Scope>, D::Erro
     let scopes = Vec::deserialize(from)?;
     match scopes.is_empty() {
         true => Err(D::Error::custom(
-            "a token without scopes is good for nothing; give it `publish`, `watch`, `drive` or `metrics`, or remove it",
+            "a token without scopes is good for nothing; give it `publish`, `watch`, `drive`, `admin` or `metrics`, or remove it",
         )),
         false => Ok(scopes),
     }
@@ -131,6 +131,11 @@ impl TokenEntry {
     /// Whether the drive scope is of no use: who drives has a viewer's session.
     pub fn drives_blindly(&self) -> bool {
         self.scopes.contains(&Scope::Drive) && !self.scopes.contains(&Scope::Watch)
+    }
+
+    /// Whether the scope `admin` is of no use: who takes a lease must be able to drive by it.
+    pub fn overrides_in_vain(&self) -> bool {
+        self.scopes.contains(&Scope::Admin) && !self.scopes.contains(&Scope::Drive)
     }
 
     pub(super) fn streams_text(&self) -> String {

@@ -13,6 +13,7 @@ pub use cli::{Cli, Command, DoctorOptions, one_line};
 pub use file::{File, FileError, Limits, TokenEntry};
 pub use value::{Advertise, Family, Hold, HttpAddr, ListenAddr, Workers};
 
+use crate::auth::Scope;
 use crate::tls::CertificateFiles;
 use transom_rtc_telemetry::{LogFilter, LogFilterError};
 
@@ -310,17 +311,23 @@ impl Settings {
     /// What is allowed and yet hardly meant. Each is one line, which names the mend
     /// behind its last semicolon.
     pub fn doubts(&self) -> Vec<String> {
-        let tokens = self.tokens.iter().filter(|token| token.drives_blindly());
-        let doubt = |token: &TokenEntry| {
-            let mut scopes = vec!["\"watch\"".to_owned()];
-            scopes.extend(token.scopes.iter().map(|scope| format!("\"{scope}\"")));
-            format!(
-                "the token of `{}` has the scope `drive` without `watch`, and nobody drives without a viewer's session; give it scopes = [{}]",
-                token.name,
-                scopes.join(", ")
-            )
-        };
-        tokens.map(doubt).collect()
+        let mut doubts = Vec::new();
+        for token in &self.tokens {
+            let name = &token.name;
+            if token.drives_blindly() {
+                doubts.push(format!(
+                    "the token of `{name}` has the scope `drive` without `watch`, and nobody drives without a viewer's session; give it {}",
+                    scopes_with("watch", &token.scopes)
+                ));
+            }
+            if token.overrides_in_vain() {
+                doubts.push(format!(
+                    "the token of `{name}` has the scope `admin` without `drive`, and nobody takes the lease who may not drive; give it {}",
+                    scopes_with("drive", &token.scopes)
+                ));
+            }
+        }
+        doubts
     }
 
     /// What is logged, understood.
@@ -330,6 +337,15 @@ impl Settings {
     pub fn log_filter(&self) -> Result<LogFilter, SettingsError> {
         Ok(LogFilter::parse(&self.log, &log::NAMES)?)
     }
+}
+
+/// What to write: the scopes of a token, and the one before them that they need.
+fn scopes_with(needed: &str, scopes: &[Scope]) -> String {
+    let all = [needed]
+        .into_iter()
+        .chain(scopes.iter().map(|s| s.as_str()));
+    let all: Vec<String> = all.map(|scope| format!("\"{scope}\"")).collect();
+    format!("scopes = [{}]", all.join(", "))
 }
 
 /// Whether the second socket could not be bound after the first.
@@ -634,6 +650,13 @@ mod tests {
         assert_eq!(told.len(), 1);
         assert!(
             told[0].ends_with("; give it scopes = [\"watch\", \"drive\", \"metrics\"]"),
+            "{told:?}"
+        );
+        assert!(doubts("\"watch\", \"drive\", \"admin\"").is_empty());
+        let told = doubts("\"watch\", \"admin\"");
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].ends_with("; give it scopes = [\"drive\", \"watch\", \"admin\"]"),
             "{told:?}"
         );
     }

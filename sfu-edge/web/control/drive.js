@@ -10,16 +10,20 @@
 //   drive.see(false);                        // there is no picture now: nobody drives blind
 //   drive.release();                         // hands off
 //   drive.leave();                           // nobody looks any more: zero, and stop what we drive
+//   drive.request('ask');                    // about the lease: see lease.js, as of present and absent
+//   drive.present(); drive.absent();
 //
 // status() is the Operator's, and
 //   linked      both channels are open
 //   mayDrive    as allowed
 //   drives      armed by us, or about to be
-//   refused     why the last press of arm came to nothing: a refusal, what arm() returned, or 'unseen'; or null
+//   refused     why the last press of arm came to nothing: a refusal, what arm() returned, or 'unseen', 'held'; or null
 //   letGo       armed, but what was held before does not count: hands off first
 //   axes        what the hands say, { linear, angular }
 //   dropped     messages that found no room in a channel
+//   holding     who holds the lease: lease.js's status
 
+import { Lease } from './lease.js';
 import { Operator } from './operator.js';
 import { SYSTEM } from './time.js';
 
@@ -32,6 +36,7 @@ const STILL = { linear: 0, angular: 0 };
 
 export class Drive extends EventTarget {
   #operator = new Operator({ intervalMs: INTERVAL_MS, relayed: true });
+  #lease = new Lease();
   #hands;
   #time;
   #link = null;
@@ -74,6 +79,7 @@ export class Drive extends EventTarget {
     if (!this.#link) return;
     this.#link = null;
     this.#operator.handleClosed();
+    this.#lease.close();
     this.#turn();
   }
 
@@ -87,7 +93,10 @@ export class Drive extends EventTarget {
 
   arm() {
     if (!this.#mayDrive) return;
-    this.#refused = this.#sees ? this.#operator.arm(this.#time.now()) : 'unseen';
+    const now = this.#time.now();
+    // Who drives shows by itself; who only holds it does not.
+    const held = this.#lease.isElsewhere && this.#operator.status(now).phase !== 'foreign';
+    this.#refused = !this.#sees ? 'unseen' : held ? 'held' : this.#operator.arm(now);
     this.#turn();
   }
 
@@ -102,6 +111,22 @@ export class Drive extends EventTarget {
     if (!this.#mayDrive) return;
     this.#operator.disarm(this.#time.now());
     this.#turn();
+  }
+
+  // Asks the server for the lease, or answers who asks.
+  request(action) {
+    if (!this.#mayDrive || !this.#isOpen()) return;
+    this.#lease.request(this.#time.now(), action);
+    this.#turn();
+  }
+
+  // Somebody minds the page, or nobody does: then the lease is not kept.
+  present() {
+    this.#lease.present(this.#time.now());
+  }
+
+  absent() {
+    this.#lease.leave(this.#time.now());
   }
 
   steer() {
@@ -131,12 +156,14 @@ export class Drive extends EventTarget {
       letGo: status.phase === 'armed' && this.#letGo,
       axes: this.#axes() ?? STILL,
       dropped: this.#dropped,
+      holding: this.#lease.status(this.#time.now()),
     };
   }
 
   #hear(data) {
     if (!(data instanceof ArrayBuffer)) return;
-    this.#operator.handleMessage(this.#time.now(), new Uint8Array(data));
+    const [now, bytes] = [this.#time.now(), new Uint8Array(data)];
+    if (this.#lease.handleMessage(now, bytes) === false) this.#operator.handleMessage(now, bytes);
     this.#turn();
   }
 
@@ -148,8 +175,10 @@ export class Drive extends EventTarget {
     if (this.#isOpen() && this.#mayDrive) {
       const axes = this.#axes();
       if (axes === null) this.#letGo = false;
+      else this.#lease.present(now);
       this.#operator.drive(now, this.#letGo ? STILL : (axes ?? STILL));
       for (let out; (out = this.#operator.pollTransmit(now)); ) this.#send(out);
+      for (let bytes; (bytes = this.#lease.pollTransmit(now)); ) this.#send({ channel: 'control-reliable', bytes });
       this.#look(now);
     }
     const due = this.#isOpen() ? this.#operator.pollTimeout(now) - now : LOOK_EVERY_MS;

@@ -9,6 +9,7 @@ import { Drive } from './drive.js';
 import { Hold } from './hold.js';
 import { Joystick } from './joystick.js';
 import { Keys } from './keys.js';
+import { LeasePanel } from './lease-panel.js';
 import { RobotView } from './robot.js';
 import { describe, place } from './words.js';
 
@@ -21,6 +22,7 @@ export class DrivePanel {
   #keys = new Keys();
   #joystick = new Joystick();
   #drive = new Drive({ hands: [this.#joystick, this.#keys] });
+  #lease = new LeasePanel(this.#drive);
   #robot = new RobotView(el('robot'));
   #hold = new Hold({ ms: ARM_HOLD_MS, onDone: () => this.#drive.arm(), onChange: () => this.#showHold() });
   #endings = new AbortController();
@@ -43,6 +45,7 @@ export class DrivePanel {
     });
     this.#bindStop(signal);
     this.#bindArm(signal);
+    this.#lease.bind(signal);
     const away = () => {
       this.#hold.release();
       this.#drive.leave();
@@ -159,6 +162,7 @@ export class DrivePanel {
     say('drive-why', text);
     say('arm-text', status.drives ? 'Disarm' : 'Hold to arm');
     el('arm').classList.toggle('armed', status.phase === 'armed');
+    this.#lease.show(status.holding, status.mayDrive);
     if (!status.telemetry) return;
     const { said, shown } = place(status.telemetry);
     say('robot-text', shown);

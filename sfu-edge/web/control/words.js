@@ -24,6 +24,7 @@ const REFUSALS = {
   future: 'Not armed: the robot began anew meanwhile. Try again.',
   old: 'Not armed: a later command came first. Try again.',
   armed: 'Not armed: it is in use. Stop it first.',
+  held: 'Not armed: another operator has the lease. Ask for it.',
   epoch: 'Not armed: its state changed meanwhile. Try again.',
   fault: 'Not armed: an output fails. The log of the agent names it.',
   timeout: 'Not armed: no answer. If another operator has it, Stop takes it from them.',

@@ -3,9 +3,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-// A server, an agent with a robot, and the links to both ways of looking at it.
-export async function robot(stage) {
-  const sfu = await stage.sfu();
+// A server (`more` flags), an agent with a robot, and the links to both ways of looking at it.
+export async function robot(stage, { more = [] } = {}) {
+  const sfu = await stage.sfu({ more });
   const folder = stage.folder();
   const trace = join(folder, 'trace');
   const config = join(folder, 'transom-agent.toml');

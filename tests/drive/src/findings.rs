@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
 use std::iter::Sum;
 
+use transom_control::wire::LeaseResult;
 use transom_sfu::media::relay::DropReason;
 
 /// What was seen, and what happened on the way: a test without these proves nothing.
@@ -35,6 +37,10 @@ pub struct Findings {
     pub refused: [u64; 4],
     /// What the relay dropped.
     pub dropped: [u64; DropReason::ALL.len()],
+    /// Why the lease changed hands, or was nobody's any more.
+    pub leases: BTreeMap<&'static str, u64>,
+    /// What requests about the lease came to.
+    pub answers: [u64; LeaseResult::ALL.len()],
     /// Frames that the mailbox dropped.
     pub superseded: u64,
 }
@@ -64,6 +70,10 @@ impl Sum for Findings {
             sum.hangs += one.hangs;
             add(&mut sum.refused, &one.refused);
             add(&mut sum.dropped, &one.dropped);
+            for (why, count) in one.leases {
+                *sum.leases.entry(why).or_default() += count;
+            }
+            add(&mut sum.answers, &one.answers);
             sum.superseded += one.superseded;
             sum
         })

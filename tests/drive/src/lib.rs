@@ -1,4 +1,5 @@
-//! Whole drives in simulated time: two who may drive and one who may only watch, the server's relay, the
+//! Whole drives in simulated time: two who may drive, who ask each other for the
+//! lease and of whom one may override, and one who may only watch, the server's relay, the
 //! agent's mailbox and the safety kernel, with hostile paths between all of them. The parts are the real
 //! ones; what is played is what lies between them: channels, sockets, processes that hang, and people.
 //!
@@ -18,6 +19,7 @@
     reason = "this crate is tests only: it fails where a test fails"
 )]
 
+mod audit;
 mod dice;
 mod findings;
 mod person;

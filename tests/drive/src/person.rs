@@ -1,3 +1,4 @@
+use transom_control::wire::{LeaseAction, LeaseNotice, LeaseRequest};
 use transom_control::{
     Axes, Axis, Channel, Command, Epoch, Lease, Operator, OperatorConfig, Order, Phase, Report,
     Seq, Source, StopReason,
@@ -8,6 +9,8 @@ use crate::witness::Witness;
 
 /// A page looks at its operator at least so often.
 const LOOK_EVERY_US: u64 = 100_000;
+/// A page says so often that somebody is there.
+const RENEW_EVERY_US: u64 = 2_000_000;
 /// Where the numbers of forged commands begin; no page comes there.
 const FORGED: u32 = 0x4000_0000;
 
@@ -30,6 +33,13 @@ pub(crate) struct Person {
     presses: u32,
     forged: u32,
     next_whim: u64,
+    /// When something is to be asked about the lease.
+    next_request: u64,
+    next_renewal: u64,
+    /// The latest word about it.
+    notice: Option<LeaseNotice>,
+    /// Until when this one minds something else: the page is open, and nothing is renewed.
+    away_until: u64,
     next_turn: u64,
     /// Since when a stop has waited for its answer.
     stopping: Option<u64>,
@@ -55,6 +65,10 @@ impl Person {
             presses: 0,
             forged: FORGED,
             next_whim: 0,
+            next_request: 0,
+            next_renewal: 0,
+            notice: None,
+            away_until: 0,
             next_turn: 0,
             stopping: None,
         }
@@ -72,18 +86,24 @@ impl Person {
     pub(crate) fn on_closed(&mut self) {
         self.session = None;
         self.latest = None;
+        self.notice = None;
         self.stopping = None;
         self.operator.handle_closed();
     }
 
     pub(crate) fn on_report(&mut self, now: u64, bytes: &[u8]) {
+        if LeaseNotice::is_meant(bytes) {
+            self.notice = Some(LeaseNotice::parse(bytes).expect("a notice"));
+            return;
+        }
         let report = self.operator.handle_message(now + self.offset, bytes);
         self.latest = Some(report.expect("a report"));
         self.next_turn = now;
     }
 
     pub(crate) fn poll_timeout(&self) -> u64 {
-        self.next_whim.min(self.next_turn)
+        let requests = self.next_request.min(self.next_renewal);
+        self.next_whim.min(self.next_turn).min(requests)
     }
 
     /// Does what comes to mind, and what the page does by itself.
@@ -95,9 +115,22 @@ impl Person {
         said: &mut Vec<Said>,
     ) {
         if now >= self.next_whim {
-            self.next_whim = now + dice.ms(20, 820);
+            self.next_whim = now.max(self.away_until) + dice.ms(20, 820);
             self.next_turn = now;
             self.whim(now, dice, witness, said);
+        }
+        if now >= self.next_request {
+            self.request(dice, said);
+            if dice.one_in(12) {
+                self.away_until = now + dice.ms(3000, 15_000);
+            }
+            self.next_request = now.max(self.away_until) + dice.ms(100, 2500);
+        }
+        if now >= self.next_renewal {
+            self.next_renewal = now + RENEW_EVERY_US;
+            if now >= self.away_until && self.holds() {
+                self.say_request(LeaseAction::Renew, said);
+            }
         }
         if now < self.next_turn {
             return;
@@ -166,6 +199,42 @@ impl Person {
                 self.forge(now, dice, witness, said);
             }
             _ => {}
+        }
+    }
+
+    fn holds(&self) -> bool {
+        self.notice
+            .is_some_and(|notice| notice.holder.is_some_and(|h| h.party.source == notice.you))
+    }
+
+    /// Asks something about the lease, or answers who asks.
+    fn request(&mut self, dice: &mut Dice, said: &mut Vec<Said>) {
+        let asker = self
+            .notice
+            .and_then(|notice| notice.holder?.asker)
+            .map(|(asker, _)| asker.source);
+        let action = match (self.holds(), asker, dice.below(10)) {
+            (true, Some(asker), 0..=3) => LeaseAction::Grant(asker),
+            (true, Some(asker), 4..=5) => LeaseAction::Deny(asker),
+            (true, _, 9) => LeaseAction::Release,
+            (true, ..) => return,
+            (false, _, 0..=1) => LeaseAction::Acquire,
+            (false, _, 2..=5) => LeaseAction::Ask,
+            (false, _, 6) => LeaseAction::Override,
+            (false, Some(asker), 7) => LeaseAction::Grant(asker),
+            (false, _, 8) => LeaseAction::Release,
+            (false, ..) => LeaseAction::Query,
+        };
+        self.say_request(action, said);
+    }
+
+    fn say_request(&mut self, action: LeaseAction, said: &mut Vec<Said>) {
+        if self.session.is_some() {
+            let request = LeaseRequest { number: 1, action };
+            said.push(Said {
+                channel: Channel::Reliable,
+                bytes: request.emit().to_vec(),
+            });
         }
     }
 

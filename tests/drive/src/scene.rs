@@ -225,7 +225,11 @@ impl Scene {
             return;
         };
         self.server.cut(key);
-        let after = self.dice.ms(0, 4000);
+        // The server may find out long after a lease that was asked for is over.
+        let after = match self.dice.one_in(3) {
+            true => self.dice.ms(4000, 12_000),
+            false => self.dice.ms(0, 4000),
+        };
         self.plan(after, Due::Gone(key));
         let after = self.dice.ms(0, 1000);
         self.plan(after, Due::Notice(peer, key));

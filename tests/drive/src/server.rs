@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
 use transom_control::Channel;
+use transom_control::wire::{LeaseName, LeaseNotice, LeaseResult};
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;
-use transom_sfu::media::api::{SessionId, StreamKey};
+use transom_sfu::media::api::{DriveRights, SessionId, StreamKey};
 use transom_sfu::media::relay::{ChannelNote, DropReason, Happening, Relay, RelayStats, Speaker};
 use transom_tests_sim::drive::{Path, PathConfig, Sent};
 
+use crate::audit::{Audit, Heard, Peer};
 use crate::findings::Findings;
 use crate::person::{Author, Said};
 use crate::witness::Witness;
@@ -14,6 +16,9 @@ use crate::witness::Witness;
 /// What the server's clock is ahead of the simulation's.
 const OFFSET_US: u64 = 77_000_000;
 const STREAM: StreamKey = StreamKey(1);
+
+/// Which of the people may override.
+const ADMIN: usize = 1;
 
 /// Whose session it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,7 @@ pub(crate) struct Server {
     relay: Relay,
     stats: Arc<RelayStats>,
     pub(crate) sessions: Vec<Session>,
+    audit: Audit,
     last_key: u32,
     emitted: u64,
 }
@@ -48,6 +54,7 @@ impl Server {
             relay: Relay::new(Arc::clone(&stats)),
             stats,
             sessions: Vec::new(),
+            audit: Audit::default(),
             last_key: 0,
             emitted: 0,
         }
@@ -57,6 +64,7 @@ impl Server {
     pub(crate) fn restart(&mut self) {
         self.relay = Relay::new(Arc::clone(&self.stats));
         self.sessions.clear();
+        self.audit = Audit::default();
     }
 
     pub(crate) fn open(
@@ -88,20 +96,25 @@ impl Server {
     }
 
     pub(crate) fn opened(&mut self, now: u64, key: u32, channel: Channel, witness: &mut Witness) {
-        self.note(now, key, channel, Happening::Opened);
+        self.note(now, key, channel, Happening::Opened, witness);
         self.drain(now, witness);
     }
 
     pub(crate) fn closed(&mut self, now: u64, key: u32, channel: Channel, witness: &mut Witness) {
         witness.lost(now, key);
-        self.note(now, key, channel, Happening::Closed);
+        self.note(now, key, channel, Happening::Closed, witness);
         self.drain(now, witness);
     }
 
     pub(crate) fn gone(&mut self, now: u64, key: u32, witness: &mut Witness) {
         witness.lost(now, key);
+        let peer = self.peer(key);
         self.sessions.retain(|session| session.key != key);
+        let before = self.relay.holder(STREAM);
         self.relay.handle_gone(instant(now), key);
+        let holders = [before, self.relay.holder(STREAM)];
+        let findings = witness.findings();
+        self.audit.heard(now, peer, Heard::Gone, holders, findings);
         self.drain(now, witness);
     }
 
@@ -133,11 +146,15 @@ impl Server {
                     kind: MessageKind::Binary,
                     data: sent.bytes,
                 };
-                self.note(now, key, sent.channel, what);
+                self.note(now, key, sent.channel, what, witness);
                 self.drain(now, witness);
             }
         }
+        let before = self.relay.holder(STREAM);
         self.relay.handle_timeout(instant(now));
+        let holders = [before, self.relay.holder(STREAM)];
+        let findings = witness.findings();
+        self.audit.heard(now, None, Heard::Time, holders, findings);
         self.drain(now, witness);
     }
 
@@ -166,9 +183,37 @@ impl Server {
         for reason in DropReason::ALL {
             findings.dropped[reason as usize] = self.stats.dropped(reason);
         }
+        for (count, result) in findings.answers.iter_mut().zip(LeaseResult::ALL) {
+            *count = self.stats.lease_answers(result);
+        }
     }
 
-    fn note(&mut self, now: u64, key: u32, channel: Channel, what: Happening) {
+    fn peer(&self, key: u32) -> Option<Peer> {
+        let session = self.sessions.iter().find(|session| session.key == key)?;
+        let at = match session.who {
+            Who::Person {
+                at,
+                may_drive: true,
+            } => Some(at),
+            _ => None,
+        };
+        Some(Peer {
+            key,
+            device: session.who == Who::Device,
+            drives: at.is_some(),
+            admin: at == Some(ADMIN),
+        })
+    }
+
+    fn note(
+        &mut self,
+        now: u64,
+        key: u32,
+        channel: Channel,
+        what: Happening,
+        witness: &mut Witness,
+    ) {
+        let peer = self.peer(key);
         let Some(session) = self.sessions.iter().find(|session| session.key == key) else {
             return;
         };
@@ -179,30 +224,42 @@ impl Server {
             session: SessionId::from_bytes(id),
             stream: STREAM,
             publisher: session.who == Who::Device,
-            may_drive: matches!(
-                session.who,
-                Who::Person {
-                    may_drive: true,
-                    ..
-                }
-            ),
+            rights: DriveRights {
+                drive: peer.is_some_and(|peer| peer.drives),
+                admin: peer.is_some_and(|peer| peer.admin),
+                name: LeaseName::new(&format!("operator {key}")),
+            },
         };
         let note = ChannelNote {
             speaker,
             label: channel.label().into(),
             what,
         };
+        let before = self.relay.holder(STREAM);
         self.relay.handle_note(instant(now), &note);
+        let holders = [before, self.relay.holder(STREAM)];
+        let what = match &note.what {
+            Happening::Opened => Heard::Opened,
+            Happening::Closed => Heard::Lost,
+            Happening::Message { data, .. } => Heard::Said(data),
+        };
+        let findings = witness.findings();
+        self.audit.heard(now, peer, what, holders, findings);
     }
 
     fn drain(&mut self, now: u64, witness: &mut Witness) {
         while let Some(outgoing) = self.relay.poll_send() {
+            let holder = self.relay.holder(STREAM);
+            if let Ok(notice) = LeaseNotice::parse(&outgoing.data) {
+                self.audit.told(outgoing.key, &notice);
+            }
             let session = self.sessions.iter_mut().find(|s| s.key == outgoing.key);
             let Some(session) = session.filter(|s| !s.cut) else {
                 continue;
             };
             self.emitted += 1;
             if session.who == Who::Device {
+                self.audit.relayed(&outgoing.data, holder);
                 witness.relayed(self.emitted, &outgoing.data);
             }
             let sent = Sent {

@@ -27,8 +27,9 @@ pub(crate) struct Witness {
     last_arm: (u64, Author),
     /// When the latest stop or disarm that arrived was said.
     own_ends: HashMap<Author, u64>,
-    /// When the first copy of a press of stop, or of a stop of the server, arrived.
-    stops: BTreeMap<(Author, u32), u64>,
+    /// When the first copy of a press of stop, or of a stop of the server, arrived, and its place in the
+    /// relay's order.
+    stops: BTreeMap<(Author, u32), (u64, u64)>,
     newest: Option<Newest>,
     moves: Option<Moves>,
     last_driver: Option<Author>,
@@ -66,6 +67,8 @@ struct Opened {
     epoch: Epoch,
     said_at: u64,
     emitted: u64,
+    /// The last stop in the relay's order that its author may have heard of.
+    heard_stop: u64,
 }
 
 /// The newest fresh setpoint of the one who drives.
@@ -192,10 +195,10 @@ impl Witness {
                 self.last_arm = self.last_arm.max((emitted, author));
             }
             Order::Stop { .. } | Order::Emergency { .. } => {
-                self.on_end(now, author, said_at, press, true);
+                self.on_end(now, &arrival, press, true);
             }
             // Who drives ends the own drive by it, and nobody else's.
-            Order::Disarm { .. } => self.on_end(now, author, said_at, press, false),
+            Order::Disarm { .. } => self.on_end(now, &arrival, press, false),
             Order::Reset { .. } | Order::Switch { .. } | Order::Ping => {}
         }
         arrival
@@ -221,14 +224,17 @@ impl Witness {
             .is_some_and(|end| *end >= said_at)
         {
             Some("armed by an arm of before the own stop")
-        } else if self.stops.iter().any(|((by, _), at)| unheard(by, *at)) {
+        } else if self.stops.iter().any(|((by, _), (at, _))| unheard(by, *at)) {
             Some("armed by one who had not heard of another's stop")
         } else if self.last_arm > (emitted, author) && self.last_arm.1 != author {
             Some("armed after a later arm of another")
         } else {
             None
         };
+        let stops = self.stops.values().filter(|(at, _)| *at <= heard);
+        let heard_stop = stops.map(|(_, emitted)| *emitted).max();
         self.opened = Some(Opened {
+            heard_stop: heard_stop.unwrap_or_default(),
             source,
             author,
             epoch: follows.next().expect("an epoch"),
@@ -299,7 +305,7 @@ impl Witness {
     fn sender(&self, command: &Command) -> (Author, u64, u32) {
         if command.source == Source(0) {
             let Order::Stop {
-                reason: StopReason::LinkLost,
+                reason: StopReason::LinkLost | StopReason::Replaced | StopReason::Operator,
                 ..
             } = command.order
             else {
@@ -315,7 +321,13 @@ impl Witness {
         (author, said.at, said.press)
     }
 
-    fn on_end(&mut self, now: u64, author: Author, said_at: u64, press: u32, anybody: bool) {
+    fn on_end(&mut self, now: u64, arrival: &Arrival, press: u32, anybody: bool) {
+        let Arrival {
+            author,
+            said_at,
+            emitted,
+            ..
+        } = *arrival;
         let opened = self.opened.as_ref();
         let own = opened.is_some_and(|opened| opened.author == author);
         if own && opened.is_some_and(|opened| said_at >= opened.said_at) {
@@ -328,8 +340,14 @@ impl Witness {
         }
         // A copy of a stop that was heard before is no news.
         let first = !self.stops.contains_key(&(author, press));
-        self.stops.entry((author, press)).or_insert(now);
-        if first && !own && opened.is_some() {
+        self.stops.entry((author, press)).or_insert((now, emitted));
+        // Not meant is who was let arm by the server after a stop of its own, or armed knowing of a stop that
+        // came after this one.
+        let meant = opened.is_some_and(|opened| match author {
+            SERVER => opened.emitted < emitted,
+            _ => opened.heard_stop < emitted,
+        });
+        if first && !own && meant {
             self.forbidden = Some("stopped by another");
         }
     }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use transom_control::wire::LeaseResult;
 use transom_sfu::media::relay::DropReason;
 use transom_tests_drive::{Findings, LIMIT_US, Scene};
 use transom_tests_sim::drive::told;
@@ -47,6 +48,10 @@ fn drives(first: u64) {
         all.actuators,
         all.hangs,
     );
+    println!("the lease: {:?}", all.leases);
+    let answers = LeaseResult::ALL.into_iter().zip(all.answers);
+    let answers: Vec<_> = answers.map(|(r, count)| (r.name(), count)).collect();
+    println!("requests about it: {answers:?}");
     let [stale, old, void, lease] = all.refused;
     println!("the kernel refused: {stale} stale, {old} old, {void} void, {lease} of a lower lease");
     let counts = DropReason::ALL.map(|reason| (reason.name(), all.dropped(reason)));
@@ -84,6 +89,36 @@ fn drives(first: u64) {
         assert!(all.dropped(reason) > 10, "{}", reason.name());
     }
     assert!(all.superseded > 0);
+    for why in [
+        "acquired",
+        "armed",
+        "handed over",
+        "overridden",
+        "released",
+        "expired",
+        "lost",
+        "stopped",
+        "taken at rest",
+        "another device",
+    ] {
+        let count = all.leases.get(why).copied().unwrap_or_default();
+        assert!(
+            count > if why == "expired" { 0 } else { 5 },
+            "{why}: {count}"
+        );
+    }
+    // What takes ten seconds is seldom, and what takes three who may drive; and the numbers do not come to
+    // their end.
+    let seldom = [
+        LeaseResult::Busy,
+        LeaseResult::NobodyAsks,
+        LeaseResult::Lapsed,
+        LeaseResult::NoLease,
+    ];
+    let seldom = seldom.map(LeaseResult::name);
+    for (name, count) in &answers {
+        assert!(seldom.contains(name) || *count > 5, "{name}: {count}");
+    }
 }
 
 /// Two who stop, arm and steer as they like, and nothing else: a stop of either is a matter of milliseconds, and

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use transom_control::wire::{LeaseAction, LeaseNotice, LeaseRequest, LeaseResult};
 use transom_control::{
     Axes, Axis, Channel, Command, Lease, Operator, OperatorConfig, Order, Phase, Report, Seq,
     Source,
@@ -31,6 +32,9 @@ pub struct Remote {
     pub operator: Operator,
     /// The latest report.
     pub latest: Option<Report>,
+    /// How the lease stands, once it was asked about.
+    pub notice: Option<LeaseNotice>,
+    requests: u32,
     /// Setpoints sent: the left wheel's speed, by which each is known, and when.
     pub sent: Vec<(i32, u64)>,
     ticks: Interval,
@@ -45,8 +49,13 @@ impl Remote {
 
     /// The same with another stream.
     pub async fn open_stream(sfu: &Sfu, scope: &str, stream: &str) -> Self {
+        Self::open_with(sfu, &sfu.token(scope), stream).await
+    }
+
+    /// The same with a token of the caller's.
+    pub async fn open_with(sfu: &Sfu, token: &str, stream: &str) -> Self {
         let url = format!("http://{}/whep/{stream}", sfu.http);
-        let config = EndpointConfig::new(&url, Some(&sfu.token(scope)));
+        let config = EndpointConfig::new(&url, Some(token));
         let call = CallConfig {
             endpoint: Endpoint::new(config).expect("an endpoint"),
             addresses: AddressPolicy::default(),
@@ -98,6 +107,8 @@ impl Remote {
                 ..OperatorConfig::default()
             }),
             latest: None,
+            notice: None,
+            requests: 0,
             sent: Vec::new(),
             ticks,
             speed: 0,
@@ -113,6 +124,34 @@ impl Remote {
             order,
         };
         self.say(channel, &command.emit());
+    }
+
+    /// Asks the server something about the lease, and waits for the answer; drives on meanwhile, if it drives.
+    pub async fn ask(&mut self, action: LeaseAction) -> LeaseResult {
+        self.requests += 1;
+        let number = self.requests;
+        self.say(Channel::Reliable, &LeaseRequest { number, action }.emit());
+        self.answer().await
+    }
+
+    /// The answer to the latest request, if that comes later than what it had first.
+    pub async fn answer(&mut self) -> LeaseResult {
+        let before = self.notice.take();
+        let deadline = Instant::now() + SOON;
+        loop {
+            self.drive(Duration::from_millis(10)).await;
+            let answer = self.notice.and_then(|notice| notice.answer);
+            if let Some((_, result)) = answer.filter(|(number, _)| *number == self.requests) {
+                return result;
+            }
+            assert!(Instant::now() < deadline, "no answer: {before:?}");
+        }
+    }
+
+    /// Whether the server has told that this one holds the lease.
+    pub fn holds(&self) -> bool {
+        self.notice
+            .is_some_and(|notice| notice.holder.is_some_and(|h| h.party.source == notice.you))
     }
 
     /// The next report.
@@ -210,6 +249,10 @@ impl Remote {
         let ChannelEvent::Message { data, .. } = event else {
             return None;
         };
+        if LeaseNotice::is_meant(&data) {
+            self.notice = Some(LeaseNotice::parse(&data).expect("a notice"));
+            return None;
+        }
         let report = self.operator.handle_message(monotonic_us(), &data);
         let report = report.expect("a report");
         self.latest = Some(report);

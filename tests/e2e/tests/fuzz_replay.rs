@@ -72,6 +72,18 @@ fn relay() {
     replay("relay", targets::relay);
 }
 
+#[test]
+fn lease() {
+    replay("lease", targets::lease);
+}
+
+/// A million inputs.
+#[test]
+#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only lease_at_length"]
+fn lease_at_length() {
+    at_length("lease", 1_000_000, targets::lease);
+}
+
 /// Forty million inputs: about a minute.
 #[test]
 #[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only control_at_length"]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use transom_control::wire::{LEASE_AT, MAX_COMMAND, MAX_MESSAGE};
+use transom_control::wire::{LEASE_AT, LeaseName, LeaseNotice, MAX_COMMAND, MAX_MESSAGE};
 use transom_control::{Channel, Command, Lease, Order, Report, Source};
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;
-use transom_sfu::media::api::{SessionId, StreamKey};
+use transom_sfu::media::api::{DriveRights, SessionId, StreamKey};
 use transom_sfu::media::relay::{ChannelNote, Happening, Relay, RelayStats, Speaker};
 
 /// Two devices for one stream, three drivers, two who may only watch, and one
@@ -129,7 +129,7 @@ impl Town {
         for stream in [FIRST, SECOND] {
             if let Some(holder) = self.relay.holder(stream) {
                 let holder = speaker(holder);
-                assert!(holder.may_drive && !holder.publisher && holder.stream == stream);
+                assert!(holder.rights.drive && !holder.publisher && holder.stream == stream);
             }
         }
     }
@@ -143,8 +143,16 @@ impl Town {
             sent += 1;
             assert!(sent <= 2048, "more waits than may");
             assert!(Channel::from_label(&outgoing.label).is_some());
-            assert!(outgoing.kind == MessageKind::Binary && outgoing.data.len() <= MAX_MESSAGE);
+            assert_eq!(outgoing.kind, MessageKind::Binary);
             let receiver = speaker(outgoing.key);
+            if LeaseNotice::is_meant(&outgoing.data) {
+                let notice = LeaseNotice::parse(&outgoing.data).expect("an operator gets notices");
+                assert!(receiver.rights.drive && !receiver.publisher);
+                assert_eq!(notice.you.0, receiver.session.tag_bits());
+                assert_eq!(notice.emit(), *outgoing.data);
+                continue;
+            }
+            assert!(outgoing.data.len() <= MAX_MESSAGE);
             if !receiver.publisher {
                 Report::parse(&outgoing.data).expect("a viewer gets reports");
                 continue;
@@ -155,7 +163,7 @@ impl Town {
             assert!(at_lease.starts_with(&command.lease.0.to_be_bytes()));
             let highest = self.leases.entry(outgoing.key).or_default();
             *highest = command.lease.max(*highest);
-            if matches!(command.order, Order::Stop { .. }) {
+            if matches!(command.order, Order::Stop { .. } | Order::Emergency { .. }) {
                 continue;
             }
             let setpoint = matches!(command.order, Order::Setpoint { .. });
@@ -164,7 +172,7 @@ impl Town {
             assert!(setpoints[outgoing.key as usize] <= 1, "setpoints queue");
             let may_drive = |key: &u32| speaker(*key).session.tag_bits() == command.source.0;
             let driver = speaker((0..PEERS).find(may_drive).expect("somebody's"));
-            assert!(driver.may_drive && driver.stream == receiver.stream);
+            assert!(driver.rights.drive && driver.stream == receiver.stream);
             let first = self.drivers.entry(command.lease).or_insert(command.source);
             assert_eq!(*first, command.source, "two drive under one lease");
         }
@@ -177,6 +185,10 @@ const fn speaker(key: u32) -> Speaker {
         session: SessionId::from_bytes([key as u8 + 1; SessionId::LEN]),
         stream: if key == 7 { SECOND } else { FIRST },
         publisher: key < 2,
-        may_drive: key >= 2 && key != 5 && key != 6,
+        rights: DriveRights {
+            drive: key >= 2 && key != 5 && key != 6,
+            admin: key == 4,
+            name: LeaseName::EMPTY,
+        },
     }
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Drive } from '../../../sfu-edge/web/control/drive.js';
+import { emitNotice, parseRequest } from '../../../sfu-edge/web/control/lease-wire.js';
 import { parseCommand } from '../../../sfu-edge/web/control/wire.js';
 import { Device } from '../src/device.js';
 import { FakeTime } from '../src/time.js';
@@ -50,6 +51,8 @@ class Road {
   keys = new Hand();
   drive = new Drive({ hands: [this.stick, this.keys], time: this.time });
   commands = [];
+  // What was asked about the lease: the device hears nothing of it.
+  requests = [];
   channels = [];
   output = [0, 0];
   cut = false;
@@ -73,6 +76,11 @@ class Road {
       this.time.advance(STEP_MS);
       const now = this.time.now();
       for (const out of this.#up.splice(0)) {
+        if (out.bytes[1] === 64) {
+          assert.equal(out.channel, 'control-reliable');
+          this.requests.push({ at: now, ...parseRequest(out.bytes) });
+          continue;
+        }
         this.commands.push({ channel: out.channel, at: now, ...parseCommand(out.bytes) });
         if (!this.cut) this.#take(await this.device.take(now, out));
       }
@@ -82,6 +90,16 @@ class Road {
         if (!this.cut) this.channels.find(({ label }) => label === channel)?.onmessage({ data });
       }
     }
+  }
+
+  // The server says how the lease stands.
+  tell(notice) {
+    const { buffer } = emitNotice({ lease: 1, you: 7, ...notice });
+    this.channels[1].onmessage({ data: buffer });
+  }
+
+  asked() {
+    return this.requests.splice(0).map(({ action, about }) => (about > 0 ? [action, about] : [action]));
   }
 
   async arm() {
@@ -305,3 +323,96 @@ drives('without a picture nobody drives', async (road) => {
   const { phase, reason } = road.drive.status();
   assert.deepEqual([road.output, phase, reason], [[0, 0], 'stopped', 'blind']);
 });
+
+const MINE = { source: 7, name: 'drive', firmMs: 6000 };
+const THEIRS = { source: 9, name: 'neighbour', firmMs: 6000 };
+
+drives('how the lease stands is asked for with every connection, and it is renewed while somebody is there', async (road) => {
+  await road.run(100);
+  assert.deepEqual(road.asked(), [['query']]);
+  road.drive.request('acquire');
+  await road.run(10);
+  assert.deepEqual(road.asked(), [['acquire']]);
+  road.tell({ holder: MINE });
+  assert.equal(road.drive.status().holding.mine, true);
+  await road.run(10_000);
+  const renewals = road.asked();
+  assert.ok(renewals.length === 4 || renewals.length === 5, `${renewals}`);
+  assert.ok(renewals.every(([action]) => action === 'renew'));
+  // A glance elsewhere is forgiven; then it is given up.
+  road.drive.absent();
+  await road.run(4000);
+  road.drive.present();
+  await road.run(4000);
+  assert.ok(road.asked().every(([action]) => action === 'renew'));
+  road.drive.absent();
+  await road.run(8100);
+  assert.deepEqual(road.asked().at(-1), ['release']);
+  road.tell({ holder: null });
+  await road.run(10_000);
+  assert.deepEqual(road.asked(), []);
+  // Nor is it kept by a page that is open and that nobody touches; what is steered is touched.
+  road.drive.present();
+  road.tell({ holder: MINE });
+  await road.run(110_000);
+  road.stick.axes = { linear: 0, angular: 0 };
+  await road.run(100);
+  road.stick.axes = null;
+  await road.run(100_000);
+  assert.ok(road.asked().every(([action]) => action === 'renew'));
+  await road.run(25_000);
+  assert.deepEqual(road.asked().at(-1), ['release']);
+  road.connect();
+  await road.run(100);
+  assert.equal(road.drive.status().holding.known, false);
+  assert.deepEqual(road.asked(), [['query']]);
+});
+
+drives('who asks is answered by name', async (road) => {
+  await road.run(100);
+  road.tell({ holder: { ...MINE, asker: { source: 9, name: 'neighbour', leftMs: 10_000 } } });
+  await road.run(500);
+  const { asker, asking, leftMs } = road.drive.status().holding;
+  assert.deepEqual([asker, asking, leftMs], ['neighbour #0000', false, 9500]);
+  road.asked();
+  road.drive.request('grant');
+  road.drive.request('deny');
+  await road.run(10);
+  assert.deepEqual(road.asked(), [['grant', 9], ['deny', 9]]);
+  road.tell({ holder: MINE });
+  road.drive.request('grant');
+  await road.run(10);
+  assert.deepEqual(road.asked(), [], 'nobody asks any more');
+});
+
+drives('what somebody else holds firmly is not armed, and the page says so at once', async (road) => {
+  await road.run(100);
+  road.tell({ holder: THEIRS });
+  road.kinds();
+  road.drive.arm();
+  await road.run(100);
+  assert.deepEqual([road.kinds(), road.drive.status().refused], [[], 'held']);
+  road.tell({ holder: { ...THEIRS, firmMs: null } });
+  await road.arm();
+  road.drive.stop();
+  road.tell({ holder: null });
+  await road.run(50);
+  await road.arm();
+});
+
+drives('a notice that is malformed changes nothing, and is no report', async (road) => {
+  await road.run(100);
+  road.tell({ holder: MINE });
+  const bytes = emitNotice({ lease: 1, you: 7, holder: THEIRS });
+  road.channels[1].onmessage({ data: bytes.slice(0, 79).buffer });
+  bytes[2] = 255;
+  road.channels[1].onmessage({ data: bytes.buffer });
+  const status = road.drive.status();
+  assert.deepEqual([status.holding.mine, status.malformed], [true, 0]);
+});
+
+drives('who may only watch asks for nothing', async (road) => {
+  road.drive.request('acquire');
+  await road.run(500);
+  assert.deepEqual(road.asked(), []);
+}, false);

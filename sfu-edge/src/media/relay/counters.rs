@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use transom_control::wire::LeaseResult;
 use transom_rtc_proto::time::Instant;
 
 use super::watch::DeviceStats;
@@ -80,6 +81,75 @@ impl DropReason {
     }
 }
 
+/// What became of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseChange {
+    /// Taken by a request, while nobody held it.
+    Acquired,
+    /// Taken by a command, while nobody held it.
+    Armed,
+    /// Handed over to the one who had asked.
+    HandedOver,
+    /// Taken from its holder by an administrator.
+    Overridden,
+    /// Given up.
+    Released,
+    /// Not renewed in time.
+    Expired,
+    /// Its holder was lost.
+    Lost,
+    /// Its holder was stopped by another.
+    Stopped,
+    /// The holder was asked for it.
+    Asked,
+    /// The holder keeps it.
+    Denied,
+    /// The holder did not answer in time.
+    Lapsed,
+}
+
+impl LeaseChange {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 11] = [
+        Self::Acquired,
+        Self::Armed,
+        Self::HandedOver,
+        Self::Overridden,
+        Self::Released,
+        Self::Expired,
+        Self::Lost,
+        Self::Stopped,
+        Self::Asked,
+        Self::Denied,
+        Self::Lapsed,
+    ];
+
+    /// A word for logs and figures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Acquired => "acquired",
+            Self::Armed => "armed",
+            Self::HandedOver => "handed_over",
+            Self::Overridden => "overridden",
+            Self::Released => "released",
+            Self::Expired => "expired",
+            Self::Lost => "lost",
+            Self::Stopped => "stopped",
+            Self::Asked => "asked",
+            Self::Denied => "denied",
+            Self::Lapsed => "lapsed",
+        }
+    }
+
+    /// Whether somebody has it who did not.
+    const fn is_taking(self) -> bool {
+        matches!(
+            self,
+            Self::Acquired | Self::Armed | Self::HandedOver | Self::Overridden
+        )
+    }
+}
+
 /// What the relay did since the start, of all streams. Written by the media
 /// threads, read by whoever asks; each is a plain counter.
 #[derive(Debug, Default)]
@@ -92,12 +162,48 @@ pub struct RelayStats {
     pub leases: AtomicU64,
     /// Drivers that were lost, whose device was told to stop.
     pub drivers_lost: AtomicU64,
+    /// Notices of the lease sent to operators.
+    pub notices: AtomicU64,
     /// How devices fared.
     pub devices: DeviceStats,
     dropped: [AtomicU64; DropReason::ALL.len()],
+    changes: [AtomicU64; LeaseChange::ALL.len()],
+    answers: [AtomicU64; LeaseResult::ALL.len()],
 }
 
 impl RelayStats {
+    /// How often a lease fared so.
+    pub fn lease_changes(&self, change: LeaseChange) -> u64 {
+        let count = self.changes.get(change as usize);
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// How often a request had this answer.
+    pub fn lease_answers(&self, result: LeaseResult) -> u64 {
+        let at = LeaseResult::ALL.iter().position(|r| *r == result);
+        let count = at.and_then(|at| self.answers.get(at));
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn count_change(&self, change: LeaseChange) {
+        if change.is_taking() {
+            add(&self.leases);
+        }
+        if change == LeaseChange::Lost {
+            add(&self.drivers_lost);
+        }
+        if let Some(count) = self.changes.get(change as usize) {
+            add(count);
+        }
+    }
+
+    pub(super) fn count_answer(&self, result: LeaseResult) {
+        let at = LeaseResult::ALL.iter().position(|r| *r == result);
+        if let Some(count) = at.and_then(|at| self.answers.get(at)) {
+            add(count);
+        }
+    }
+
     /// Messages that went nowhere for this reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         let count = self.dropped.get(reason as usize);

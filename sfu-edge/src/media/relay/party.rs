@@ -11,6 +11,8 @@ const SETPOINTS: u32 = 100;
 const OTHERS: u32 = 20;
 /// Stops of one viewer a second: of their own, so that nothing else uses them up.
 const STOPS: u32 = 20;
+/// Requests about the lease of one viewer a second.
+const REQUESTS: u32 = 10;
 /// Reports of a device a second: beacons, telemetry, and an ack to every command.
 const REPORTS: u32 = 200;
 
@@ -24,6 +26,7 @@ pub(super) struct Party {
     setpoints: Pace,
     others: Pace,
     stops: Pace,
+    requests: Pace,
     reports: Pace,
 }
 
@@ -36,6 +39,7 @@ impl Party {
             setpoints: Pace::new(now, SETPOINTS),
             others: Pace::new(now, OTHERS),
             stops: Pace::new(now, STOPS),
+            requests: Pace::new(now, REQUESTS),
             reports: Pace::new(now, REPORTS),
         }
     }
@@ -69,6 +73,11 @@ impl Party {
             | Order::Ping => &mut self.others,
         };
         pace.take(now).then_some(()).ok_or(DropReason::TooMany)
+    }
+
+    pub(super) fn take_request(&mut self, now: Instant) -> Result<(), DropReason> {
+        let left = self.requests.take(now);
+        left.then_some(()).ok_or(DropReason::TooMany)
     }
 
     pub(super) fn take_report(&mut self, now: Instant) -> Result<(), DropReason> {

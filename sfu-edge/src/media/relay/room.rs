@@ -1,32 +1,23 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use transom_control::wire::stamp_lease;
+use transom_control::wire::{LeaseAction, LeaseNotice, LeaseRequest, LeaseResult, stamp_lease};
 use transom_control::{
     Channel, Command, Epoch, Lease, Order, Report, Seq, Source, State, StopReason,
 };
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;
 
-use super::counters::DropReason;
+use super::counters::{DropReason, LeaseChange};
+use super::lease::{Answer, DriveLease, LAST_LEASE, Outline, Who, source_of};
+use super::need::Need;
 use super::watch::Watch;
 use crate::media::channels::{Outgoing, Speaker};
-
-/// How long nobody else may take the lease after an arm: as long as it is
-/// repeated. By then the device's reports say whether it is armed.
-const ARMING: Duration = Duration::from_secs(2);
 
 /// Between two copies of a stop of ours that no report has confirmed.
 const REPEAT_STOP: Duration = Duration::from_millis(50);
 /// After this a device has stopped by itself: no limit of age is above 2 s.
 const REPEAT_FOR: Duration = Duration::from_secs(3);
-
-/// Leases whose answers may be under way. Those who press stop at the same time take the lease from each other
-/// until each has an answer; these are enough for a second's way there and back.
-const ASKED: usize = 32;
-
-/// None is above it, so that nobody drives any more.
-const LAST_LEASE: Lease = Lease(u32::MAX);
 
 /// One stream's device, who drives it and who listens.
 #[derive(Debug, Default)]
@@ -34,16 +25,27 @@ pub(super) struct Room {
     /// Publishers with a control channel. The latest has the stream; those
     /// before it are displaced, and have it again should it be gone first.
     devices: Vec<Device>,
-    /// The highest given so far.
-    lease: Lease,
-    voice: Voice,
-    /// Who had the latest leases; the oldest goes first.
-    asked: VecDeque<(Lease, u32)>,
+    lease: DriveLease,
     stop: Option<Stop>,
     /// Keys of all viewers with a control channel.
     viewers: Vec<u32>,
+    /// Of them, those who have asked for anything about the lease: they are told when it changes.
+    operators: Vec<u32>,
+    news: News,
+    /// What the operators know.
+    told: Outline,
     /// How the device fares.
     pub(super) watch: Watch,
+}
+
+/// What there is to tell and to count.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Of the requests that have one now.
+    pub(super) answers: Vec<Answer>,
+    pub(super) changes: Vec<LeaseChange>,
+    /// All operators are to hear of it.
+    pub(super) for_all: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,18 +55,6 @@ struct Device {
     state: Option<State>,
 }
 
-/// Whose the present lease is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Voice {
-    /// Nobody's, or ours.
-    #[default]
-    None,
-    /// The one who drives, and when it armed last.
-    Holder(u32, Instant),
-    /// One who stopped the holder. Nobody drives.
-    Stopper(u32),
-}
-
 /// A stop of ours that is repeated until a report shows that it was heard: it is
 /// the one command that nobody else repeats.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +62,7 @@ struct Stop {
     /// Of the device.
     key: u32,
     lease: Lease,
+    reason: StopReason,
     again: Instant,
     until: Instant,
 }
@@ -85,30 +76,29 @@ impl Room {
             return;
         }
         // Nobody has armed this one; the former is not to drive on.
-        self.release(now, out);
+        self.void(now, out);
         for device in &mut self.devices {
             device.state = None;
         }
         // A device that claimed the last number takes no other's driving with it when it goes.
-        if self.lease == LAST_LEASE {
-            self.lease = Lease(0);
-        }
+        self.lease.unlock();
         // Channels come of connected peers only, so this one has the stream.
         self.devices.push(Device { key, state: None });
     }
 
     /// The peer is gone. If it drove, the device stops; if it was the device,
-    /// nobody drives. Whether it drove.
-    pub(super) fn leave(&mut self, now: Instant, key: u32, out: &mut VecDeque<Outgoing>) -> bool {
-        let lost = self.on_lost(now, key, out);
+    /// nobody drives.
+    pub(super) fn leave(&mut self, now: Instant, key: u32, out: &mut VecDeque<Outgoing>) {
+        self.on_lost(now, key, out);
         self.viewers.retain(|k| *k != key);
-        self.asked.retain(|(_, k)| *k != key);
+        self.operators.retain(|k| *k != key);
+        self.lease.forget(key);
         if self.device() == Some(key) {
-            self.voice = Voice::None;
+            self.lease.take_away();
+            self.end_asking(LeaseResult::Over);
         }
         self.devices.retain(|device| device.key != key);
         self.stop = self.stop.filter(|stop| stop.key != key);
-        lost
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -119,23 +109,27 @@ impl Room {
         &self.viewers
     }
 
+    /// Those who hear of the lease.
+    pub(super) fn operators(&self) -> &[u32] {
+        &self.operators
+    }
+
     pub(super) fn holder(&self) -> Option<u32> {
-        match self.voice {
-            Voice::Holder(key, _) => Some(key),
-            Voice::None | Voice::Stopper(_) => None,
-        }
+        self.lease.hold().map(|hold| hold.who.key)
     }
 
     /// Whose commands an answer under this lease is about.
     pub(super) fn asked_by(&self, lease: Lease) -> Option<u32> {
-        let asked = self.asked.iter().rev().find(|(l, _)| *l == lease);
-        asked.map(|(_, key)| *key)
+        self.lease.given_to(lease)
     }
 
     /// The peer is gone, or one of its channels: if it drove, the device stops.
-    /// Whether it drove.
-    pub(super) fn on_lost(&mut self, now: Instant, key: u32, out: &mut VecDeque<Outgoing>) -> bool {
-        self.holder() == Some(key) && self.release(now, out)
+    pub(super) fn on_lost(&mut self, now: Instant, key: u32, out: &mut VecDeque<Outgoing>) {
+        self.lease.withdraw(key);
+        if self.lease.is_held_by(key) {
+            self.end(now, StopReason::LinkLost, Stops::Anyway, out);
+            self.pass_to_asker(now, LeaseChange::Lost, out);
+        }
     }
 
     /// The device of this key says how it is, and what lease it heard of last.
@@ -154,11 +148,10 @@ impl Room {
         }
         let device = self.devices.last_mut().filter(|device| device.key == key);
         device.ok_or(DropReason::NoDevice)?.state = Some(report.state);
-        if report.lease > self.lease {
+        if self.lease.follow(report.lease) {
             // One of a former life of ours. It would refuse what the holder sends.
-            self.lease = report.lease;
-            self.release(now, out);
-            if self.lease == LAST_LEASE {
+            self.void(now, out);
+            if self.lease.number() == LAST_LEASE {
                 tracing::warn!(
                     "the device is at the last lease: nobody can arm it before it starts anew"
                 );
@@ -167,7 +160,7 @@ impl Room {
         Ok(())
     }
 
-    /// The command as it is to be sent, if it is, and whether it took the lease.
+    /// The command as it is to be sent, if it is.
     pub(super) fn on_command(
         &mut self,
         now: Instant,
@@ -175,55 +168,121 @@ impl Room {
         channel: Channel,
         command: &Command,
         data: &[u8],
-    ) -> Result<(Outgoing, bool), DropReason> {
+    ) -> Result<Outgoing, DropReason> {
         let device = self.devices.last();
         let Some((device, state)) = device.and_then(|d| Some((d.key, d.state?))) else {
             return Err(DropReason::NoDevice);
         };
-        let (key, arms) = (speaker.key, matches!(command.order, Order::Arm { .. }));
-        let mut begins = false;
-        match (self.voice, &command.order) {
-            (Voice::Holder(holder, since), _) if holder == key => {
-                let since = if arms { now } else { since };
-                self.voice = Voice::Holder(key, since);
-            }
+        let (key, need) = (speaker.key, Need::of(&command.order));
+        match need {
+            _ if self.lease.is_held_by(key) => self.lease.renew(now, false),
             // It goes by both channels and again until it is acknowledged, under
             // the one lease: what was armed since has a higher one.
-            (Voice::Stopper(by), Order::Stop { .. } | Order::Emergency { .. }) if by == key => {}
-            (_, Order::Stop { .. } | Order::Emergency { .. }) => {
-                // At the end of the numbers a stop still passes.
-                let _ = self.raise();
-                self.voice = Voice::Stopper(key);
-                self.note_asked(key);
-                tracing::info!(session = %speaker.session, lease = self.lease.0, "stopped by a viewer");
+            Need::Stops if self.lease.is_stopped_by(key) => {}
+            Need::Stops => self.stop_by(&speaker),
+            Need::Arms | Need::Takes if !self.lease.is_taken(now, state) => {
+                let who = Who::new(&speaker);
+                self.lease.give(now, who, false)?;
+                self.on_given(who, LeaseChange::Armed);
             }
-            // A light is switched, and a door opened, by whoever asks while nobody drives.
-            (voice, Order::Arm { .. } | Order::Reset { .. } | Order::Switch { .. })
-                if !is_driven(now, voice, state) =>
-            {
-                self.raise()?;
-                self.voice = Voice::Holder(key, now);
-                self.note_asked(key);
-                begins = true;
-                tracing::info!(session = %speaker.session, lease = self.lease.0, "drives");
-            }
-            (_, Order::Ping) => return Err(DropReason::IdlePing),
-            _ => return Err(DropReason::NotHolder),
+            Need::Idle => return Err(DropReason::IdlePing),
+            Need::Arms | Need::Takes | Need::Lease => return Err(DropReason::NotHolder),
+        }
+        if need == Need::Arms {
+            self.lease.arm(now);
         }
         let mut data = data.to_vec();
-        stamp_lease(&mut data, Source(speaker.session.tag_bits()), self.lease);
+        stamp_lease(&mut data, source_of(&speaker), self.lease.number());
         let newest = matches!(command.order, Order::Setpoint { .. });
-        Ok((outgoing(device, channel, &data, newest), begins))
+        Ok(outgoing(device, channel, &data, newest))
     }
 
     /// A command of whoever has the lease is on its way.
     pub(super) fn watch_command(&mut self, now: Instant, command: &Command) {
-        let lease = self.lease;
+        let lease = self.lease.number();
         self.watch.on_command(now, &Command { lease, ..*command });
     }
 
-    /// Says a stop again that no report has confirmed.
+    /// An operator asks for something about the lease.
+    pub(super) fn on_request(
+        &mut self,
+        now: Instant,
+        speaker: Speaker,
+        request: LeaseRequest,
+        out: &mut VecDeque<Outgoing>,
+    ) {
+        let key = speaker.key;
+        if !self.operators.contains(&key) {
+            self.operators.push(key);
+        }
+        let result = self.decide(now, &speaker, request, out);
+        self.news.answers.push((key, request.number, result));
+    }
+
+    fn decide(
+        &mut self,
+        now: Instant,
+        speaker: &Speaker,
+        request: LeaseRequest,
+        out: &mut VecDeque<Outgoing>,
+    ) -> LeaseResult {
+        use LeaseAction::{Acquire, Ask, Deny, Grant, Override, Query, Release, Renew};
+        let (who, action) = (Who::new(speaker), request.action);
+        let holds = self.lease.is_held_by(who.key);
+        let state = self.devices.last().and_then(|device| device.state);
+        match (action, state) {
+            (Query, _) => LeaseResult::Done,
+            (Override, _) if !speaker.rights.admin => LeaseResult::NotAdmin,
+            (Release, _) if !holds && self.lease.withdraw(who.key) => LeaseResult::Done,
+            (_, None) => LeaseResult::NoDevice,
+            (Acquire | Ask | Override | Renew, _) if holds => {
+                self.lease.renew(now, action != Renew);
+                LeaseResult::Done
+            }
+            (Acquire | Ask | Override, Some(state)) if !self.lease.is_taken(now, state) => {
+                self.hand_over(now, who, LeaseChange::Acquired, out)
+            }
+            (Acquire, _) => LeaseResult::Held,
+            (Override, _) => self.hand_over(now, who, LeaseChange::Overridden, out),
+            (Ask, _) => {
+                let before = self.lease.asker();
+                let result = self.lease.ask(now, who, request.number);
+                if before.is_none() {
+                    self.news.changes.push(LeaseChange::Asked);
+                }
+                result
+            }
+            (Release, _) if holds => {
+                self.end(now, StopReason::Operator, Stops::IfArmed, out);
+                self.pass_to_asker(now, LeaseChange::Released, out);
+                LeaseResult::Done
+            }
+            (Grant(about), _) if holds => match self.lease.asks(about) {
+                Some(asker) => self.hand_over(now, asker, LeaseChange::HandedOver, out),
+                None => LeaseResult::NobodyAsks,
+            },
+            (Deny(about), _) if holds => match self.lease.asks(about) {
+                Some(_) => {
+                    self.end_asking(LeaseResult::Denied);
+                    self.news.changes.push(LeaseChange::Denied);
+                    LeaseResult::Done
+                }
+                None => LeaseResult::NobodyAsks,
+            },
+            (Renew | Release | Grant(_) | Deny(_), _) => LeaseResult::NotHolder,
+        }
+    }
+
+    /// Says a stop again that no report has confirmed; ends what nobody renewed or answered.
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut VecDeque<Outgoing>) {
+        if self.lease.is_lapsed(now) {
+            self.end_asking(LeaseResult::Lapsed);
+            self.news.changes.push(LeaseChange::Lapsed);
+        }
+        if self.lease.is_expired(now) {
+            self.end(now, StopReason::LinkLost, Stops::IfArmed, out);
+            self.pass_to_asker(now, LeaseChange::Expired, out);
+        }
         let Some(stop) = self.stop.as_mut().filter(|stop| stop.again <= now) else {
             return;
         };
@@ -232,7 +291,7 @@ impl Room {
         out.push_front(outgoing(
             stop.key,
             Channel::Control,
-            &link_lost(stop.lease).emit(),
+            &own_stop(stop.lease, stop.reason).emit(),
             false,
         ));
         if stop.until <= now {
@@ -242,7 +301,35 @@ impl Room {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.stop.map(|stop| stop.again)
+        let stop = self.stop.map(|stop| stop.again);
+        stop.into_iter().chain(self.lease.poll_timeout()).min()
+    }
+
+    /// What has changed since the last call, if anything did.
+    pub(super) fn poll_news(&mut self) -> Option<News> {
+        let outline = self.lease.outline();
+        let for_all = std::mem::replace(&mut self.told, outline) != outline;
+        if !for_all && self.news.answers.is_empty() && self.news.changes.is_empty() {
+            return None;
+        }
+        let news = std::mem::take(&mut self.news);
+        Some(News { for_all, ..news })
+    }
+
+    /// What to tell this one.
+    pub(super) fn notice(
+        &self,
+        now: Instant,
+        speaker: &Speaker,
+        answer: Option<(u32, LeaseResult)>,
+    ) -> LeaseNotice {
+        LeaseNotice {
+            lease: self.lease.number(),
+            you: source_of(speaker),
+            admin: speaker.rights.admin,
+            holder: self.lease.told(now),
+            answer,
+        }
     }
 
     /// Who has the stream.
@@ -250,49 +337,108 @@ impl Room {
         self.devices.last().map(|device| device.key)
     }
 
-    fn raise(&mut self) -> Result<(), DropReason> {
-        let next = self.lease.0.checked_add(1).ok_or(DropReason::NoLease)?;
-        self.lease = Lease(next);
-        Ok(())
+    /// Gives the lease to this one, whoever had it. The device stops first, under a number of the server's own:
+    /// that of the new holder is for the new holder's commands alone, so that the first of them counts.
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        to: Who,
+        change: LeaseChange,
+        out: &mut VecDeque<Outgoing>,
+    ) -> LeaseResult {
+        if !self.lease.has_left(2) {
+            return LeaseResult::NoLease;
+        }
+        self.end(now, StopReason::Replaced, Stops::IfArmed, out);
+        if self.lease.give(now, to, true).is_err() {
+            return LeaseResult::NoLease;
+        }
+        self.on_given(to, change);
+        LeaseResult::Done
     }
 
-    fn note_asked(&mut self, key: u32) {
-        if self.asked.len() >= ASKED {
-            self.asked.pop_front();
+    /// The holder has it no more; who has asked for it gets it.
+    fn pass_to_asker(&mut self, now: Instant, change: LeaseChange, out: &mut VecDeque<Outgoing>) {
+        self.news.changes.push(change);
+        let hears = self.devices.last().is_some_and(|d| d.state.is_some());
+        if let Some(asker) = self.lease.asker().filter(|_| hears) {
+            self.hand_over(now, asker, LeaseChange::HandedOver, out);
         }
-        self.asked.push_back((self.lease, key));
+        self.end_asking(LeaseResult::Over);
+    }
+
+    /// Tells who asked what became of it, and counts.
+    fn on_given(&mut self, to: Who, change: LeaseChange) {
+        let asked = self.lease.asker();
+        self.end_asking(match asked {
+            Some(asker) if asker == to => LeaseResult::Done,
+            _ => LeaseResult::Over,
+        });
+        tracing::info!(session = %to, lease = self.lease.number().0, how = change.name(), "drives");
+        self.news.changes.push(change);
+    }
+
+    fn end_asking(&mut self, result: LeaseResult) {
+        self.news.answers.extend(self.lease.end_asking(result));
+    }
+
+    /// Somebody stops the holder, who has the lease no more.
+    fn stop_by(&mut self, speaker: &Speaker) {
+        if self.lease.hold().is_some() {
+            self.news.changes.push(LeaseChange::Stopped);
+        }
+        self.lease.stop(speaker.key);
+        self.end_asking(LeaseResult::Over);
+        let lease = self.lease.number().0;
+        tracing::info!(session = %speaker.session, lease, "stopped by a viewer");
+    }
+
+    /// Nobody drives what is another device now, or knows a higher lease.
+    fn void(&mut self, now: Instant, out: &mut VecDeque<Outgoing>) {
+        self.end(now, StopReason::LinkLost, Stops::Anyway, out);
+        self.end_asking(LeaseResult::Over);
     }
 
     /// Takes the lease from who drives, and tells the device to stop: before all
-    /// that waits, and whether or not there is room. Whether somebody drove.
-    fn release(&mut self, now: Instant, out: &mut VecDeque<Outgoing>) -> bool {
-        let voice = std::mem::take(&mut self.voice);
-        let (Voice::Holder(..), Some(key)) = (voice, self.device()) else {
-            return false;
+    /// that waits, and whether or not there is room.
+    fn end(
+        &mut self,
+        now: Instant,
+        reason: StopReason,
+        stops: Stops,
+        out: &mut VecDeque<Outgoing>,
+    ) {
+        let (Some(hold), Some(key)) = (self.lease.take_away(), self.device()) else {
+            return;
         };
-        let _ = self.raise(); // at the end of the numbers a stop still passes
-        tracing::info!(lease = self.lease.0, "the driver is lost: stop");
-        let stop = link_lost(self.lease);
+        // A number above the former holder's, whose commands are void with it.
+        let _ = self.lease.raise(); // at the end of the numbers a stop still passes
+        let lease = self.lease.number();
+        tracing::info!(session = %hold.who, lease = lease.0, why = reason.name(), "drives no more");
+        if stops == Stops::IfArmed && !hold.has_armed() {
+            return;
+        }
+        let stop = own_stop(lease, reason);
         self.watch.on_command(now, &stop);
         for channel in [Channel::Reliable, Channel::Control] {
             out.push_front(outgoing(key, channel, &stop.emit(), false));
         }
         self.stop = Some(Stop {
             key,
-            lease: self.lease,
+            lease,
+            reason,
             again: now + REPEAT_STOP,
             until: now + REPEAT_FOR,
         });
-        true
     }
 }
 
-/// Whether the holder drives, or is about to: then nobody else may arm.
-fn is_driven(now: Instant, voice: Voice, state: State) -> bool {
-    match voice {
-        Voice::Holder(_, since) => state == State::Armed || now.since(since) < ARMING,
-        Voice::None | Voice::Stopper(_) => false,
-    }
+/// When the end of a lease stops the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stops {
+    Anyway,
+    /// Where its holder has armed: else it stands.
+    IfArmed,
 }
 
 fn outgoing(key: u32, channel: Channel, message: &[u8], newest: bool) -> Outgoing {
@@ -305,14 +451,15 @@ fn outgoing(key: u32, channel: Channel, message: &[u8], newest: bool) -> Outgoin
     }
 }
 
-fn link_lost(lease: Lease) -> Command {
+/// A stop of the server's own.
+fn own_stop(lease: Lease, reason: StopReason) -> Command {
     Command {
         source: Source(0),
         lease,
         seq: Seq(1),
         order: Order::Stop {
             epoch: Epoch::ALL,
-            reason: StopReason::LinkLost,
+            reason,
         },
     }
 }

@@ -1,16 +1,21 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use transom_control::wire::LeaseName;
 use transom_control::{
     AckResult, Axes, CommandKind, Epoch, KernelConfig, Lease, Order, ReportKind, Seq, Source,
     Stamp, State, StopReason,
 };
 
 use super::*;
-use crate::media::api::SessionId;
+use crate::media::api::{DriveRights, SessionId};
+
+mod lease;
 
 const STREAM: StreamKey = StreamKey(1);
 const DEVICE: u32 = 0;
+/// An operator who may override; opened by tests that need one.
+const ADMIN: u32 = 4;
 
 struct Scene {
     relay: Relay,
@@ -23,7 +28,11 @@ const fn speaker(key: u32, may_drive: bool) -> Speaker {
         session: SessionId::from_bytes([key as u8; SessionId::LEN]),
         stream: STREAM,
         publisher: key == DEVICE,
-        may_drive,
+        rights: DriveRights {
+            drive: may_drive,
+            admin: key == ADMIN,
+            name: LeaseName::EMPTY,
+        },
     }
 }
 
@@ -125,7 +134,7 @@ impl Scene {
 
     fn note(&mut self, key: u32, label: &str, what: Happening) {
         let note = ChannelNote {
-            speaker: speaker(key, key == 1 || key == 2),
+            speaker: speaker(key, [1, 2, ADMIN].contains(&key)),
             label: label.into(),
             what,
         };

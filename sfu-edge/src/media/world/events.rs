@@ -76,7 +76,7 @@ impl World {
                 session: slot.session,
                 stream: slot.stream,
                 publisher: slot.is_publisher(),
-                may_drive: slot.may_drive,
+                rights: slot.rights,
             };
             let note = ChannelNote {
                 speaker,

@@ -198,7 +198,7 @@ impl Client {
             local_candidates: vec![Candidate::host(world_addr(), 65_535)],
             ice_lite: true,
             seed: seed(),
-            may_drive: false,
+            rights: Default::default(),
         };
         let at = codecs.iter().position(|c| c.media() == MediaKind::Video);
         let client = Self {

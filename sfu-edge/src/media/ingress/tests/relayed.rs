@@ -8,6 +8,7 @@ use transom_control::{
 use transom_rtc_proto::channel::MessageKind;
 
 use super::*;
+use crate::media::api::DriveRights;
 use crate::media::channels::{ChannelNote, Happening, Outgoing, Speaker};
 use crate::media::relay::DropReason;
 
@@ -52,7 +53,10 @@ fn note(town: &mut Town, client: usize, may_drive: bool, what: Happening) {
         session: town.clients[client].session,
         stream: STREAM,
         publisher: town.slot(client).is_publisher(),
-        may_drive,
+        rights: DriveRights {
+            drive: may_drive,
+            ..DriveRights::default()
+        },
     };
     assert!(town.ingress.world.gauge.take(&what));
     let note = ChannelNote {
