@@ -33,6 +33,9 @@ window.transom = {
   get drive() {
     return view?.drive ?? null;
   },
+  get latencies() {
+    return view?.latencies ?? null;
+  },
 };
 
 function start() {

@@ -2,6 +2,7 @@
 
 import { DrivePanel } from './control/panel.js';
 import { Figures } from './figures.js';
+import { Frames } from './frames.js';
 import { WhepPlayer } from './whep.js';
 
 const SOUND_KEY = 'transom.sound';
@@ -46,6 +47,7 @@ export class PlayerView {
       if (this.#player.state === 'denied') onDenied(this.#player.detail);
     });
     el('sound').addEventListener('click', () => this.#toggleSound(), { signal });
+    el('log').addEventListener('click', () => this.#saveLog(), { signal });
     el('fullscreen').addEventListener('click', () => toggleFullscreen(), { signal });
     this.#video.addEventListener('volumechange', () => this.#showSound(), { signal });
     this.#video.addEventListener('resize', () => this.#fit(), { signal });
@@ -66,6 +68,10 @@ export class PlayerView {
     return this.#panel.drive;
   }
 
+  get latencies() {
+    return this.#panel.latencies;
+  }
+
   start() {
     el('stage').hidden = false;
     // First of all, so that a page that goes says stop before it says goodbye.
@@ -75,6 +81,8 @@ export class PlayerView {
     this.#showSound();
     this.#showState();
     this.#player.start();
+    const frames = new Frames(this.#video, () => this.#player.peer);
+    frames.watch((frame) => this.#panel.saw(frame), this.#endings.signal);
     this.#figures.start((stats) => this.#showFigures(stats));
   }
 
@@ -95,9 +103,16 @@ export class PlayerView {
     if (this.#player.state === 'waiting') this.#player.retry();
   }
 
+  #saveLog() {
+    const now = performance.now();
+    const text = this.#panel.log.text({ stream: this.#stream, origin: performance.timeOrigin, now });
+    const day = new Date(performance.timeOrigin + now).toISOString().replace(/[:.]/g, '-');
+    save(`transom-${this.#stream.replace(/[^\w-]/g, '-')}-${day}.jsonl`, new Blob(text, { type: 'application/jsonl' }));
+  }
+
   #showState() {
     const { state, detail } = this.#player;
-    this.#panel.drive.see(state === 'live');
+    this.#panel.picture(state);
     const [tone, text] = BADGES[state];
     el('badge').className = `badge ${tone}`;
     el('badge').dataset.state = state;
@@ -194,6 +209,15 @@ function explain({ latencySource, clockOffsetMs, clockErrorMs, roundTripMs, buff
     return `network ${ms(roundTripMs / 2)} + buffer ${ms(bufferMs)} + decoding ${ms(decodeMs)}; camera and encoder come on top`;
   }
   return 'nothing to tell it from yet';
+}
+
+function save(name, blob) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser has begun with it by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 function toggleFullscreen() {

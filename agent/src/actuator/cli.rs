@@ -110,6 +110,9 @@ pub struct ActuatorCli {
     /// What an axis may have, and how quickly it may rise and fall, in 32767ths (a second)
     #[arg(long, value_name = "AXIS:MOST:RISE:FALL", value_parser = axis_limit)]
     axis: Vec<(usize, AxisLimit)>,
+    /// From which age of the picture on it goes slower [default: not at all]
+    #[arg(long, value_name = "MS")]
+    picture_slow_ms: Option<u16>,
     /// sim: where edges are written down
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
@@ -184,6 +187,9 @@ impl ActuatorCli {
                 lead_us: LEAD_US,
                 picture_limit_us: self.picture_limit_ms.map(micros),
                 limits,
+                picture_slow_us: self
+                    .picture_slow_ms
+                    .map_or(KernelConfig::default().picture_slow_us, micros),
                 ..KernelConfig::default()
             },
         })
@@ -215,6 +221,10 @@ impl ActuatorConfig {
         say("--limit-ms", millis(self.kernel.limit_us));
         if let Some(limit) = self.kernel.picture_limit_us {
             say("--picture-limit-ms", millis(limit));
+            say(
+                "--picture-slow-ms",
+                millis(self.kernel.picture_slow_us.min(limit)),
+            );
         }
         for (axis, limit) in self.kernel.limits.0.iter().enumerate() {
             let AxisLimit { most, rise, fall } = *limit;
@@ -273,6 +283,7 @@ mod tests {
             limit_us: 250_000,
             lead_us: LEAD_US,
             picture_limit_us: Some(800_000),
+            picture_slow_us: 400_000,
             ..KernelConfig::default()
         };
         let mut kernel = kernel;

@@ -26,7 +26,7 @@ mod wired;
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, ToActuator};
 pub(crate) use pin::place;
-pub(crate) use service::clock;
+pub(crate) use service::{clock, stamp_of};
 pub use socket::pair;
 
 use std::error::Error;

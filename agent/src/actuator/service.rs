@@ -1,5 +1,7 @@
 //! The actuator's loop: the kernel between the socket and the board.
 
+use std::time::Instant;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
@@ -262,6 +264,14 @@ fn motion(axes: Axes) -> Motion {
         tilt: axes.tilt.raw(),
         custom: axes.custom.map(|axis| axis.raw()),
     }
+}
+
+/// What [`clock`] said at a moment of the past. Should we be interrupted in here the moment comes out too early,
+/// never too late.
+pub(crate) fn stamp_of(at: Instant) -> Stamp {
+    let now = clock();
+    let ago = u64::try_from(at.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Stamp::from_micros(now.micros().saturating_sub(ago))
 }
 
 /// CLOCK_MONOTONIC: all of this machine have the same.

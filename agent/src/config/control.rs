@@ -11,6 +11,10 @@ use super::limits::{self, LimitError, LimitTables};
 use crate::actuator::{ActuatorConfig, Board, BoardKind};
 use crate::board::{BoardError, Wiring, Wished};
 
+/// How old a picture may be by which somebody drives. A stream on a bad network shows its pictures within half a
+/// second; at walking pace a robot goes a metre in this.
+const PICTURE_LIMIT_US: u64 = 800_000;
+
 /// What a file may say; everything is optional.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +22,7 @@ pub(super) struct Control {
     board: Option<String>,
     limit_ms: Option<u16>,
     picture_limit_ms: Option<u16>,
+    picture_slow_ms: Option<u16>,
     trace: Option<PathBuf>,
     #[serde(default)]
     limits: LimitTables,
@@ -58,6 +63,16 @@ pub enum ControlError {
     /// A limit of an axis beyond reason.
     #[error("[control.limits] {0}")]
     Axis(#[from] LimitError),
+    /// Slower from an age on at which it stands already.
+    #[error(
+        "[control] picture_slow_ms {slow}: choose less than picture_limit_ms, which is {limit}, or leave it out"
+    )]
+    Slow {
+        /// From which age on it goes slower, in milliseconds.
+        slow: u16,
+        /// At which it stands, in milliseconds; zero where no picture is asked for.
+        limit: u64,
+    },
     /// Something for another board.
     #[error("[control] {key} is for board = \"{board}\": remove it, or choose that board")]
     OtherBoard {
@@ -141,10 +156,15 @@ impl Control {
     }
 
     fn kernel(&self) -> Result<KernelConfig, ControlError> {
+        let picture_limit_us = match self.picture_limit_ms {
+            Some(0) => None,
+            ms => Some(micros("picture_limit_ms", ms)?.unwrap_or(PICTURE_LIMIT_US)),
+        };
         Ok(KernelConfig {
             limit_us: micros("limit_ms", self.limit_ms)?.unwrap_or(KernelConfig::DEFAULT_LIMIT_US),
-            picture_limit_us: micros("picture_limit_ms", self.picture_limit_ms)?,
             limits: limits::check(&self.limits)?,
+            picture_limit_us,
+            picture_slow_us: slow_us(self.picture_slow_ms, picture_limit_us)?,
             ..KernelConfig::default()
         })
     }
@@ -191,6 +211,20 @@ impl Pins {
     }
 }
 
+/// From which age of the picture on it goes slower: half of what makes it stand, where nothing is said.
+fn slow_us(slow: Option<u16>, limit_us: Option<u64>) -> Result<u64, ControlError> {
+    let slow_us = slow.map(|ms| u64::from(ms) * 1000);
+    match (slow, slow_us, limit_us) {
+        (_, None, Some(limit)) => Ok(limit / 2),
+        (_, Some(slow), Some(limit)) if slow < limit => Ok(slow),
+        (Some(slow), ..) => Err(ControlError::Slow {
+            slow,
+            limit: limit_us.unwrap_or_default() / 1000,
+        }),
+        (None, ..) => Ok(KernelConfig::default().picture_slow_us),
+    }
+}
+
 fn micros(name: &'static str, ms: Option<u16>) -> Result<Option<u64>, ControlError> {
     match ms {
         Some(ms) if !(50..=2000).contains(&ms) => Err(ControlError::Limit { name, ms }),
@@ -231,11 +265,19 @@ pub(super) fn explain(
         &(kernel.limit_us / 1000),
         "without a command that fresh it stops",
     );
-    if let Some(limit) = kernel.picture_limit_us {
+    line(
+        "control.picture_limit_ms",
+        &(kernel.picture_limit_us.unwrap_or_default() / 1000),
+        match kernel.picture_limit_us {
+            Some(_) => "by an older picture, or none, nobody drives: it stops",
+            None => "it drives for those too who see nothing",
+        },
+    );
+    if kernel.picture_limit_us.is_some() {
         line(
-            "control.picture_limit_ms",
-            &(limit / 1000),
-            "by an older picture nobody drives; the page does not tell the age of its own yet: for programs of yours",
+            "control.picture_slow_ms",
+            &(kernel.picture_slow_us / 1000),
+            "by an older picture it goes slower",
         );
     }
     for (axis, told) in limits::words(&kernel.limits) {
@@ -306,6 +348,21 @@ mod tests {
     }
 
     #[test]
+    fn who_drives_has_to_see_something_unless_that_is_waived() {
+        let ages = |text: &str| {
+            let config = read(&format!("board = \"sim\"\n{text}")).expect(text);
+            let kernel = config.expect("a board").kernel;
+            (kernel.picture_limit_us, kernel.picture_slow_us)
+        };
+        assert_eq!(ages(""), (Some(800_000), 400_000));
+        assert_eq!(ages("picture_limit_ms = 500"), (Some(500_000), 250_000));
+        let both = "picture_limit_ms = 500\npicture_slow_ms = 0";
+        assert_eq!(ages(both), (Some(500_000), 0));
+        assert_eq!(ages("picture_slow_ms = 799"), (Some(800_000), 799_000));
+        assert_eq!(ages("picture_limit_ms = 0").0, None);
+    }
+
+    #[test]
     fn a_board_file_says_what_is_wired_and_auto_may_find_none() {
         let config = check("board = \"virtual\"\nlimit_ms = 200").expect("a board");
         let wiring = config.wiring.clone().expect("a file");
@@ -332,6 +389,14 @@ mod tests {
             (
                 "board = \"sim\"\n[limits.linear]\nmost = 2",
                 "[control.limits] linear: most",
+            ),
+            (
+                "board = \"sim\"\npicture_slow_ms = 800",
+                "picture_limit_ms, which is 800",
+            ),
+            (
+                "board = \"sim\"\npicture_limit_ms = 0\npicture_slow_ms = 300",
+                "which is 0, or leave it out",
             ),
             ("trace = \"/tmp/t\"", "board = \"sim\""),
             ("board = \"sim\"\n[pins]\nenable = 3", "raspberry-pi"),

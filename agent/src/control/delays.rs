@@ -39,6 +39,7 @@ const OLDEST: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Delays {
     ages: Histogram,
+    pictures: Histogram,
     handed_over: Histogram,
     /// Of the present actuator.
     unanswered: Unanswered,
@@ -49,6 +50,7 @@ impl Default for Delays {
     fn default() -> Self {
         Self {
             ages: Histogram::new(AGE_BOUNDS),
+            pictures: Histogram::new(AGE_BOUNDS),
             handed_over: Histogram::new(LOCAL_BOUNDS),
             unanswered: Unanswered::default(),
             answers: CommandKind::ANSWERED.map(|_| Histogram::new(LOCAL_BOUNDS)),
@@ -72,14 +74,11 @@ impl Delays {
             return;
         };
         self.unanswered.on_command(now.micros(), &command);
-        // The stamp that it echoes is of the clock that `now` is of. One that is none, or of the future,
-        // the kernel refuses.
-        if let Order::Setpoint { echo, .. } = command.order
+        if let Order::Setpoint { echo, picture, .. } = command.order
             && armed
-            && echo != Stamp::NONE
-            && echo <= now
         {
-            self.ages.observe(micros(now.since(echo)).min(OLDEST));
+            observe_age(&self.ages, now, echo);
+            observe_age(&self.pictures, now, picture);
         }
     }
 
@@ -100,6 +99,11 @@ impl Delays {
         )
         .sample(&[], &self.ages);
         to.histogram(
+            "transom_agent_control_picture_age_seconds",
+            "How old the picture that the operator saw was as a setpoint was handed to the armed actuator: from its capture to the screen, and the command's way back. A sample a setpoint that names one.",
+        )
+        .sample(&[], &self.pictures);
+        to.histogram(
             "transom_agent_control_handover_seconds",
             "From a command's arrival by a data channel, or a stop of the agent's own, to the actuator's socket.",
         )
@@ -111,6 +115,13 @@ impl Delays {
         for (command, answers) in CommandKind::ANSWERED.iter().zip(&self.answers) {
             family.sample(&[("command", command.name())], answers);
         }
+    }
+}
+
+/// A stamp in a setpoint is of the clock that `now` is of. One that is none, or of the future, the kernel refuses.
+fn observe_age(ages: &Histogram, now: Stamp, stamp: Stamp) {
+    if stamp != Stamp::NONE && stamp <= now {
+        ages.observe(micros(now.since(stamp)).min(OLDEST));
     }
 }
 
@@ -146,7 +157,11 @@ mod tests {
         let setpoint = |echo| Order::Setpoint {
             epoch: Epoch(1),
             echo,
-            picture: Stamp::NONE,
+            // Older than what its sender knew of the device.
+            picture: match echo.micros().checked_sub(50_000) {
+                Some(earlier) => Stamp::from_micros(earlier),
+                None => Stamp::NONE,
+            },
             axes: Axes::ZERO,
         };
         let fresh = Stamp::from_micros(NOW.micros() - 70_000);
@@ -184,6 +199,8 @@ mod tests {
         };
         let ages = told("transom_agent_control_setpoint_age_seconds", &[]);
         assert_eq!(ages, [Some(1.0), Some(0.07)]);
+        let pictures = told("transom_agent_control_picture_age_seconds", &[]);
+        assert_eq!(pictures, [Some(2.0), Some(0.169_991)]);
         let over = told("transom_agent_control_handover_seconds", &[]);
         assert_eq!(over, [Some(6.0), Some(0.0015)]);
         let stop = [("command", "stop")];

@@ -13,6 +13,10 @@ use crate::control::MYSELF;
 /// Between two setpoints of a page, with what its timers and a frame of Wi-Fi add.
 const OPERATOR: Duration = Duration::from_millis(50);
 
+/// From a picture's capture to the screen, but for the network and for when it is taken: what encoding, decoding
+/// and a screen add.
+const SIGHT: Duration = Duration::from_millis(60);
+
 /// What the actuator is refused when it asks not to wait for pages and processors. A
 /// process like it asks, since limits are a process's: the doctor's own memory is not locked.
 pub(super) fn priority() -> Vec<Finding> {
@@ -83,6 +87,31 @@ pub(super) fn limit(kernel: &KernelConfig, round_trip: Option<Duration>) -> Find
     }
 }
 
+/// Whether pictures may be as old as they are. `round_trip` is to the server; who looks may be farther.
+pub(super) fn picture(kernel: &KernelConfig, fps: u32, round_trip: Option<Duration>) -> Finding {
+    let Some(limit_us) = kernel.picture_limit_us else {
+        return Finding::ok("it drives for those too who see no picture (picture_limit_ms = 0)");
+    };
+    let slow = Duration::from_micros(kernel.picture_slow_us.min(limit_us));
+    let least = Duration::from_secs(1) / fps.max(1) + SIGHT + round_trip.unwrap_or_default() / 2;
+    let found = format!(
+        "by a picture older than {} ms it goes slower, at {} ms it stands; pictures are some {} ms old",
+        slow.as_millis(),
+        limit_us / 1000,
+        least.as_millis()
+    );
+    match slow < least {
+        false => Finding::ok(found),
+        true => Finding::warn(
+            format!("{found}: it would never go as fast as it is told"),
+            format!(
+                "raise picture_slow_ms in [control] to {} or more, and picture_limit_ms above that; or bring the server nearer",
+                (least * 3 / 2).as_millis().min(1500)
+            ),
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +134,27 @@ mod tests {
         assert!(
             far.mend
                 .is_some_and(|m| m.contains("limit_ms in [control] to 525"))
+        );
+    }
+
+    #[test]
+    fn pictures_must_not_be_slow_by_themselves() {
+        let of = |slow_ms: u64, limit_ms: Option<u64>, fps, way: u64| {
+            let kernel = KernelConfig {
+                picture_limit_us: limit_ms.map(|ms| ms * 1000),
+                picture_slow_us: slow_ms * 1000,
+                ..KernelConfig::default()
+            };
+            picture(&kernel, fps, Some(Duration::from_millis(way)))
+        };
+        assert_eq!(of(400, Some(800), 30, 50).verdict, Verdict::Ok);
+        assert_eq!(of(400, None, 30, 50).verdict, Verdict::Ok);
+        assert_eq!(of(60, Some(800), 30, 0).verdict, Verdict::Warn);
+        assert_eq!(of(400, Some(800), 2, 50).verdict, Verdict::Warn);
+        let far = of(400, Some(800), 30, 700);
+        assert!(
+            far.mend
+                .is_some_and(|m| m.contains("picture_slow_ms in [control] to 664"))
         );
     }
 

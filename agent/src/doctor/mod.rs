@@ -135,6 +135,8 @@ fn examine_driving(examination: &mut Examination, config: &Config, round_trip: O
     examination.check("board", LOCAL, move || board::examine(&board));
     examination.check("priority", LOCAL, driving::priority);
     examination.note("limit", driving::limit(&kernel, round_trip));
+    let fps = config.feed().fps;
+    examination.note("picture", driving::picture(&kernel, fps, round_trip));
 }
 
 /// What is captured, and whether it can be encoded in time.

@@ -1,13 +1,30 @@
 //! Data channels of a session, joined to the actuator.
 
-use tokio::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use transom_control::Channel;
+use transom_control::wire::Picture;
 use transom_rtc_proto::channel::{ChannelConfig, ChannelEvent, ChannelId, MessageKind};
 use transom_rtc_proto::port::{Delivery, Reliability};
 use transom_rtc_tokio::driver::PeerHandle;
 
+use crate::actuator::stamp_of;
 use crate::control::{ActuatorLink, Arrival, Reports};
+
+/// Between two words on when a picture was captured. One is enough for all pictures of a publisher, since their
+/// timestamps count the same clock; but who begins to watch has to hear it, and any may be lost.
+const PICTURE_EVERY: Duration = Duration::from_millis(100);
+
+/// A picture that was handed over to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    /// When it was captured.
+    pub(super) at: Instant,
+    /// Its RTP timestamp.
+    pub(super) timestamp: u32,
+}
 
 /// Passes commands to the actuator and its reports to the server, for one session.
 /// When it is dropped, what moves is stopped.
@@ -16,6 +33,7 @@ pub(super) struct Driving {
     channels: mpsc::Receiver<ChannelEvent>,
     link: ActuatorLink,
     reports: Reports,
+    pictures: watch::Receiver<Option<Shown>>,
     open: Vec<(ChannelId, Channel)>,
     arrival: Arrival,
 }
@@ -25,12 +43,14 @@ impl Driving {
         handle: PeerHandle,
         channels: mpsc::Receiver<ChannelEvent>,
         link: ActuatorLink,
+        pictures: watch::Receiver<Option<Shown>>,
     ) -> Self {
         Self {
             handle,
             channels,
             reports: link.reports(),
             link,
+            pictures,
             open: Vec::new(),
             arrival: Arrival::default(),
         }
@@ -55,6 +75,8 @@ impl Driving {
         }
         let mut turns = interval(Arrival::EVERY);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pictures = interval(PICTURE_EVERY);
+        pictures.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 // Only who may be sent commands has to know when they came.
@@ -63,6 +85,7 @@ impl Driving {
                     Some(event) => self.on_event(event),
                     None => return,
                 },
+                _ = pictures.tick(), if !self.open.is_empty() => self.tell_picture(),
                 report = self.reports.recv() => match report {
                     Some(report) => self.tell(report.channel, &report.message),
                     None => return,
@@ -100,6 +123,21 @@ impl Driving {
                 }
             }
             ChannelEvent::Opened { .. } | ChannelEvent::BufferedLow { .. } => {}
+        }
+    }
+
+    /// When the latest picture was captured, by the device's clock: who sees it names it in a setpoint.
+    fn tell_picture(&mut self) {
+        if !self.pictures.has_changed().unwrap_or(false) {
+            return;
+        }
+        let shown = *self.pictures.borrow_and_update();
+        if let Some(Shown { at, timestamp }) = shown {
+            let picture = Picture {
+                rtp: timestamp,
+                captured: stamp_of(at),
+            };
+            self.tell(Channel::Control, &picture.emit());
         }
     }
 

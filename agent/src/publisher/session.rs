@@ -13,7 +13,7 @@ use transom_rtc_tokio::call::{CallConfig, place};
 use transom_rtc_tokio::client::{ClientError, Retry, Session as Whip};
 use transom_rtc_tokio::driver::{Connection, Driver, FrameRefused, OutgoingFrame, PeerHandle};
 
-use super::driving::Driving;
+use super::driving::{Driving, Shown};
 use super::encoding::EncodingFigures;
 use super::figures::{Follower, PublishCount, PublishFigures, PublisherState};
 use super::loss::LossWindow;
@@ -57,6 +57,7 @@ pub(super) struct Session {
     events: mpsc::Receiver<Event>,
     driver: Driver,
     driving: Option<Driving>,
+    pictures: watch::Sender<Option<Shown>>,
     tracks: Tracks,
     clock: Clock,
 }
@@ -88,13 +89,15 @@ impl Session {
             channels,
             ..
         } = connection;
-        let driving = actuator.map(|link| Driving::new(handle.clone(), channels, link));
+        let (pictures, shown) = watch::channel(None);
+        let driving = actuator.map(|link| Driving::new(handle.clone(), channels, link, shown));
         Ok(Self {
             whip: Arc::new(whip),
             handle,
             events,
             driver,
             driving,
+            pictures,
             tracks,
             clock,
         })
@@ -115,6 +118,7 @@ impl Session {
             events,
             driver,
             driving,
+            pictures,
             tracks,
             clock,
         } = self;
@@ -128,6 +132,7 @@ impl Session {
             tracks,
             heard: heard.clone(),
             figures,
+            pictures,
             connected: false,
             clock,
             loss: LossWindow::default(),
@@ -168,6 +173,7 @@ struct Carrier<'a> {
     tracks: Tracks,
     heard: Heard,
     figures: &'a PublishFigures,
+    pictures: watch::Sender<Option<Shown>>,
     connected: bool,
     clock: Clock,
     loss: LossWindow,
@@ -200,6 +206,7 @@ impl Carrier<'_> {
                 },
                 frame = feed.video.recv() => {
                     let frame = frame.ok_or(SessionError::SourceEnded)?;
+                    self.pictures.send_replace(Some(Shown { at: frame.capture.at, timestamp: frame.timestamp }));
                     self.send(self.tracks.video, frame.data, frame.timestamp, frame.capture, Some(&feed.control));
                 }
                 packet = audio => match packet {

@@ -44,7 +44,23 @@ static ASSETS: &[Asset] = &[
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/arm-press.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/closed-loop.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/device-clock.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("control/drive.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/gamepad.js", "")
     },
     Asset {
         kind: SCRIPT,
@@ -57,6 +73,10 @@ static ASSETS: &[Asset] = &[
     Asset {
         kind: SCRIPT,
         ..asset!("control/keys.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/latencies.js", "")
     },
     Asset {
         kind: SCRIPT,
@@ -80,11 +100,35 @@ static ASSETS: &[Asset] = &[
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/pictures.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/recorder.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("control/robot.js", "")
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/session-log.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/spread.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/stick.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("control/time.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/times.js", "")
     },
     Asset {
         kind: SCRIPT,
@@ -97,6 +141,10 @@ static ASSETS: &[Asset] = &[
     Asset {
         kind: SCRIPT,
         ..asset!("figures.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("frames.js", "")
     },
     Asset {
         kind: SCRIPT,

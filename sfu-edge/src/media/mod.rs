@@ -25,6 +25,7 @@ mod ingress;
 mod link;
 mod mailbox;
 mod peers;
+mod pictures;
 mod published;
 mod rate;
 mod registry;

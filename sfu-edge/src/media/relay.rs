@@ -18,7 +18,8 @@
 //!   that nothing late of a former holder moves it. It begins at what the device
 //!   reports, so that a restart of ours does not lock anybody out.
 //! - An answer goes to the one whose lease it was given under: sequence numbers of
-//!   others would be taken for their own. Beacons and telemetry go to all.
+//!   others would be taken for their own. Beacons, telemetry and what is told of pictures go to all; the last of
+//!   these in each viewer's own time, which only its worker knows ([`pictures`](super::pictures)).
 //! - When the holder is lost the device is told to stop, under a lease of its own,
 //!   again and again until a report shows that it knows that lease.
 //! - All else on these channels, and all on any other, is dropped and counted.
@@ -36,7 +37,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 pub use counters::{DropReason, LeaseChange, RelayStats};
-use transom_control::wire::{LeaseRequest, MAX_COMMAND, MAX_MESSAGE};
+use transom_control::wire::{LeaseRequest, MAX_COMMAND, MAX_MESSAGE, Picture};
 use transom_control::{Channel, Command, Report, ReportKind};
 use transom_rtc_proto::channel::MessageKind;
 use transom_rtc_proto::time::Instant;
@@ -225,6 +226,12 @@ impl Relay {
                 return Err(DropReason::TooLong);
             }
             party.take_report(now)?;
+            if Picture::is(data) {
+                Picture::parse(data).map_err(|_| DropReason::Malformed)?;
+                let viewers = room.viewers_of(key).ok_or(DropReason::NoDevice)?.to_vec();
+                self.tell(&viewers, channel, data);
+                return Ok(());
+            }
             let report = Report::parse(data).map_err(|_| DropReason::Malformed)?;
             room.on_report(now, key, &report, &mut self.outgoing)?;
             room.watch.on_report(now, &report, &self.stats.devices);

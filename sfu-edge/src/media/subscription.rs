@@ -253,14 +253,24 @@ impl Subscription {
         })
     }
 
-    /// The publisher's clock in the subscriber's media time, for its sender
-    /// reports; and of which track.
-    pub(super) fn clock(&self, published: &PublishedTrack) -> Option<(TrackId, ClockReference)> {
+    /// A timestamp of the publisher's as the subscriber has it; `None` where it gets nothing of this
+    /// publisher (yet).
+    pub(super) fn as_seen(
+        &self,
+        published: &PublishedTrack,
+        timestamp: MediaTime,
+    ) -> Option<MediaTime> {
         let live = self
             .live
             .filter(|live| live.generation == published.generation)?;
+        Some(MediaTime(timestamp.0.wrapping_add(live.timestamp_offset)))
+    }
+
+    /// The publisher's clock in the subscriber's media time, for its sender
+    /// reports; and of which track.
+    pub(super) fn clock(&self, published: &PublishedTrack) -> Option<(TrackId, ClockReference)> {
         let clock = published.clock?;
-        let timestamp = MediaTime(clock.timestamp.0.wrapping_add(live.timestamp_offset));
+        let timestamp = self.as_seen(published, clock.timestamp)?;
         Some((self.track, ClockReference { timestamp, ..clock }))
     }
 }

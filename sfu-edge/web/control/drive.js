@@ -2,14 +2,16 @@
 // the other. No DOM.
 //
 //   const drive = new Drive({ hands: [joystick, keys] });   // the first whose `axes` is not null steers
+//   // observers: [{ sent(now, command, channel), heard(now, report), closed() }], what each likes to be told
 //   drive.allow(true);                       // the token has the drive scope; else it listens only
 //   drive.open(peer);                        // before the peer's offer
 //   drive.addEventListener('change', () => show(drive.status()));
 //   drive.arm(); drive.stop(); drive.disarm();
 //   drive.steer();                           // a hand's axes have changed
 //   drive.see(false);                        // there is no picture now: nobody drives blind
+//   drive.sawPicture(stampUs);               // the device's stamp of the picture on the screen
 //   drive.release();                         // hands off
-//   drive.leave();                           // nobody looks any more: zero, and stop what we drive
+//   drive.leave('hidden');                   // nobody looks any more: zero, and stop what we drive
 //   drive.request('ask');                    // about the lease: see lease.js, as of present and absent
 //   drive.present(); drive.absent();
 //
@@ -26,6 +28,7 @@
 import { Lease } from './lease.js';
 import { Operator } from './operator.js';
 import { SYSTEM } from './time.js';
+import { WireError, isPicture, parseCommand, parsePicture } from './wire.js';
 
 const INTERVAL_MS = 20;
 // A status that nobody asks for is still due now and then: reports grow old.
@@ -38,19 +41,23 @@ export class Drive extends EventTarget {
   #operator = new Operator({ intervalMs: INTERVAL_MS, relayed: true });
   #lease = new Lease();
   #hands;
+  #observers;
   #time;
   #link = null;
   #mayDrive = false;
   #sees = true;
+  // When a picture with a stamp was on the screen.
+  #pictureAt = -Infinity;
   #phase = 'unheard';
   #letGo = false;
   #refused = null;
   #dropped = 0;
   #callOff = () => {};
 
-  constructor({ hands = [], time = SYSTEM } = {}) {
+  constructor({ hands = [], observers = [], time = SYSTEM } = {}) {
     super();
     this.#hands = hands;
+    this.#observers = observers;
     this.#time = time;
   }
 
@@ -80,6 +87,7 @@ export class Drive extends EventTarget {
     this.#link = null;
     this.#operator.handleClosed();
     this.#lease.close();
+    this.#observe('closed');
     this.#turn();
   }
 
@@ -91,19 +99,25 @@ export class Drive extends EventTarget {
     this.release();
   }
 
+  sawPicture(stampUs) {
+    this.#pictureAt = this.#time.now();
+    this.#operator.sawPicture(stampUs);
+  }
+
   arm() {
     if (!this.#mayDrive) return;
     const now = this.#time.now();
     // Who drives shows by itself; who only holds it does not.
     const held = this.#lease.isElsewhere && this.#operator.status(now).phase !== 'foreign';
-    this.#refused = !this.#sees ? 'unseen' : held ? 'held' : this.#operator.arm(now);
+    this.#refused = this.#isBlind(now) ? 'unseen' : held ? 'held' : this.#operator.arm(now);
     this.#turn();
   }
 
-  stop() {
+  // `reason`: 'operator', or 'hidden'.
+  stop(reason = 'operator') {
     if (!this.#mayDrive) return;
     this.#refused = null;
-    this.#operator.stop(this.#time.now());
+    this.#operator.stop(this.#time.now(), reason);
     this.#turn();
   }
 
@@ -139,10 +153,10 @@ export class Drive extends EventTarget {
     this.#turn();
   }
 
-  leave() {
+  leave(reason = 'operator') {
     this.release();
     // What somebody else drives goes on: that one looks.
-    if (this.status().drives) this.stop();
+    if (this.status().drives) this.stop(reason);
   }
 
   status() {
@@ -160,11 +174,30 @@ export class Drive extends EventTarget {
     };
   }
 
+  // A device that asks for a picture would stop for want of one.
+  #isBlind(now) {
+    const { pictureLimitMs } = this.#operator.status(now);
+    return !this.#sees || (pictureLimitMs > 0 && now - this.#pictureAt > pictureLimitMs);
+  }
+
   #hear(data) {
     if (!(data instanceof ArrayBuffer)) return;
     const [now, bytes] = [this.#time.now(), new Uint8Array(data)];
-    if (this.#lease.handleMessage(now, bytes) === false) this.#operator.handleMessage(now, bytes);
-    this.#turn();
+    // No news of the device: it is its main process that says so.
+    if (isPicture(bytes)) return this.#hearPicture(now, bytes);
+    if (this.#lease.handleMessage(now, bytes) === false) {
+      const report = this.#operator.handleMessage(now, bytes);
+      if (report) this.#observe('heard', now, report);
+    }
+    return this.#turn();
+  }
+
+  #hearPicture(now, bytes) {
+    try {
+      this.#observe('heard', now, parsePicture(bytes));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+    }
   }
 
   // All that there is to do now; and when to come back.
@@ -177,7 +210,7 @@ export class Drive extends EventTarget {
       if (axes === null) this.#letGo = false;
       else this.#lease.present(now);
       this.#operator.drive(now, this.#letGo ? STILL : (axes ?? STILL));
-      for (let out; (out = this.#operator.pollTransmit(now)); ) this.#send(out);
+      for (let out; (out = this.#operator.pollTransmit(now)); ) this.#command(now, out);
       for (let bytes; (bytes = this.#lease.pollTransmit(now)); ) this.#send({ channel: 'control-reliable', bytes });
       this.#look(now);
     }
@@ -205,9 +238,22 @@ export class Drive extends EventTarget {
     return this.#link !== null && Object.values(this.#link).every(({ readyState }) => readyState === 'open');
   }
 
+  #command(now, out) {
+    if (this.#send(out) && this.#observers.length > 0) this.#observe('sent', now, parseCommand(out.bytes), out.channel);
+  }
+
+  // Whether there was room for it.
   #send({ channel: label, bytes }) {
     const channel = this.#link[label];
-    if (channel.bufferedAmount > MOST_WAITING[label]) this.#dropped += 1;
-    else channel.send(bytes);
+    if (channel.bufferedAmount > MOST_WAITING[label]) {
+      this.#dropped += 1;
+      return false;
+    }
+    channel.send(bytes);
+    return true;
+  }
+
+  #observe(what, ...told) {
+    for (const observer of this.#observers) observer[what]?.(...told);
   }
 }

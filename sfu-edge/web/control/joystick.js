@@ -6,6 +6,10 @@
 //   joystick.axes      { linear, angular } while it is held, in the middle too; null while it is not
 //   joystick.release() as if the finger had left
 
+import { deflect, steering } from './stick.js';
+
+const MIDDLE = { x: 0, y: 0 };
+
 export class Joystick {
   #deadZone;
   #turn;
@@ -20,12 +24,7 @@ export class Joystick {
   get axes() {
     if (!this.#held) return null;
     const { x, y } = this.knob;
-    const way = Math.hypot(x, y);
-    if (way <= this.#deadZone) return { linear: 0, angular: 0 };
-    const scale = (way - this.#deadZone) / (1 - this.#deadZone) / way;
-    const [ahead, left] = [-y * scale, -x * scale];
-    // Finer near the middle: a thumb that pushes ahead is never quite straight.
-    return { linear: ahead, angular: left * Math.abs(left) * this.#turn };
+    return steering(deflect(x, y, this.#deadZone) ?? MIDDLE, this.#turn);
   }
 
   // Where the knob is: right and down, in radii, within the circle.

@@ -1,19 +1,18 @@
-// The drive's part of the page: a robot's state and place for all who watch it; stick, Arm and Stop for
-// those who may drive.
-//
-// Stop acts when it is touched, not when it is left. Arm has to be held for half a second: in a panic
-// fingers land beside Stop, and what they land on must not be what lets the robot move. A click without a
-// pointer, as screen readers make them, is deliberate as it is, and arms at once.
+// The drive's part of the page: a robot's state, place and times for all who watch it; stick, Arm and Stop
+// for those who may drive. Stop acts when it is touched, not when it is left.
 
+import { ArmPress } from './arm-press.js';
 import { Drive } from './drive.js';
-import { Hold } from './hold.js';
+import { Gamepads } from './gamepad.js';
 import { Joystick } from './joystick.js';
 import { Keys } from './keys.js';
+import { Latencies } from './latencies.js';
 import { LeasePanel } from './lease-panel.js';
+import { Recorder } from './recorder.js';
 import { RobotView } from './robot.js';
+import { TimesView } from './times.js';
 import { describe, place } from './words.js';
 
-const ARM_HOLD_MS = 500;
 const SHOW_EVERY_MS = 200;
 
 const el = (id) => document.getElementById(id);
@@ -21,10 +20,14 @@ const el = (id) => document.getElementById(id);
 export class DrivePanel {
   #keys = new Keys();
   #joystick = new Joystick();
-  #drive = new Drive({ hands: [this.#joystick, this.#keys] });
+  #pads = new Gamepads();
+  #latencies = new Latencies();
+  #recorder = new Recorder();
+  #drive = new Drive({ hands: [this.#joystick, this.#pads, this.#keys], observers: [this.#latencies, this.#recorder] });
+  #arm = new ArmPress({ drive: this.#drive, onChange: () => this.#showHold() });
   #lease = new LeasePanel(this.#drive);
   #robot = new RobotView(el('robot'));
-  #hold = new Hold({ ms: ARM_HOLD_MS, onDone: () => this.#drive.arm(), onChange: () => this.#showHold() });
+  #times = new TimesView();
   #endings = new AbortController();
   #timer;
   #frame = 0;
@@ -33,30 +36,58 @@ export class DrivePanel {
     return this.#drive;
   }
 
+  get latencies() {
+    return this.#latencies;
+  }
+
+  get log() {
+    return this.#recorder.log;
+  }
+
+  // The player's state: whether there is a picture of now.
+  picture(state) {
+    this.#recorder.picture(state);
+    this.#drive.see(state === 'live');
+  }
+
+  // A picture lights up; of frames.js.
+  saw({ at, timestamp }) {
+    const seen = this.#latencies.shown(at, timestamp);
+    if (!seen) return;
+    this.#drive.sawPicture(seen.stampUs);
+    this.#recorder.shown(at, seen);
+  }
+
   start() {
     const { signal } = this.#endings;
-    this.#joystick.bind(el('stick'), { onChange: () => this.#steered(), signal });
-    this.#keys.bind(window, {
-      onChange: () => this.#steered(),
-      onStop: () => this.#stop(),
-      isActive: () => !el('dock').hidden,
-      takesArrows: () => this.#drive.status().drives,
+    const onChange = () => this.#steered();
+    const onStop = () => this.#stop();
+    const isActive = () => !el('dock').hidden;
+    this.#joystick.bind(el('stick'), { onChange, signal });
+    this.#keys.bind(window, { onChange, onStop, isActive, takesArrows: () => this.#drive.status().drives, signal });
+    this.#pads.bind(window, {
+      onChange,
+      onStop,
+      isActive,
+      onPress: () => this.#arm.press(),
+      onLift: () => this.#arm.lift(),
+      onCancel: () => this.#arm.cancel(),
       signal,
     });
     this.#bindStop(signal);
-    this.#bindArm(signal);
+    this.#arm.bind(el('arm'), signal);
     this.#lease.bind(signal);
-    const away = () => {
-      this.#hold.release();
-      this.#drive.leave();
+    const away = (reason) => {
+      this.#arm.cancel();
+      this.#drive.leave(reason);
       this.#steered();
     };
-    addEventListener('blur', away, { signal });
-    addEventListener('pagehide', away, { signal });
-    document.addEventListener('visibilitychange', () => document.hidden && away(), { signal });
-    document.addEventListener('freeze', away, { signal });
+    addEventListener('blur', () => away('operator'), { signal });
+    addEventListener('pagehide', () => away('hidden'), { signal });
+    document.addEventListener('visibilitychange', () => document.hidden && away('hidden'), { signal });
+    document.addEventListener('freeze', () => away('hidden'), { signal });
     // Escape leaves the full screen and is not told to the page.
-    document.addEventListener('fullscreenchange', () => document.fullscreenElement || away(), { signal });
+    document.addEventListener('fullscreenchange', () => document.fullscreenElement || away('operator'), { signal });
     // A menu swallows the end of a held key.
     addEventListener('contextmenu', () => this.#release(), { signal });
     // Fingers that rest want no menu.
@@ -70,7 +101,7 @@ export class DrivePanel {
 
   // Stops what it drives.
   stop() {
-    this.#hold.release();
+    this.#arm.cancel();
     this.#drive.leave();
     this.#endings.abort();
     clearInterval(this.#timer);
@@ -80,7 +111,7 @@ export class DrivePanel {
   }
 
   #stop() {
-    this.#hold.release();
+    this.#arm.cancel();
     this.#drive.stop();
   }
 
@@ -90,11 +121,12 @@ export class DrivePanel {
   }
 
   #steered() {
-    const keys = this.#joystick.axes === null ? this.#keys.axes : null;
-    const { x, y } = keys ? knobOf(keys) : this.#joystick.knob;
+    // Where the knob is shown for what has no place of its own on the glass.
+    const others = this.#joystick.axes === null ? (this.#pads.axes ?? this.#keys.axes) : null;
+    const { x, y } = others ? knobOf(others) : this.#joystick.knob;
     el('knob').style.setProperty('--x', x);
     el('knob').style.setProperty('--y', y);
-    el('stick').classList.toggle('held', (this.#joystick.axes ?? keys) !== null);
+    el('stick').classList.toggle('held', (this.#joystick.axes ?? others) !== null);
     this.#drive.steer();
   }
 
@@ -105,41 +137,8 @@ export class DrivePanel {
     stop.addEventListener('click', (event) => event.detail === 0 && this.#stop(), { signal });
   }
 
-  #bindArm(signal) {
-    const arm = el('arm');
-    let disarms = false;
-    const press = () => {
-      disarms = this.#drive.status().drives;
-      if (!disarms) this.#hold.press();
-    };
-    const lift = () => {
-      this.#hold.release();
-      if (disarms) this.#drive.disarm();
-      disarms = false;
-    };
-    const cancel = () => {
-      disarms = false;
-      this.#hold.release();
-    };
-    const on = (name, listener) => arm.addEventListener(name, listener, { signal });
-    on('pointerdown', (event) => event.button === 0 && press());
-    on('pointerup', lift);
-    for (const end of ['pointercancel', 'pointerleave', 'blur']) on(end, cancel);
-    on('keydown', (event) => {
-      if (event.code !== 'Enter' && event.code !== 'NumpadEnter') return;
-      event.preventDefault();
-      if (!event.repeat) press();
-    });
-    on('keyup', (event) => ['Enter', 'NumpadEnter'].includes(event.code) && lift());
-    on('click', (event) => {
-      if (event.detail !== 0) return;
-      if (this.#drive.status().drives) this.#drive.disarm();
-      else this.#drive.arm();
-    });
-  }
-
   #showHold() {
-    el('arm').classList.toggle('holding', this.#hold.isPressed);
+    el('arm').classList.toggle('holding', this.#arm.isPressed);
   }
 
   #soon() {
@@ -152,6 +151,8 @@ export class DrivePanel {
 
   #show() {
     const status = this.#drive.status();
+    this.#recorder.status(status);
+    for (let loop; (loop = this.#latencies.pollLoop()); ) this.#recorder.looped(loop);
     // A robot is what has said so.
     if (el('drive').hidden && !status.telemetry) return;
     this.#appear(true, status.mayDrive);
@@ -172,13 +173,10 @@ export class DrivePanel {
 
   // Slower than what they tell: they are to be read.
   #showFigures() {
-    const status = this.#drive.status();
-    say('rtt', milliseconds(status.rttMs));
-    say('command-age', milliseconds(status.phase === 'armed' || status.phase === 'foreign' ? status.commandAgeMs : null));
-    say('report-age', milliseconds(status.reportAgeMs));
-    say('limit', milliseconds(status.limitMs));
-    late('command-age', status.commandAgeMs, status.limitMs);
-    late('report-age', status.reportAgeMs, status.limitMs);
+    const figures = this.#latencies.figures();
+    this.#times.show(this.#drive.status(), figures);
+    this.#recorder.figures(figures);
+    el('pads').hidden = this.#pads.count === 0;
   }
 
   #appear(robot, drives) {
@@ -189,9 +187,9 @@ export class DrivePanel {
   }
 }
 
-// Where the stick would be for what the keys say.
+// Where the stick would be for what was said without it: full ahead is at its edge, as is a sharp turn.
 function knobOf({ linear, angular }) {
-  const [x, y] = [-Math.sign(angular), -Math.sign(linear)];
+  const [x, y] = [-Math.sign(angular) * Math.sqrt(Math.min(1, 2 * Math.abs(angular))), -linear];
   const way = Math.max(1, Math.hypot(x, y));
   return { x: x / way, y: y / way };
 }
@@ -199,15 +197,4 @@ function knobOf({ linear, angular }) {
 // Only what changed: a live region says it again otherwise.
 function say(id, text) {
   if (el(id).textContent !== text) el(id).textContent = text;
-}
-
-function milliseconds(value) {
-  if (value === null || !Number.isFinite(value)) return '–';
-  if (value > 9999) return '> 9999';
-  return value < 9.95 ? value.toFixed(1) : value.toFixed(0);
-}
-
-// Half of what stops it is much.
-function late(id, age, limit) {
-  el(id).classList.toggle('late', age !== null && age > limit / 2);
 }

@@ -11,9 +11,13 @@ const REASONS = {
   'link-lost': 'It stopped: the connection to who drove was lost.',
   'agent-died': 'It stopped: the agent on the robot ended.',
   replaced: 'It stopped: another operator took over.',
-  blind: 'It stopped: there was no fresh picture.',
+  blind: 'It stopped: who drove saw no fresh picture.',
   fault: 'It stopped: an output failed. The log of the agent names it.',
   shutdown: 'It stopped: the agent was shut down.',
+  emergency: 'It stopped: somebody pressed the emergency stop.',
+  hidden: 'It stopped: the page of who drove was hidden.',
+  malformed: 'It stopped: what came was no command.',
+  'peer-closed': 'It stopped: who drove has left.',
 };
 
 const REFUSALS = {
@@ -27,12 +31,14 @@ const REFUSALS = {
   held: 'Not armed: another operator has the lease. Ask for it.',
   epoch: 'Not armed: its state changed meanwhile. Try again.',
   fault: 'Not armed: an output fails. The log of the agent names it.',
+  latched: 'Not armed: an emergency stop holds it. Reset it first.',
+  emergency: 'Not armed: an emergency stop holds it. Reset it first.',
   timeout: 'Not armed: no answer. If another operator has it, Stop takes it from them.',
 };
 
 const ARM = 'Hold Arm, then drive.';
 
-export function describe({ phase, reason, refused, reportAgeMs, limitMs, linked, mayDrive, letGo }) {
+export function describe({ phase, reason, refused, reportAgeMs, limitMs, linked, mayDrive, letGo, speed = 100, pictureLimitMs = 0 }) {
   const silent = phase === 'unheard' || reportAgeMs > limitMs;
   if (!linked) return { tone: 'warn', title: 'No connection', text: `A robot without a driver stops within ${limitMs} ms.` };
   if (phase === 'stopping') return { tone: 'bad', title: 'Stopping', text: 'The stop is repeated until the robot answers.' };
@@ -46,6 +52,10 @@ export function describe({ phase, reason, refused, reportAgeMs, limitMs, linked,
       return { tone: 'warn', title: 'Arming', text: '' };
     case 'armed':
       if (letGo) return { tone: 'warn', title: 'You drive', text: 'Let go first: what was held before does not count.' };
+      if (pictureLimitMs > 0 && speed < 100) {
+        const text = `Your picture is old, so it goes at ${speed} %. At ${seconds(pictureLimitMs)} it stops.`;
+        return { tone: 'warn', title: 'You drive', text };
+      }
       return { tone: 'good', title: 'You drive', text: 'Let go to halt. Stop ends it at once.' };
     case 'foreign': {
       const text = mayDrive ? (refusal ?? 'Stop takes the robot from them.') : '';
@@ -53,6 +63,10 @@ export function describe({ phase, reason, refused, reportAgeMs, limitMs, linked,
     }
     case 'disarming':
       return { tone: 'warn', title: 'Disarming', text: '' };
+    case 'emergency':
+      return { tone: 'bad', title: 'Emergency stop', text: refusal ?? 'It is held until somebody resets it.' };
+    case 'resetting':
+      return { tone: 'warn', title: 'Resetting', text: '' };
     case 'stopped':
       return { tone: 'bad', title: 'Stopped', text: refusal ?? [REASONS[reason], mayDrive && ARM].filter(Boolean).join(' ') };
     default:

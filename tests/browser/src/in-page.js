@@ -187,5 +187,5 @@ globalThis.bench = (() => {
     return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
-  return { view, watch, decoded, leave, publish };
+  return { view, watch, decoded, leave, publish, readTimeCode };
 })();

@@ -33,7 +33,13 @@ export function view(page, sfu, stream) {
 }
 
 export function median(sorted) {
-  return sorted[Math.floor(sorted.length / 2)];
+  return quantile(sorted, 0.5);
+}
+
+// Of numbers in any order.
+export function quantile(numbers, part) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 }
 
 export function figures(seen) {

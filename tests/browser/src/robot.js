@@ -11,7 +11,7 @@ export async function robot(stage, { more = [] } = {}) {
   const config = join(folder, 'transom-agent.toml');
   writeFileSync(config, `[control]\nboard = "sim"\ntrace = "${trace}"\n`);
   const agent = await stage.agent(sfu, { more: ['--config', config] });
-  return { sfu, agent, lines: new Lines(trace), driveLink: `${sfu.url}/#token=${sfu.tokens.drive}`, watchLink: sfu.link };
+  return { sfu, agent, config, lines: new Lines(trace), driveLink: `${sfu.url}/#token=${sfu.tokens.drive}`, watchLink: sfu.link };
 }
 
 // What the robot's lines did, in order: { at, line, value }. Times are milliseconds of CLOCK_MONOTONIC.

@@ -323,6 +323,7 @@ scenario('where there is no robot there is no panel, and where there are no chan
 
 // Whoever had it last is stopped first, where that one has not been missed yet.
 async function takeOver(page) {
+  await playing(page);
   await drivable(page);
   if ((await status(page)).phase === 'foreign') {
     await page.locator('#stop').click();

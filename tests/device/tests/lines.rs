@@ -126,7 +126,7 @@ async fn the_wheels_stop_when_the_link_is_cut_and_when_the_agent_is_killed() {
         .pairing_link("door", &sfu.fingerprint())
         .replace("127.0.0.1", HOST);
     board.run(
-        "printf '[control]\\nboard = \"virtual\"\\n' >/tmp/agent.toml",
+        "printf '[control]\\nboard = \"virtual\"\\npicture_limit_ms = 0\\n' >/tmp/agent.toml",
         SOON,
     );
     let agent = format!(

@@ -229,7 +229,7 @@ impl DrivenRobot {
         let folder = StateDir::new();
         let trace = folder.path().join("trace");
         let table = format!(
-            "[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
+            "[control]\nboard = \"sim\"\npicture_limit_ms = 0\ntrace = \"{}\"\n",
             trace.display()
         );
         let config = folder.write("transom-agent.toml", &table);

@@ -43,7 +43,7 @@ impl Scene {
         let sfu = Sfu::start_with(config);
         let trace = sfu.state.path().join("trace");
         let table = format!(
-            "[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
+            "[control]\nboard = \"sim\"\npicture_limit_ms = 0\ntrace = \"{}\"\n",
             trace.display()
         );
         sfu.state.write("transom-agent.toml", &table);

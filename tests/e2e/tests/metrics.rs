@@ -31,7 +31,7 @@ fn sfu() -> Sfu {
 fn publisher(sfu: &Sfu, folder: &StateDir) -> (Program, SocketAddr) {
     let config = folder.write(
         "transom-agent.toml",
-        "metrics = \"127.0.0.1:0\"\n[control]\nboard = \"sim\"\n",
+        "metrics = \"127.0.0.1:0\"\n[control]\nboard = \"sim\"\npicture_limit_ms = 0\n",
     );
     let mut command = Command::new(binary("transom-agent"));
     command

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { Drive } from '../../../sfu-edge/web/control/drive.js';
 import { emitNotice, parseRequest } from '../../../sfu-edge/web/control/lease-wire.js';
-import { parseCommand } from '../../../sfu-edge/web/control/wire.js';
+import { emitPicture, emitReport, parseCommand } from '../../../sfu-edge/web/control/wire.js';
 import { Device } from '../src/device.js';
 import { FakeTime } from '../src/time.js';
 
@@ -49,7 +49,16 @@ class Road {
   device = new Device();
   stick = new Hand();
   keys = new Hand();
-  drive = new Drive({ hands: [this.stick, this.keys], time: this.time });
+  seen = { sent: [], heard: [], closed: 0 };
+  drive = new Drive({
+    hands: [this.stick, this.keys],
+    observers: [{
+      sent: (now, command, channel) => this.seen.sent.push({ at: now, channel, ...command }),
+      heard: (now, report) => this.seen.heard.push({ at: now, ...report }),
+      closed: () => (this.seen.closed += 1),
+    }, {}],
+    time: this.time,
+  });
   commands = [];
   // What was asked about the lease: the device hears nothing of it.
   requests = [];
@@ -215,10 +224,10 @@ drives('who looks away stops what they drive, and nothing else', async (road) =>
   road.keys.axes = { linear: 1, angular: 0 };
   road.drive.steer();
   await road.run(50);
-  road.drive.leave();
+  road.drive.leave('hidden');
   assert.equal(road.keys.axes, null);
   await road.run(20);
-  assert.deepEqual([road.output, road.phase, road.drive.status().reason], [[0, 0], 'stopped', 'operator']);
+  assert.deepEqual([road.output, road.phase, road.drive.status().reason], [[0, 0], 'stopped', 'hidden']);
 });
 
 drives('who may only watch sends nothing whatever is pressed', async (road) => {
@@ -416,3 +425,51 @@ drives('who may only watch asks for nothing', async (road) => {
   await road.run(500);
   assert.deepEqual(road.asked(), []);
 }, false);
+
+drives('who observes is told what left and what came, pictures too', async (road) => {
+  await road.arm();
+  road.drive.sawPicture(7_000_000);
+  road.keys.axes = { linear: 1, angular: 0 };
+  road.drive.steer();
+  await road.run(60);
+  const { sent, heard } = road.seen;
+  const { at, ...arm } = sent.find(({ kind }) => kind === 'arm');
+  assert.deepEqual(road.commands.find(({ kind }) => kind === 'arm'), { ...arm, at: at + STEP_MS });
+  assert.equal(sent.length, road.commands.length);
+  assert.equal(sent.at(-1).picture, 7_000_000);
+  for (const kind of ['beacon', 'ack', 'telemetry']) assert.ok(heard.some((report) => report.kind === kind), kind);
+  // It says when a picture was captured, and nothing of the device: the echo stays as it was.
+  const before = road.drive.status();
+  road.channels[0].onmessage({ data: emitPicture({ rtp: 9000, captured: 99_000_000_000 }).buffer });
+  assert.deepEqual(heard.at(-1), { at: road.time.now(), kind: 'picture', rtp: 9000, captured: 99_000_000_000 });
+  assert.deepEqual(road.drive.status(), before);
+  const count = heard.length;
+  road.channels[0].onmessage({ data: emitPicture({ rtp: 9000, captured: 5 }).slice(0, 15).buffer });
+  assert.equal(heard.length, count);
+  for (const channel of road.channels) channel.close();
+  assert.equal(road.seen.closed, 1);
+});
+
+drives('where a picture is asked for, nobody arms before there is one, or long after', async (road) => {
+  await road.run(100);
+  road.cut = true;
+  const hears = (pictureLimitMs) => {
+    const { epoch, lease } = road.drive.status();
+    const beacon = { kind: 'beacon', state: 'disarmed', reason: null, lease, epoch, heard: 0, heldUs: 0, applied: 0, limitMs: 300, ageMs: 0 };
+    const stamp = (road.time.now() + 1) * 1000 + 40_000_000_000;
+    road.channels[0].onmessage({ data: emitReport({ ...beacon, stamp, pictureLimitMs }).buffer });
+  };
+  const armed = () => {
+    road.drive.arm();
+    const { phase, refused } = road.drive.status();
+    return [phase, refused];
+  };
+  hears(800);
+  assert.deepEqual(armed(), ['disarmed', 'unseen']);
+  road.drive.sawPicture(40_000_000_000);
+  await road.run(850);
+  hears(800);
+  assert.deepEqual(armed(), ['disarmed', 'unseen']);
+  road.drive.sawPicture(40_900_000_000);
+  assert.deepEqual(armed(), ['arming', null]);
+});

@@ -15,7 +15,7 @@ test('landing moves nothing, wherever it is; the way from there does', () => {
   joystick.move(1, 144, 20);
   assert.deepEqual(joystick.axes, STILL, 'within the dead zone');
   joystick.move(1, 140, -30);
-  assert.deepEqual(joystick.axes, { linear: 1, angular: -0 });
+  assert.deepEqual(joystick.axes, { linear: 1, angular: 0 });
   joystick.move(1, 90, 20);
   assert.equal(joystick.axes.angular, 0.5, 'left is counter-clockwise');
   joystick.move(1, 140, 47.5);

@@ -11,11 +11,11 @@ const STATUS = {
 const words = (more) => describe({ ...STATUS, ...more });
 
 test('every phase, reason and refusal has words of its own', () => {
-  const phases = ['unheard', 'disarmed', 'stopped', 'arming', 'armed', 'foreign', 'stopping', 'disarming'];
+  const phases = ['unheard', 'disarmed', 'stopped', 'emergency', 'arming', 'resetting', 'armed', 'foreign', 'stopping', 'disarming'];
   assert.equal(new Set(phases.map((phase) => words({ phase }).title)).size, phases.length);
-  const reasons = ['operator', 'stale', 'link-lost', 'agent-died', 'replaced', 'blind', 'fault', 'shutdown'];
+  const reasons = ['operator', 'stale', 'link-lost', 'agent-died', 'replaced', 'blind', 'fault', 'shutdown', 'emergency', 'hidden', 'malformed', 'peer-closed'];
   assert.equal(new Set(reasons.map((reason) => words({ phase: 'stopped', reason }).text)).size, reasons.length);
-  const refusals = ['unheard', 'stopping', 'stale', 'future', 'old', 'armed', 'epoch', 'fault', 'timeout'];
+  const refusals = ['unheard', 'stopping', 'stale', 'future', 'old', 'armed', 'epoch', 'fault', 'latched', 'timeout'];
   const said = refusals.map((refused) => words({ refused }).text);
   assert.equal(new Set(said).size, refusals.length);
   assert.ok(said.every((text) => text.startsWith('Not armed: ')), said.join('\n'));
@@ -35,6 +35,13 @@ test('silence and a lost connection go before what was known', () => {
   assert.match(words({ phase: 'unheard', reportAgeMs: Infinity }).text, /None yet/);
   assert.equal(words({ phase: 'armed', linked: false }).title, 'No connection');
   assert.equal(words({ phase: 'stopping', reportAgeMs: 2500 }).title, 'Stopping');
+});
+
+test('who sees an old picture is told why it goes slower', () => {
+  const armed = { phase: 'armed', pictureLimitMs: 800 };
+  assert.equal(words({ ...armed, speed: 100 }).tone, 'good');
+  assert.deepEqual(words({ ...armed, speed: 37 }), { tone: 'warn', title: 'You drive', text: 'Your picture is old, so it goes at 37 %. At 0.8 s it stops.' });
+  assert.equal(words({ ...armed, speed: 37, pictureLimitMs: 0 }).tone, 'good');
 });
 
 test('the place in metres, the heading in degrees', () => {

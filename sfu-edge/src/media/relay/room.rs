@@ -114,6 +114,11 @@ impl Room {
         &self.operators
     }
 
+    /// Those who see what the device of this key films; `None` where another one has the stream.
+    pub(super) fn viewers_of(&self, key: u32) -> Option<&[u32]> {
+        (self.device() == Some(key)).then_some(self.viewers.as_slice())
+    }
+
     pub(super) fn holder(&self) -> Option<u32> {
         self.lease.hold().map(|hold| hold.who.key)
     }

@@ -12,6 +12,8 @@ use crate::media::api::{DriveRights, SessionId};
 
 mod lease;
 
+mod pictures;
+
 const STREAM: StreamKey = StreamKey(1);
 const DEVICE: u32 = 0;
 /// An operator who may override; opened by tests that need one.

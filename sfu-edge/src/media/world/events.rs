@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use transom_control::wire::Picture;
 use transom_rtc_proto::channel::{ChannelEvent, ChannelSendError};
 use transom_rtc_proto::id::SeqNo;
 use transom_rtc_proto::peer::{ClockReference, CloseReason, Event, TrackId};
@@ -14,6 +15,7 @@ use crate::media::api::{GoneReason, MediaEvent, SessionState};
 use crate::media::channels::{ChannelNote, Outgoing, Speaker};
 use crate::media::link::Note;
 use crate::media::peers::Role;
+use crate::media::pictures;
 use crate::media::relay::DropReason;
 use crate::media::totals::Count;
 
@@ -90,6 +92,9 @@ impl World {
     /// Says something on a channel of a peer here.
     pub(in crate::media) fn send_on_channel(&mut self, outgoing: Outgoing) {
         let key = outgoing.key;
+        let Some(outgoing) = self.as_seen(outgoing) else {
+            return;
+        };
         let Some(slot) = self.peers.get_mut(key) else {
             return;
         };
@@ -106,6 +111,19 @@ impl World {
                 }
             }
             Err(error) => self.on_left_out(error),
+        }
+    }
+
+    /// What is told of a picture, in the time of the one who is told.
+    pub(in crate::media) fn as_seen(&self, outgoing: Outgoing) -> Option<Outgoing> {
+        if !Picture::is(&outgoing.data) {
+            return Some(outgoing);
+        }
+        let slot = self.peers.get(outgoing.key)?;
+        let stream = self.streams.get(&slot.stream)?;
+        match &slot.role {
+            Role::Subscriber(subscriptions) => pictures::as_seen(outgoing, stream, subscriptions),
+            Role::Publisher(_) => None,
         }
     }
 

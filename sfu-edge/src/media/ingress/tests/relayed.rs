@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use transom_control::wire::Picture;
 use transom_control::{
     Channel, Command, Epoch, Lease, Order as Wanted, Report, ReportKind, Seq, Source, Stamp, State,
 };
@@ -118,4 +119,50 @@ fn reports_and_commands_find_the_worker_of_their_receiver() {
         .wait(town.now, &town.turn)
         .expect("a stop is due");
     assert!(wait <= Duration::from_millis(50), "{wait:?}");
+}
+
+/// What a client's worker makes of what is told of a picture, and whether it tells it at all.
+fn seen(town: &mut Town, client: usize, rtp: u32) -> Option<u32> {
+    let captured = Stamp::from_micros(7);
+    let outgoing = Outgoing {
+        key: town.key(client).expect("the session is known"),
+        label: Channel::Control.label().into(),
+        kind: MessageKind::Binary,
+        data: Picture { rtp, captured }.emit().to_vec().into(),
+        newest: false,
+    };
+    let told = town.world_of(client).as_seen(outgoing)?;
+    let picture = Picture::parse(&told.data).expect("a picture");
+    assert_eq!(picture.captured, captured);
+    Some(picture.rtp)
+}
+
+#[test]
+fn what_is_told_of_pictures_is_in_each_viewers_own_time() {
+    for workers in [1, 3] {
+        let mut town = Town::with_workers(workers);
+        let first = town.publish(&[h264()]);
+        let viewer = town.subscribe(&[h264()]);
+        town.film(first, 0..30);
+        let latest = |town: &Town, client: usize| {
+            let picture = town.clients[client].video.last().expect("a picture");
+            picture.timestamp.0
+        };
+        assert_eq!(seen(&mut town, viewer, 29 * 3000), Some(29 * 3000));
+        assert_eq!(latest(&town, viewer), 29 * 3000);
+        town.leave(first);
+        town.run(400);
+        // The next one's timestamps begin anew, the viewer's go on.
+        let second = town.publish(&[h264()]);
+        assert_eq!(seen(&mut town, viewer, 0), None, "before its first picture");
+        let newcomer = town.subscribe(&[h264()]);
+        town.film(second, 0..20);
+        assert_ne!(latest(&town, viewer), 19 * 3000);
+        let expected = Some(latest(&town, viewer));
+        assert_eq!(seen(&mut town, viewer, 19 * 3000), expected);
+        assert_eq!(latest(&town, newcomer), 19 * 3000);
+        assert_eq!(seen(&mut town, newcomer, 19 * 3000), Some(19 * 3000));
+        // A publisher shows itself nothing.
+        assert_eq!(seen(&mut town, second, 19 * 3000), None);
+    }
 }
