@@ -96,6 +96,10 @@ static ASSETS: &[Asset] = &[
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/outputs.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("control/panel.js", "")
     },
     Asset {
@@ -117,6 +121,10 @@ static ASSETS: &[Asset] = &[
     Asset {
         kind: SCRIPT,
         ..asset!("control/spread.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
+        ..asset!("control/stop-press.js", "")
     },
     Asset {
         kind: SCRIPT,

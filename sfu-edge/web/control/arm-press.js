@@ -1,4 +1,5 @@
-// Arm, pressed by whatever hand: held it arms, and while it drives a press that ends where it began disarms.
+// Arm, pressed by whatever hand: held it arms, or resets an emergency stop, and while it drives a press that ends
+// where it began disarms.
 //
 //   const arm = new ArmPress({ drive, onChange });
 //   arm.press(); arm.lift();   // the press ended in order
@@ -18,7 +19,7 @@ export class ArmPress {
 
   constructor({ drive, onChange, time }) {
     this.#drive = drive;
-    this.#hold = new Hold({ ms: HOLD_MS, onDone: () => drive.arm(), onChange, time });
+    this.#hold = new Hold({ ms: HOLD_MS, onDone: () => this.#act(), onChange, time });
   }
 
   get isPressed() {
@@ -43,6 +44,11 @@ export class ArmPress {
 
   click() {
     if (this.#drive.status().drives) this.#drive.disarm();
+    else this.#act();
+  }
+
+  #act() {
+    if (this.#drive.status().phase === 'emergency') this.#drive.reset();
     else this.#drive.arm();
   }
 

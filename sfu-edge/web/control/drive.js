@@ -7,6 +7,8 @@
 //   drive.open(peer);                        // before the peer's offer
 //   drive.addEventListener('change', () => show(drive.status()));
 //   drive.arm(); drive.stop(); drive.disarm();
+//   drive.emergency(); drive.reset();        // a stop that holds until it is reset
+//   drive.switchOutput('light', 1);          // what does not drive; see Operator
 //   drive.steer();                           // a hand's axes have changed
 //   drive.see(false);                        // there is no picture now: nobody drives blind
 //   drive.sawPicture(stampUs);               // the device's stamp of the picture on the screen
@@ -124,6 +126,26 @@ export class Drive extends EventTarget {
   disarm() {
     if (!this.#mayDrive) return;
     this.#operator.disarm(this.#time.now());
+    this.#turn();
+  }
+
+  emergency() {
+    if (!this.#mayDrive) return;
+    this.#refused = null;
+    this.#operator.emergency(this.#time.now());
+    this.#turn();
+  }
+
+  // It moves nothing, so it asks for no picture.
+  reset() {
+    if (!this.#mayDrive) return;
+    this.#refused = this.#operator.reset(this.#time.now());
+    this.#turn();
+  }
+
+  switchOutput(output, value, ms = 0) {
+    if (!this.#mayDrive || !this.#isOpen()) return;
+    this.#operator.switchOutput(this.#time.now(), output, value, ms);
     this.#turn();
   }
 

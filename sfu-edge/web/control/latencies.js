@@ -62,7 +62,8 @@ export class Latencies {
     const stampUs = this.#pictures.stampOf(timestamp);
     if (stampUs === null) return null;
     const device = this.#clock.at(at);
-    const ageMs = device === null ? null : device - stampUs / 1000;
+    // Before a report has come quickly, the device's clock is taken to be slower than it is.
+    const ageMs = device === null ? null : Math.max(0, device - stampUs / 1000);
     if (ageMs !== null) this.#spreads.picture.add(ageMs);
     this.#loop.shown(stampUs, at);
     this.#collect();

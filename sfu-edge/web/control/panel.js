@@ -1,5 +1,5 @@
 // The drive's part of the page: a robot's state, place and times for all who watch it; stick, Arm and Stop
-// for those who may drive. Stop acts when it is touched, not when it is left.
+// for those who may drive. Stop acts when it is touched, not when it is left; held, it is an emergency stop.
 
 import { ArmPress } from './arm-press.js';
 import { Drive } from './drive.js';
@@ -7,9 +7,11 @@ import { Gamepads } from './gamepad.js';
 import { Joystick } from './joystick.js';
 import { Keys } from './keys.js';
 import { Latencies } from './latencies.js';
+import { OUTPUTS, Outputs } from './outputs.js';
 import { LeasePanel } from './lease-panel.js';
 import { Recorder } from './recorder.js';
 import { RobotView } from './robot.js';
+import { StopPress } from './stop-press.js';
 import { TimesView } from './times.js';
 import { describe, place } from './words.js';
 
@@ -26,6 +28,8 @@ export class DrivePanel {
   #drive = new Drive({ hands: [this.#joystick, this.#pads, this.#keys], observers: [this.#latencies, this.#recorder] });
   #arm = new ArmPress({ drive: this.#drive, onChange: () => this.#showHold() });
   #lease = new LeasePanel(this.#drive);
+  #stopPress = new StopPress({ drive: this.#drive, onPress: () => this.#arm.cancel(), onChange: () => this.#showHold() });
+  #outputs = new Outputs({ drive: this.#drive, onChange: () => this.#showHold() });
   #robot = new RobotView(el('robot'));
   #times = new TimesView();
   #endings = new AbortController();
@@ -74,11 +78,14 @@ export class DrivePanel {
       onCancel: () => this.#arm.cancel(),
       signal,
     });
-    this.#bindStop(signal);
+    this.#stopPress.bind(el('stop'), signal);
+    this.#outputs.bind((output) => el(`switch-${output}`), signal);
     this.#arm.bind(el('arm'), signal);
     this.#lease.bind(signal);
     const away = (reason) => {
       this.#arm.cancel();
+      this.#stopPress.lift();
+      this.#outputs.letGo();
       this.#drive.leave(reason);
       this.#steered();
     };
@@ -102,6 +109,8 @@ export class DrivePanel {
   // Stops what it drives.
   stop() {
     this.#arm.cancel();
+    this.#stopPress.lift();
+    this.#outputs.letGo();
     this.#drive.leave();
     this.#endings.abort();
     clearInterval(this.#timer);
@@ -130,15 +139,10 @@ export class DrivePanel {
     this.#drive.steer();
   }
 
-  #bindStop(signal) {
-    const stop = el('stop');
-    stop.addEventListener('pointerdown', (event) => event.button === 0 && this.#stop(), { signal });
-    // By Enter, or by a screen reader.
-    stop.addEventListener('click', (event) => event.detail === 0 && this.#stop(), { signal });
-  }
-
   #showHold() {
     el('arm').classList.toggle('holding', this.#arm.isPressed);
+    el('stop').classList.toggle('holding', this.#stopPress.isPressed);
+    el('switch-lock').classList.toggle('holding', this.#outputs.opensDoor);
   }
 
   #soon() {
@@ -161,14 +165,29 @@ export class DrivePanel {
     el('drive-state').className = `drive-state ${tone}`;
     say('drive-phase', title);
     say('drive-why', text);
-    say('arm-text', status.drives ? 'Disarm' : 'Hold to arm');
+    say('arm-text', armText(status));
     el('arm').classList.toggle('armed', status.phase === 'armed');
+    this.#showOutputs(status);
     this.#lease.show(status.holding, status.mayDrive);
     if (!status.telemetry) return;
     const { said, shown } = place(status.telemetry);
     say('robot-text', shown);
     el('robot').setAttribute('aria-label', said);
     this.#robot.show(status.telemetry, status.linked && status.reportAgeMs <= status.limitMs ? tone : 'away');
+  }
+
+  #showOutputs({ pressed, mayDrive }) {
+    const views = this.#outputs.view(pressed);
+    el('switches').hidden = !mayDrive || OUTPUTS.every((output) => views[output].isAbsent);
+    for (const output of OUTPUTS) {
+      const { isOn, isAbsent, waits, failed } = views[output];
+      const button = el(`switch-${output}`);
+      button.hidden = isAbsent;
+      button.classList.toggle('waits', waits);
+      button.classList.toggle('failed', failed);
+      if (output === 'light') button.setAttribute('aria-pressed', String(isOn));
+      else button.classList.toggle('on', isOn);
+    }
   }
 
   // Slower than what they tell: they are to be read.
@@ -192,6 +211,11 @@ function knobOf({ linear, angular }) {
   const [x, y] = [-Math.sign(angular) * Math.sqrt(Math.min(1, 2 * Math.abs(angular))), -linear];
   const way = Math.max(1, Math.hypot(x, y));
   return { x: x / way, y: y / way };
+}
+
+function armText({ drives, phase }) {
+  if (phase === 'emergency' || phase === 'resetting') return 'Hold to reset';
+  return drives ? 'Disarm' : 'Hold to arm';
 }
 
 // Only what changed: a live region says it again otherwise.

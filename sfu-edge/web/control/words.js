@@ -31,6 +31,7 @@ const REFUSALS = {
   held: 'Not armed: another operator has the lease. Ask for it.',
   epoch: 'Not armed: its state changed meanwhile. Try again.',
   fault: 'Not armed: an output fails. The log of the agent names it.',
+  'no-emergency': 'Not reset: no emergency stop holds it any more.',
   latched: 'Not armed: an emergency stop holds it. Reset it first.',
   emergency: 'Not armed: an emergency stop holds it. Reset it first.',
   timeout: 'Not armed: no answer. If another operator has it, Stop takes it from them.',

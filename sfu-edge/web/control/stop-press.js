@@ -1,0 +1,57 @@
+// Stop, pressed by whatever hand: it stops when it is touched, and held for a second it is an emergency stop,
+// which holds the robot until somebody resets it.
+//
+//   const stop = new StopPress({ drive, onPress, onChange });
+//   stop.press(); stop.lift();
+//
+// Who holds on to Stop is afraid; and who only taps it wants to go on soon.
+
+import { Hold } from './hold.js';
+
+const HOLD_MS = 1000;
+
+export class StopPress {
+  #drive;
+  #onPress;
+  #hold;
+
+  // `onPress`: what else ends with a stop.
+  constructor({ drive, onPress = () => {}, onChange, time }) {
+    this.#drive = drive;
+    this.#onPress = onPress;
+    this.#hold = new Hold({ ms: HOLD_MS, onDone: () => drive.emergency(), onChange, time });
+  }
+
+  get isPressed() {
+    return this.#hold.isPressed;
+  }
+
+  press() {
+    this.#onPress();
+    this.#drive.stop();
+    this.#hold.press();
+  }
+
+  lift() {
+    this.#hold.release();
+  }
+
+  // On a button: pointer, Enter, and clicks without a pointer.
+  bind(button, signal) {
+    const on = (name, listener) => button.addEventListener(name, listener, { signal });
+    const isEnter = ({ code }) => code === 'Enter' || code === 'NumpadEnter';
+    on('pointerdown', (event) => event.button === 0 && this.press());
+    for (const end of ['pointerup', 'pointercancel', 'pointerleave', 'blur']) on(end, () => this.lift());
+    on('keydown', (event) => {
+      if (!isEnter(event)) return;
+      event.preventDefault();
+      if (!event.repeat) this.press();
+    });
+    on('keyup', (event) => isEnter(event) && this.lift());
+    on('click', (event) => {
+      if (event.detail !== 0) return;
+      this.press();
+      this.lift();
+    });
+  }
+}
