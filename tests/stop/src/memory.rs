@@ -52,7 +52,12 @@ impl MemoryGroup {
         command
     }
 
-    /// Somebody in it who takes more and more, and whom the kernel may not kill.
+    /// Tells the kernel whom to take first when memory runs short: else it might be the greedy one.
+    pub fn offer(&self, pid: u32) {
+        fs::write(format!("/proc/{pid}/oom_score_adj"), "1000").expect("a process of ours");
+    }
+
+    /// Somebody in it who takes more and more.
     pub fn greedy(&self, program: &Path) -> Child {
         let used = self.number(if self.unified {
             "memory.current"
@@ -112,10 +117,8 @@ impl Drop for MemoryGroup {
     }
 }
 
-/// Takes a megabyte each millisecond and keeps it, for ever. Asks not to be killed for it: else the kernel would
-/// take the one who is to blame.
+/// Takes a megabyte each millisecond and keeps it, until somebody ends it.
 pub fn be_greedy() -> ! {
-    fs::write("/proc/self/oom_score_adj", "-1000").expect("the right to be spared");
     let mut taken = Vec::new();
     let begun = monotonic_us();
     loop {
