@@ -104,30 +104,41 @@ pub fn answers(count: u32) -> [(Channel, Times); 2] {
         .enable_all()
         .build();
     let runtime = runtime.expect("a runtime");
-    let scene = Scene::start(&Setting::default()).expect("loopback");
-    scene.drive(Duration::from_millis(200));
-    [Channel::Control, Channel::Reliable].map(|channel| {
-        let mut times = Vec::new();
-        let url = format!("http://{}/whep/robot", scene.sfu.http);
-        runtime.block_on(async {
-            let mut remote = Remote::call(&url, &scene.sfu.token("drive")).await;
-            remote.report().await;
-            // A stop is heard of everybody who may drive.
-            for number in 0..count {
-                let seq = FIRST + number;
-                let asked = monotonic_us();
-                let reason = transom_control::StopReason::Operator;
-                let epoch = Epoch::ALL;
-                remote.send(channel, seq, Order::Stop { epoch, reason });
-                let is_it = |kind| matches!(kind, ReportKind::Ack { seq: s, .. } if s == Seq(seq));
-                while !is_it(remote.report().await.kind) {}
-                times.push((monotonic_us() - asked) as f64 / 1e3);
+    let scene = Scene::start(&Setting {
+        habit: "takes-over",
+        ..Setting::default()
+    });
+    let scene = scene.expect("loopback");
+    let url = format!("http://{}/whep/robot", scene.sfu.http);
+    runtime.block_on(async {
+        let mut remote = Remote::call(&url, &scene.sfu.token("drive")).await;
+        // Who holds the lease is answered.
+        remote.arm().await;
+        let mut seq = FIRST;
+        let mut measured = Vec::new();
+        for channel in [Channel::Control, Channel::Reliable] {
+            let mut times = Vec::new();
+            for _ in 0..count {
+                seq += 1;
+                times.push(answer(&mut remote, channel, seq).await);
                 remote.listen(BETWEEN).await;
             }
-            remote.close().await;
-        });
-        (channel, Times::new(times))
+            measured.push((channel, Times::new(times)));
+        }
+        remote.close().await;
+        measured.try_into().expect("two channels")
     })
+}
+
+/// How long one waited, milliseconds.
+async fn answer(remote: &mut Remote, channel: Channel, seq: u32) -> f64 {
+    let asked = monotonic_us();
+    remote.send(channel, seq, Order::Disarm { epoch: Epoch::ALL });
+    let is_it = |kind| matches!(kind, ReportKind::Ack { seq: s, .. } if s == Seq(seq));
+    while !is_it(remote.report().await.kind) {
+        assert!(monotonic_us() < asked + 10_000_000, "no answer");
+    }
+    (monotonic_us() - asked) as f64 / 1e3
 }
 
 /// Measures both, prints a table, and tells whether the ages are what they must be. Answers have a goal only.

@@ -62,6 +62,7 @@ fn ended(line: &str) -> Option<Ended> {
         after_us: number()?,
         since_fault_us: number()?,
         again: number()? != 0,
+        waited_us: 0,
     })
 }
 
@@ -75,6 +76,7 @@ mod tests {
             after_us: 290_000,
             since_fault_us: 5,
             again: true,
+            waited_us: 0,
         };
         assert_eq!(ended("stood 290000 5 1"), Some(expected));
         assert_eq!(ended("stood 290000 5"), None);

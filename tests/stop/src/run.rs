@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::thread::sleep;
 use std::time::Duration;
 
-use transom_tests_e2e::{LIMIT_US, Signal, is_alive, monotonic_us, signal};
+use transom_tests_e2e::{LIMIT_US, ProcessorWatch, Signal, is_alive, monotonic_us, signal};
 
 use crate::cable::Weather;
 use crate::fault::{Fault, From};
@@ -36,6 +36,8 @@ pub enum Ended {
         since_fault_us: u64,
         /// It moved again, though nobody armed it.
         again: bool,
+        /// How long the actuator was ready to run meanwhile and did not get a processor.
+        waited_us: u64,
     },
     /// It never did, or the fault was not one: why.
     Failed(String),
@@ -47,6 +49,15 @@ impl Ended {
     /// Whether it is as it has to be.
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Stood { after_us, again: false, .. } if *after_us <= LIMIT_US + TOLERANCE_US)
+    }
+}
+
+impl Ended {
+    /// Whether it is late, and provably for want of a processor. Where real-time priority is permitted that does
+    /// not happen.
+    pub fn is_spoiled(&self) -> bool {
+        matches!(self, Self::Stood { after_us, again: false, waited_us, .. }
+            if *after_us > LIMIT_US + TOLERANCE_US && *waited_us >= after_us - LIMIT_US)
     }
 }
 
@@ -82,9 +93,10 @@ fn try_run(fault: Fault, seed: u64) -> Ended {
     if let Err(why) = prepare(&scene, fault) {
         return Ended::Failed(format!("{why}\n{}", scene.told()));
     }
+    let mut processor = ProcessorWatch::new(scene.actuator);
     let cause = monotonic_us();
     let afterwards = happen(&mut scene, fault, seed);
-    let Some(stands) = scene.stands(Duration::from_secs(5)) else {
+    let Some(stands) = scene.stands(Duration::from_secs(5), &mut processor) else {
         return Ended::Failed(format!("it moves on\n{}", scene.told()));
     };
     let from = moment(&scene, fault, cause, stands);
@@ -108,6 +120,7 @@ fn try_run(fault: Fault, seed: u64) -> Ended {
         after_us: stands.saturating_sub(from),
         since_fault_us: stands - cause,
         again,
+        waited_us: processor.waited(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use transom_tests_e2e::{Lines, Program, Sfu, StateDir, binary, monotonic_us};
+use transom_tests_e2e::{Lines, ProcessorWatch, Program, Sfu, StateDir, binary, monotonic_us};
 
 use crate::cable::{Cable, Weather};
 use crate::detour::detour;
@@ -189,14 +189,15 @@ impl Scene {
     }
 
     /// Waits until it stands, since when it does; `None` where it moves on.
-    pub fn stands(&self, within: Duration) -> Option<u64> {
+    pub fn stands(&self, within: Duration, processor: &mut ProcessorWatch) -> Option<u64> {
         let deadline = monotonic_us() + u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
         loop {
             match self.lines.edges("enable").pop() {
                 Some(edge) if edge.value == 0 => return Some(edge.at),
                 _ if monotonic_us() > deadline => return None,
-                _ => sleep(Duration::from_millis(2)),
+                _ => processor.look(),
             }
+            sleep(Duration::from_millis(2));
         }
     }
 }
