@@ -1,7 +1,7 @@
 //! Everything that goes wrong while a robot moves, with real processes: how long until it stands, by its own
 //! trace, and whether it moves again.
 //!
-//! [`Fault`] is the list. [`run`] drives a [`Scene`] and lets one of them happen; `transom-stop` (`cargo xtask
+//! [`Fault`] is the list. [`run()`] drives a [`Scene`] and lets one of them happen; `transom-stop` (`cargo xtask
 //! bench stop`) does so many times and prints a table. Those that take a browser are played by
 //! `tests/browser/bench/stop.js`.
 //!
