@@ -20,11 +20,23 @@ const [fault, runs] = process.argv.slice(2);
 const happen = FAULTS[fault];
 if (!happen) throw new Error(`no fault ${fault}; there are ${Object.keys(FAULTS).join(', ')}`);
 
+// Tries at getting a page to drive at all: a machine may be too busy for Chromium.
+let patience = 10;
+
 for (let n = 0; n < Number(runs); n += 1) {
-  await onStage(async (stage) => console.log(`stood ${(await run(stage, n)).join(' ')}`), 60);
+  let drove = false;
+  try {
+    await onStage(async (stage) => console.log(`stood ${(await run(stage, n, () => { drove = true; })).join(' ')}`), 60);
+  } catch (error) {
+    // Once it drove, nothing is tried again.
+    patience -= 1;
+    if (drove || patience === 0) throw error;
+    console.error(`it did not drive, and is started again: ${error.message.split('\n')[0]}`);
+    n -= 1;
+  }
 }
 
-async function run(stage, n) {
+async function run(stage, n, drives) {
   const { lines, driveLink } = await robot(stage);
   const browser = await stage.chromium();
   const page = await openPage(browser, driveLink);
@@ -33,27 +45,36 @@ async function run(stage, n) {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   const stick = await middle(page, '#stick');
+  await page.evaluate(wobble);
   await page.mouse.move(stick.x, stick.y);
   await page.mouse.down();
-  let gone = false;
-  // Each setpoint differs from the last, so that the trace shows when the last one came.
-  const wobble = (async () => {
-    for (let step = 0; !gone; step += 1) await page.mouse.move(stick.x + (step % 9), stick.y - 30 - (step % 7));
-  })().catch(() => {});
   await lines.power(true);
   // Not always at the same place between two setpoints.
   await sleep(300 + 31 * (n % 7));
   if (!lines.powered) throw new Error('it stood before anything had happened');
+  drives();
   const cause = monotonic();
   // It may hang on what it has ended itself.
   const done = Promise.resolve(happen(page, processInfo.map(({ id }) => id))).catch(() => {});
   const stands = await lines.power(false, { since: cause });
   const obeyed = lines.lastMotion(stands);
-  gone = true;
-  await wobble;
   await Promise.race([done, sleep(1000)]);
   await sleep(1000);
   const again = lines.edges().some(({ at, line, value }) => line === 'enable' && value === 1 && at > stands);
   const micros = (ms) => Math.round(ms * 1000);
   return [micros(stands - obeyed), micros(stands - cause), Number(again)];
+}
+
+// In the page: the thumb that lands on the stick never keeps still, so that each setpoint differs from the last and
+// the trace shows when the last one came. However slow the page is, that is no slower than its setpoints.
+function wobble() {
+  const stick = document.querySelector('#stick');
+  stick.addEventListener('pointerdown', ({ pointerId, clientX, clientY }) => {
+    let step = 0;
+    setInterval(() => {
+      step += 1;
+      const to = { pointerId, clientX: clientX + (step % 9), clientY: clientY - 30 - (step % 7) };
+      stick.dispatchEvent(new PointerEvent('pointermove', to));
+    }, 5);
+  }, { once: true });
 }
