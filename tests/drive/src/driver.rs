@@ -1,3 +1,4 @@
+use transom_control::wire::LeaseNotice;
 use transom_control::{Axes, Axis, Operator, OperatorConfig, Phase, Report, Stamp, StopReason};
 
 use crate::person::{Author, Said};
@@ -72,6 +73,9 @@ impl Driver {
     }
 
     pub(crate) fn on_report(&mut self, now: u64, bytes: &[u8]) {
+        if LeaseNotice::is_meant(bytes) {
+            return;
+        }
         let report = self.operator.handle_message(now + self.clock, bytes);
         let report = report.expect("a report");
         if self.habit != Habit::DrivesBlind && report.stamp > self.picture {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use transom_control::wire::{LeaseName, LeaseNotice};
 use transom_control::{
     Axes, Axis, Channel, Command, Epoch, Kernel, KernelConfig, Operator, OperatorConfig, Order,
     Phase, Stamp,
@@ -14,7 +15,7 @@ use transom_rtc_proto::peer::Event;
 use transom_rtc_proto::port::{Delivery, Reliability};
 use transom_rtc_proto::time::Instant;
 use transom_rtc_sctp::GuardedSctp;
-use transom_sfu::media::api::{SessionId, StreamKey};
+use transom_sfu::media::api::{DriveRights, SessionId, StreamKey};
 use transom_sfu::media::relay::{ChannelNote, Happening, Relay, RelayStats, Speaker};
 use transom_tests_sim::link::LinkConfig;
 use transom_tests_sim::pair::{Pair, PairConfig};
@@ -179,7 +180,11 @@ impl Hops {
                     session: SessionId::from_bytes(session),
                     stream: StreamKey(1),
                     publisher: at == DEVICE,
-                    may_drive: at != DEVICE,
+                    rights: DriveRights {
+                        drive: at != DEVICE,
+                        admin: false,
+                        name: LeaseName::new("operator"),
+                    },
                 },
                 label: label.label().into(),
                 what,
@@ -206,7 +211,9 @@ impl Hops {
     fn at_operator(&mut self) {
         let now = self.now.as_micros();
         for event in channel_events(&mut self.pairs[0].offerer.events) {
-            if let ChannelEvent::Message { data, .. } = event {
+            if let ChannelEvent::Message { data, .. } = event
+                && !LeaseNotice::is_meant(&data)
+            {
                 let _ = self.operator.handle_message(now, &data).expect("a report");
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use transom_control::wire::{LeaseAction, LeaseRequest};
 use transom_control::{Channel, KernelConfig};
 use transom_tests_sim::drive::PathConfig;
 
@@ -55,7 +56,7 @@ pub enum Incident {
     StallBurst,
     /// The page is silent, and all that it ever said comes again on both hops.
     Replay,
-    /// Another stops it and takes the lease; the first one drives on.
+    /// Another stops it and takes the lease, or overrides; the first one drives on.
     LeaseTaken,
     /// The operator's clock is hours wrong and is set by an hour; then the page is gone.
     ClockWrong,
@@ -321,7 +322,11 @@ impl Course {
                 self.plan(0, Due::Replay);
             }
             Incident::LeaseTaken => {
-                self.drivers[1].stop(now, &mut self.witness);
+                // By turns by Stop, which anybody may, and by an administrator's override.
+                match self.seed.is_multiple_of(2) {
+                    true => self.drivers[1].stop(now, &mut self.witness),
+                    false => self.overrides(),
+                }
                 let after = self.dice.ms(10, 400);
                 self.plan(after, Due::Arms);
             }
@@ -336,6 +341,19 @@ impl Course {
             }
             Incident::BlindPage => self.drivers[0].habit = Habit::DrivesBlind,
         }
+    }
+
+    fn overrides(&mut self) {
+        let request = LeaseRequest {
+            number: 1,
+            action: LeaseAction::Override,
+        };
+        let said = Said {
+            channel: Channel::Reliable,
+            bytes: request.emit().to_vec(),
+        };
+        let key = self.drivers[1].session.expect("a session");
+        self.server.send(self.now, key, said);
     }
 
     fn hang_and_end(&mut self, most_ms: u64) {
