@@ -116,9 +116,9 @@ impl Fault {
     /// From when its limit counts.
     pub const fn from(self) -> From {
         match self {
-            // A browser tells nobody when it sends.
-            Self::PageClosed | Self::BrowserKilled | Self::Loss => From::Obeyed,
-            Self::LeaseTaken => From::Cause,
+            Self::Loss => From::Obeyed,
+            // A browser tells nobody when it sends; from then on it does not.
+            Self::PageClosed | Self::BrowserKilled | Self::LeaseTaken => From::Cause,
             Self::BlindPage => From::Picture,
             _ => From::Sent,
         }

@@ -56,13 +56,14 @@ pub fn in_browser(fault: Fault, runs: u64) -> Vec<Ended> {
     ends
 }
 
-/// `stood AFTER-US SINCE-FAULT-US AGAIN`
+/// `stood SINCE-FAULT-US AGAIN`
 fn ended(line: &str) -> Option<Ended> {
     let mut words = line.strip_prefix("stood ")?.split(' ');
     let mut number = || words.next()?.parse::<u64>().ok();
+    let since = number()?;
     Some(Ended::Stood {
-        after_us: number()?,
-        since_fault_us: number()?,
+        after_us: since,
+        since_fault_us: since,
         again: number()? != 0,
         waited_us: 0,
     })
@@ -76,12 +77,12 @@ mod tests {
     fn what_the_script_tells_is_read() {
         let expected = Ended::Stood {
             after_us: 290_000,
-            since_fault_us: 5,
+            since_fault_us: 290_000,
             again: true,
             waited_us: 0,
         };
-        assert_eq!(ended("stood 290000 5 1"), Some(expected));
-        assert_eq!(ended("stood 290000 5"), None);
+        assert_eq!(ended("stood 290000 1"), Some(expected));
+        assert_eq!(ended("stood 290000"), None);
         assert_eq!(ended("# it says more"), None);
     }
 }
