@@ -202,7 +202,10 @@ fn systemd_starts_both_and_they_publish() {
         "cat /proc/{actuator}/oom_score_adj /proc/$(systemctl show -P MainPID transom-agent)/oom_score_adj"
     );
     let adjusted = board.run(&adjustments, SOON).said;
-    assert_eq!(adjusted.split_whitespace().collect::<Vec<_>>(), ["-1000", "0"]);
+    assert_eq!(
+        adjusted.split_whitespace().collect::<Vec<_>>(),
+        ["-1000", "0"]
+    );
     assert!(
         log.contains("transom-sfu link"),
         "the journal tells how to get the link"

@@ -94,7 +94,7 @@ impl Hops {
                 let sent = self.sent.get(&axes.linear.raw());
                 let sent = sent.unwrap_or_else(|| panic!("it stands: {:?}", self.kernel.state()));
                 ages.push(self.now.since(*sent).as_micros() as u64);
-                sample = sample + Duration::from_millis(1);
+                sample += Duration::from_millis(1);
             }
         }
         ages

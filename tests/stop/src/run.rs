@@ -321,10 +321,10 @@ fn moment(scene: &Scene, fault: Fault, cause: u64, stands: u64) -> u64 {
 
 /// Whether what was to go wrong went wrong, and nothing else.
 fn is_as_meant(scene: &mut Scene, fault: Fault) -> Result<(), String> {
-    let survives = match fault {
-        Fault::MainKilled | Fault::MainAborted | Fault::MainOutOfMemory => false,
-        _ => true,
-    };
+    let survives = !matches!(
+        fault,
+        Fault::MainKilled | Fault::MainAborted | Fault::MainOutOfMemory
+    );
     if scene.agent.runs() != survives {
         return Err("the agent has ended, or has not".to_owned());
     }
