@@ -19,6 +19,7 @@ mod pin;
 mod priority;
 mod service;
 mod socket;
+mod spared;
 #[cfg(test)]
 mod tests;
 mod wired;
@@ -28,6 +29,7 @@ pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, T
 pub(crate) use pin::place;
 pub(crate) use service::{clock, stamp_of};
 pub use socket::pair;
+pub use spared::share_the_risk;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -83,6 +85,7 @@ fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Erro
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
+    let _refused = spared::spare();
     // Before any line is touched: another's may be moving.
     let _claim = match config.board.is_on_header() {
         true => Some(claim::header()?),

@@ -91,6 +91,12 @@ pub(crate) const PARTS: &[Part] = &[
         run: e2e,
     },
     Part {
+        name: "stop",
+        about: "everything that goes wrong while a robot moves, with real processes: it stands in time",
+        full: false,
+        run: stop,
+    },
+    Part {
         name: "load",
         about: "the load generator against a server: nothing lost, nothing left behind",
         full: false,
@@ -186,6 +192,8 @@ fn unit(consent: Consent) -> Result<Count, Failure> {
         "transom-tests-e2e",
         "--exclude",
         "transom-tests-sim",
+        "--exclude",
+        "transom-tests-stop",
         "--exclude",
         "transom-load",
     ];
@@ -298,6 +306,18 @@ fn e2e(consent: Consent) -> Result<Count, Failure> {
     needs::debian(needs::BUILD, consent)?;
     needs::debian(needs::FAKETIME, consent)?;
     end_to_end(Profile::Dev)
+}
+
+fn stop(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    needs::debian(needs::FAKETIME, consent)?;
+    step::run("build", workspace::build(Profile::Dev))?;
+    let bin_dir = workspace::bin_dir(Profile::Dev).display().to_string();
+    rust_tests(
+        "stop",
+        &["--package", "transom-tests-stop"],
+        &[("TRANSOM_BIN_DIR", &bin_dir)],
+    )
 }
 
 fn load(consent: Consent) -> Result<Count, Failure> {

@@ -47,6 +47,14 @@ impl Browser {
         self.node(Profile::Release, &[script])
     }
 
+    /// Tells `program`, which calls scripts by itself, where they and their tools are.
+    pub(crate) fn lend(&self, program: &mut Command) {
+        program
+            .env("TRANSOM_BROWSER_TESTS", &self.folder)
+            .env("TRANSOM_TARGET_DIR", workspace::target())
+            .env("TRANSOM_PYTHON", &self.python);
+    }
+
     fn node(&self, profile: Profile, words: &[&str]) -> Command {
         let mut node = Command::new("node");
         node.args(words)

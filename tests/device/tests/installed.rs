@@ -194,6 +194,18 @@ fn systemd_starts_both_and_they_publish() {
         !log.contains("LimitMEMLOCK") && !log.contains("LimitRTPRIO"),
         "{log}"
     );
+    // And when memory runs short the kernel takes the main process first.
+    let started = log.split("actuator: started pid=").nth(1);
+    let actuator = started.and_then(|rest| rest.split_whitespace().next());
+    let actuator = actuator.expect("its pid");
+    let adjustments = format!(
+        "cat /proc/{actuator}/oom_score_adj /proc/$(systemctl show -P MainPID transom-agent)/oom_score_adj"
+    );
+    let adjusted = board.run(&adjustments, SOON).said;
+    assert_eq!(
+        adjusted.split_whitespace().collect::<Vec<_>>(),
+        ["-1000", "0"]
+    );
     assert!(
         log.contains("transom-sfu link"),
         "the journal tells how to get the link"

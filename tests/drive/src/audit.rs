@@ -161,7 +161,7 @@ impl Audit {
                 return ended.filter(|_| asked);
             }
         }
-        let Some(peer) = peer else { return None };
+        let peer = peer?;
         if peer.device {
             return after.is_none().then_some("another device");
         }

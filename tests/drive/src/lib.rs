@@ -12,6 +12,8 @@
 //!    └───── Path ◄─ Relay ◄─ Path ◄─ socket ◄─────────────┘       Witness sees all of it
 //! ```
 
+//! [`Scene`] is all of that for a while, at random. [`Incident`] is a drive that one named thing ends.
+
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -21,7 +23,10 @@
 
 mod audit;
 mod dice;
+mod driver;
 mod findings;
+mod hops;
+mod incident;
 mod person;
 mod robot;
 mod scene;
@@ -29,6 +34,8 @@ mod server;
 mod witness;
 
 pub use findings::Findings;
+pub use hops::Hops;
+pub use incident::{Incident, Stood};
 pub use scene::Scene;
 
 /// The device's dead-man.

@@ -48,10 +48,18 @@ pub(crate) struct Robot {
     /// When the actuator looks next.
     wake: u64,
     refused: [u64; 4],
+    config: KernelConfig,
+    /// The main process is gone.
+    ended: bool,
 }
 
 impl Robot {
     pub(crate) fn new(now: u64) -> Self {
+        Self::with(now, KernelConfig::default())
+    }
+
+    /// With other limits.
+    pub(crate) fn with(now: u64, config: KernelConfig) -> Self {
         Self {
             socket: VecDeque::new(),
             arrival: Arrival::default(),
@@ -60,10 +68,12 @@ impl Robot {
             hang: None,
             down: VecDeque::new(),
             up: VecDeque::new(),
-            kernel: kernel(now),
+            kernel: kernel(now, config),
             lines: Axes::ZERO,
             wake: 0,
             refused: [0; 4],
+            config,
+            ended: false,
         }
     }
 
@@ -87,13 +97,20 @@ impl Robot {
     /// The actuator is replaced: safe lines first.
     pub(crate) fn replace_actuator(&mut self, now: u64, witness: &mut Witness) {
         self.account();
-        self.kernel = kernel(now);
+        self.kernel = kernel(now, self.config);
         self.lines = Axes::ZERO;
         self.down.clear();
         self.up.clear();
         self.mailbox.clear();
         self.wake = now;
         witness.replaced();
+    }
+
+    /// The main process is gone, and with it all that it had in mind. What it has sent to the actuator is still
+    /// read, and then comes the end of file.
+    pub(crate) fn end_of_file(&mut self, now: u64) {
+        self.ended = true;
+        self.wake = self.wake.min(now);
     }
 
     /// The session brings a command: it is in the agent's socket, whatever the agent does.
@@ -122,7 +139,12 @@ impl Robot {
     ) {
         let listened = self.listens();
         self.hang = self.hang.filter(|(_, until)| now < *until);
-        if self.listens() {
+        if self.ended {
+            self.hang = None;
+            self.socket.clear();
+            self.mailbox.clear();
+        }
+        if self.listens() && !self.ended {
             if listened {
                 self.turn_until(now);
             } else {
@@ -137,7 +159,7 @@ impl Robot {
                 self.arrival.turn(device(now));
             }
         }
-        if self.hang.is_none() {
+        if self.hang.is_none() && !self.ended {
             while self.down.len() < SOCKET
                 && let Some(frame) = self.mailbox.first()
             {
@@ -149,7 +171,7 @@ impl Robot {
         if now >= self.wake {
             self.actuate(now, dice, witness);
         }
-        if self.hang.is_none() {
+        if self.hang.is_none() && !self.ended {
             said.extend(self.up.drain(..).map(|out| Said {
                 channel: out.channel,
                 bytes: out.message.to_vec(),
@@ -190,6 +212,10 @@ impl Robot {
                 }
             }
         }
+        if self.ended && self.down.is_empty() {
+            self.kernel.stop(device(now), StopReason::AgentDied);
+            witness.stopped_by_agent();
+        }
         self.kernel.handle_timeout(device(now));
         self.lines = self.kernel.output(device(now));
         while let Some(out) = self.kernel.poll_transmit(device(now)) {
@@ -220,10 +246,10 @@ impl Robot {
 }
 
 /// As the actuator's service makes one.
-fn kernel(now: u64) -> Kernel {
+fn kernel(now: u64, config: KernelConfig) -> Kernel {
     let config = KernelConfig {
         lead_us: LEAD_US,
-        ..KernelConfig::default()
+        ..config
     };
     let now = device(now);
     let first = u32::try_from(now.micros() >> 16).expect("early");

@@ -95,6 +95,32 @@ impl Server {
         }
     }
 
+    /// What is sent from now on passes again.
+    pub(crate) fn mend(&mut self, key: u32) {
+        if let Some(session) = self.sessions.iter_mut().find(|s| s.key == key) {
+            session.cut = false;
+        }
+    }
+
+    /// Nothing comes to a session's peer until then, and, if `both`, nothing from it.
+    pub(crate) fn stall(&mut self, key: u32, until: u64, both: bool) {
+        if let Some(session) = self.sessions.iter_mut().find(|s| s.key == key) {
+            session.down.stall(until);
+            if both {
+                session.up.stall(until);
+            }
+        }
+    }
+
+    /// Something old comes again: of what these sessions' peers said, and of what they were told.
+    pub(crate) fn replay(&mut self, now: u64, keys: &[u32]) {
+        let sessions = self.sessions.iter_mut();
+        for session in sessions.filter(|session| keys.contains(&session.key)) {
+            session.up.replay(now);
+            session.down.replay(now);
+        }
+    }
+
     pub(crate) fn opened(&mut self, now: u64, key: u32, channel: Channel, witness: &mut Witness) {
         self.note(now, key, channel, Happening::Opened, witness);
         self.drain(now, witness);

@@ -35,6 +35,8 @@ pub(crate) struct Witness {
     last_driver: Option<Author>,
     stop_pressed: Option<(u64, bool)>,
     lost_at: Option<u64>,
+    /// What is old makes it slower than it is told.
+    may_be_slower: bool,
     findings: Findings,
 }
 
@@ -88,6 +90,16 @@ struct Moves {
 }
 
 impl Witness {
+    /// The device may go slower than it is told.
+    pub(crate) fn expect_slower(&mut self) {
+        self.may_be_slower = true;
+    }
+
+    /// When the agent had the newest fresh setpoint of who drives, or drove.
+    pub(crate) fn last_received(&self) -> Option<u64> {
+        self.newest.map(|newest| newest.received)
+    }
+
     pub(crate) fn session(&mut self, key: u32, author: Author) {
         self.sessions.insert(Source(key), author);
     }
@@ -273,7 +285,14 @@ impl Witness {
         if let Some(why) = self.forbidden {
             panic!("at {now} us: motion, {why}");
         }
-        assert_eq!(lines, newest.axes, "motion by another than the newest");
+        match self.may_be_slower {
+            true => assert!(
+                is_slower(lines, newest.axes),
+                "{lines:?}, not {:?}",
+                newest.axes
+            ),
+            false => assert_eq!(lines, newest.axes, "motion by another than the newest"),
+        }
         let silent = now - newest.received;
         assert!(
             silent < LIMIT_US,
@@ -376,4 +395,17 @@ impl Witness {
 
 fn key(command: &Command) -> (Source, Lease, Seq) {
     (command.source, command.lease, command.seq)
+}
+
+/// Whether each axis goes the same way, and no faster.
+fn is_slower(lines: Axes, told: Axes) -> bool {
+    let (lines, told) = (lines.all(), told.all());
+    let mut pairs = lines
+        .iter()
+        .zip(told)
+        .map(|(line, told)| (line.raw(), told.raw()));
+    pairs.all(|(line, told)| match told >= 0 {
+        true => (0..=told).contains(&line),
+        false => (told..=0).contains(&line),
+    })
 }

@@ -28,13 +28,15 @@ pub struct Remote {
     channels: mpsc::Receiver<ChannelEvent>,
     driver: JoinHandle<()>,
     ids: Vec<(ChannelId, Channel)>,
-    /// Of its own clock, CLOCK_MONOTONIC.
+    /// Of its own clock: [`now`](Self::now).
     pub operator: Operator,
     /// The latest report.
     pub latest: Option<Report>,
     /// How the lease stands, once it was asked about.
     pub notice: Option<LeaseNotice>,
     requests: u32,
+    /// What its clock is ahead of CLOCK_MONOTONIC, in microseconds.
+    pub clock_ahead: u64,
     /// Setpoints sent: the left wheel's speed, by which each is known, and when.
     pub sent: Vec<(i32, u64)>,
     ticks: Interval,
@@ -55,7 +57,12 @@ impl Remote {
     /// The same with a token of the caller's.
     pub async fn open_with(sfu: &Sfu, token: &str, stream: &str) -> Self {
         let url = format!("http://{}/whep/{stream}", sfu.http);
-        let config = EndpointConfig::new(&url, Some(token));
+        Self::call(&url, token).await
+    }
+
+    /// The same by the address of a stream and a token, once it is published.
+    pub async fn call(url: &str, token: &str) -> Self {
+        let config = EndpointConfig::new(url, Some(token));
         let call = CallConfig {
             endpoint: Endpoint::new(config).expect("an endpoint"),
             addresses: AddressPolicy::default(),
@@ -109,10 +116,23 @@ impl Remote {
             latest: None,
             notice: None,
             requests: 0,
+            clock_ahead: 0,
             sent: Vec::new(),
             ticks,
             speed: 0,
         }
+    }
+
+    /// Its own time, in microseconds.
+    pub fn now(&self) -> u64 {
+        monotonic_us() + self.clock_ahead
+    }
+
+    /// Takes the next report, for `time` at most; true where one came.
+    pub async fn hear(&mut self, time: Duration) -> bool {
+        let event = timeout(time, self.channels.recv()).await;
+        let report = event.map(|event| self.take(event.expect("a live peer")));
+        report.is_ok_and(|report| report.is_some())
     }
 
     /// Sends a command as it is.
@@ -181,7 +201,7 @@ impl Remote {
             operator.status(now).phase == Phase::Armed
         });
         let armed = armed.await;
-        let status = self.operator.status(monotonic_us());
+        let status = self.operator.status(self.now());
         assert!(armed, "not armed within {SOON:?}: {status:?}");
     }
 
@@ -205,7 +225,7 @@ impl Remote {
                 }
                 _ = self.ticks.tick() => {}
             }
-            let now = monotonic_us();
+            let now = self.now();
             if arm {
                 let _ = self.operator.arm(now);
             }
@@ -237,7 +257,8 @@ impl Remote {
         self.driver.abort();
     }
 
-    fn say(&self, channel: Channel, message: &[u8]) {
+    /// Sends a message as it is.
+    pub fn say(&self, channel: Channel, message: &[u8]) {
         let (id, _) = self.ids.iter().find(|(_, c)| *c == channel).expect("both");
         // A channel that is not open yet takes nothing.
         let _ = self
@@ -253,7 +274,8 @@ impl Remote {
             self.notice = Some(LeaseNotice::parse(&data).expect("a notice"));
             return None;
         }
-        let report = self.operator.handle_message(monotonic_us(), &data);
+        let now = self.now();
+        let report = self.operator.handle_message(now, &data);
         let report = report.expect("a report");
         self.latest = Some(report);
         Some(report)

@@ -9,6 +9,7 @@ mod instructions;
 mod load;
 mod server;
 mod start;
+mod stop;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,8 @@ cargo xtask bench WHAT [options]     (bench WHAT --help tells the options)
   start       time from exec to the first HTTP answer; memory then; size of the binary
   idle        wake-ups and memory of subscribers that nothing is sent to
   churn       thousands of joins and leaves: the server's memory as a curve
+  stop        everything that goes wrong while a robot moves: how long until it stands
+  commands    how old what a robot is driven by is, over a bad network; how long answers take
 
   Builds for release. latency and footprint measure with Chromium and print what was
   measured beside its goal; --yes installs what they need without asking.
@@ -44,6 +47,8 @@ pub(crate) fn bench(mut args: Args) -> Result<(), Failure> {
         Some("start") => start::bench(args),
         Some("idle") => idle::bench(args),
         Some("churn") => churn::bench(args),
+        Some("stop") => stop::stop(args),
+        Some("commands") => stop::commands(args),
         Some(what @ ("latency" | "footprint")) => in_browser(what, args),
         Some("srtp") => {
             let words = ["bench", "--package", "transom-rtc-srtp", "--bench", "seal"];

@@ -143,6 +143,19 @@ impl Path {
         self.fly(now, sent);
     }
 
+    /// Nothing arrives until then; what waits comes in one burst.
+    pub fn stall(&mut self, until: u64) {
+        self.stalled_until = self.stalled_until.max(until);
+    }
+
+    /// Something that was sent once is sent again.
+    pub fn replay(&mut self, now: u64) {
+        let at = self.below(self.past.len() as u64) as usize;
+        if let Some(old) = self.past.get(at).cloned() {
+            self.fly(now, old);
+        }
+    }
+
     /// When [`receive`](Self::receive) has something; in microseconds.
     pub fn poll_timeout(&self) -> Option<u64> {
         let Reverse((arrival, ..)) = self.flying.peek()?;
