@@ -17,6 +17,7 @@ mod moving;
 mod outputs;
 mod pin;
 mod priority;
+mod robot;
 mod service;
 mod socket;
 mod spared;
@@ -27,6 +28,8 @@ mod wired;
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, ToActuator};
 pub(crate) use pin::place;
+#[cfg(feature = "mavlink")]
+pub(crate) use robot::open_wire;
 pub(crate) use service::{clock, stamp_of};
 pub use socket::pair;
 pub use spared::share_the_risk;
@@ -39,6 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use transom_boards_bridge::json::{GUARD, guard};
 use transom_control::KernelConfig;
 
 use outputs::Outputs;
@@ -59,6 +63,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             println!("{refused}");
         }
         return ExitCode::SUCCESS;
+    }
+    if arguments.next_if(|word| word == GUARD).is_some() {
+        // What the actuator is allowed is not for programs of others.
+        priority::lower();
+        return guard(arguments);
     }
     let config = match ActuatorCli::config_from(arguments) {
         Ok(config) => config,

@@ -1,8 +1,8 @@
 //! What moves, as a board file has it: wheels, and what points the camera.
 
 use transom_boards_hal::{
-    Active, DifferentialDrive, Drive, DriveError, DriveSwitch, LineError, Measured, Motion, Motor,
-    PanTilt, Pointing, SerialDrive, Servo, ServoPair, ServoPulses, Switched,
+    Active, DifferentialDrive, Drive, DriveError, DriveState, DriveSwitch, LineError, Measured,
+    Motion, Motor, PanTilt, Pointing, SerialDrive, Servo, ServoPair, ServoPulses, Switched,
 };
 use transom_boards_linux::{OutputLine, TtyPort};
 use transom_boards_raspberry_pi::{self as pi, PiUart};
@@ -11,11 +11,13 @@ use transom_boards_sim::{RobotConfig, SimRobot};
 use super::gauge::Gauge;
 use super::outputs::{NoDrive, Opener};
 use super::pin::{header, open_trace, place};
+use super::robot;
 use crate::board::{Outputs as Driver, ServoWiring, Wiring};
 
 /// Opens it; what is absent is told to `complain`, and opened when it is to do something.
 pub(super) fn open(wiring: &Wiring, complain: &mut dyn FnMut(&str)) -> Box<dyn Drive> {
     let drive: Box<dyn Drive> = match wiring.drives() {
+        true if robot::is_wired(wiring) => robot::open(wiring),
         true => Box::new(MovingDrive::new(wiring.clone(), complain)),
         false => Box::new(NoDrive),
     };
@@ -151,6 +153,28 @@ impl Drive for Equipped {
 
     fn switch(&mut self, switch: DriveSwitch) -> Result<bool, DriveError> {
         self.drive.switch(switch)
+    }
+
+    fn set_state(&mut self, state: DriveState) {
+        self.drive.set_state(state);
+    }
+
+    fn check(&mut self) -> Result<(), DriveError> {
+        self.drive.check()
+    }
+
+    fn poll_timeout(&self) -> Option<u64> {
+        self.drive.poll_timeout()
+    }
+
+    fn poll_note(&mut self) -> Option<String> {
+        self.drive.poll_note()
+    }
+
+    fn end(&mut self) -> Result<(), DriveError> {
+        let turned = self.pan_tilt.as_mut().map(|servos| servos.turn([0; 2]));
+        self.drive.end()?;
+        Ok(turned.unwrap_or(Ok(()))?)
     }
 }
 

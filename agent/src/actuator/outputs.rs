@@ -246,7 +246,7 @@ impl Outputs {
     /// The end, in order: all is off, and nobody starts the machine anew for it. An error where something may
     /// still be on.
     pub(super) fn end(&mut self, now_us: u64) -> Result<(), DriveError> {
-        let still = self.drive.set(Motion::STILL);
+        let still = self.drive.end();
         self.make_safe(now_us);
         let switches = &mut self.switches;
         let lock = Slot::end(&mut switches.lock, |lock| lock.make_safe(now_us));

@@ -4,8 +4,9 @@ use std::io;
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use thread_priority::{
-    Error, RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
+    Error, NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadPriority,
+    ThreadPriorityOsValue, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+    thread_schedule_policy,
 };
 
 /// Above everything that is not real-time, below the kernel's own threads.
@@ -34,4 +35,15 @@ pub(super) fn raise() -> Vec<String> {
         format!("no real-time priority ({error}): a busy processor may delay a stop; LimitRTPRIO=20 in the systemd unit mends it")
     });
     memory.into_iter().chain(priority).collect()
+}
+
+/// Goes back among all others: a process inherits the priority of who started it.
+pub(super) fn lower() {
+    let Ok(ThreadSchedulePolicy::Realtime(_)) = thread_schedule_policy() else {
+        return;
+    };
+    // Niceness zero. It cannot be refused.
+    let ordinary = ThreadPriority::Os(ThreadPriorityOsValue::default());
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
+    let _ = set_thread_priority_and_policy(thread_native_id(), ordinary, policy);
 }

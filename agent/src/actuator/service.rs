@@ -5,7 +5,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
-use transom_boards_hal::{DriveError, Motion};
+use transom_boards_hal::{DriveError, DriveState, Motion};
 use transom_control::{
     Axes, Command, Epoch, Kernel, KernelConfig, Measurements, Order, Stamp, State, StopReason,
 };
@@ -36,6 +36,8 @@ pub(super) struct Service<'a> {
     told: Option<Motion>,
     retry_at: Stamp,
     shown: State,
+    /// What the board knows of the state.
+    announced: State,
     dropped: u64,
 }
 
@@ -52,6 +54,7 @@ impl<'a> Service<'a> {
             told: Some(Motion::STILL),
             retry_at: now,
             shown: State::Disarmed,
+            announced: State::Disarmed,
             dropped: 0,
         }
     }
@@ -83,6 +86,11 @@ impl<'a> Service<'a> {
                 temperatures: measured.temperatures,
                 user: measured.user,
             });
+            if self.told.is_some()
+                && let Err(error) = outputs.drive.check()
+            {
+                self.on_fault(now, &error);
+            }
             self.apply(outputs, now);
             outputs.handle_timeout(now.micros());
             self.report(now);
@@ -137,6 +145,10 @@ impl<'a> Service<'a> {
         {
             // Whatever stopped the wheels: nobody is to hold the door open either.
             outputs.make_safe(now.micros());
+        }
+        if self.kernel.state() != self.announced {
+            self.announced = self.kernel.state();
+            outputs.drive.set_state(drive_state(self.announced));
         }
         if self.told.is_none() && now < self.retry_at {
             return;
@@ -193,6 +205,9 @@ impl<'a> Service<'a> {
 
     /// What became of single outputs.
     fn tell(&mut self, outputs: &mut Outputs) {
+        while let Some(note) = outputs.drive.poll_note() {
+            self.socket.note(&note);
+        }
         while let Some(told) = outputs.poll_told() {
             let (kind, state) = match told {
                 Told::State(kind, state) => {
@@ -218,6 +233,9 @@ impl<'a> Service<'a> {
     fn wait(&self, outputs: &Outputs, now: Stamp) -> Result<(), Errno> {
         let mut until = self.kernel.poll_timeout();
         if let Some(at) = outputs.poll_timeout() {
+            until = until.min(Stamp::from_micros(at));
+        }
+        if let Some(at) = outputs.drive.poll_timeout() {
             until = until.min(Stamp::from_micros(at));
         }
         if self.told.is_none() {
@@ -253,6 +271,15 @@ const fn said(kind: OutputKind, state: OutputState) -> &'static str {
         (K::Horn, S::Off) => "the horn is silent",
         (K::Horn, S::Absent) => "there is no horn: name one in the board file",
         (K::Watchdog, _) => "the watchdog",
+    }
+}
+
+fn drive_state(state: State) -> DriveState {
+    match state {
+        State::Disarmed => DriveState::Disarmed,
+        State::Armed => DriveState::Armed,
+        State::Emergency => DriveState::Stopped("emergency"),
+        State::Stopped(reason) => DriveState::Stopped(reason.name()),
     }
 }
 

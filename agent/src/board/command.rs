@@ -148,6 +148,17 @@ fn others(wiring: &Wiring) -> Vec<(&'static str, String)> {
         let told = format!("{}, {} baud", serial.device.display(), serial.baud);
         others.push(("[serial_drive] device", told));
     }
+    if let Some(program) = &wiring.program {
+        if let Some(command) = &program.command {
+            others.push(("[program] command", command.join(" ")));
+        }
+        if let Some(socket) = &program.socket {
+            others.push(("[program] socket", socket.display().to_string()));
+        }
+    }
+    if let Some(mavlink) = &wiring.mavlink {
+        others.push(("[mavlink]", mavlink.to_string()));
+    }
     if let Some(battery) = &wiring.battery {
         if let Some(file) = &battery.file {
             others.push(("[battery] file", file.display().to_string()));

@@ -47,7 +47,7 @@ pub struct Selected {
 pub enum BoardError {
     /// A name that is none.
     #[error(
-        "board `{word}` is unknown: give none, sim, raspberry-pi, auto, {}, or the path of a file that ends in .toml",
+        "board `{word}` is unknown: give none, sim, raspberry-pi, auto, program, mavlink, {}, or the path of a file that ends in .toml",
         names().collect::<Vec<_>>().join(", ")
     )]
     Unknown {

@@ -102,6 +102,14 @@ impl Wiring {
         if let Some(serial) = &self.serial_drive {
             within("[serial_drive] baud", serial.baud, 1200..=4_000_000);
         }
+        if let Some(program) = &self.program {
+            within("[program] answer_ms", program.answer_ms.into(), 50..=5000);
+        }
+        if let Some(mavlink) = &self.mavlink {
+            within("[mavlink] baud", mavlink.baud, 1200..=4_000_000);
+            within("[mavlink] system", mavlink.system.into(), 1..=255);
+            within("[mavlink] station", mavlink.station.into(), 1..=255);
+        }
         if let Some(both) = &self.pan_tilt {
             for (key, us) in [
                 ("[pan_tilt] pan.min_us", both.pan.min_us),
@@ -123,10 +131,55 @@ impl Wiring {
                 mistakes.push(WiringError::Choice(why));
             }
         };
+        let drives = [
+            self.drive.is_some(),
+            self.serial_drive.is_some(),
+            self.program.is_some(),
+            self.mavlink.is_some(),
+        ];
         refuse(
-            self.drive.is_some() && self.serial_drive.is_some(),
-            "[drive] and [serial_drive] are both there: remove one",
+            drives.iter().filter(|there| **there).count() > 1,
+            "of [drive], [serial_drive], [program] and [mavlink] there can be one: remove the others",
         );
+        if let Some(program) = &self.program {
+            refuse(
+                program.command.is_some() == program.socket.is_some(),
+                "[program] wants one of `command` and `socket`",
+            );
+            refuse(
+                program.command.as_ref().is_some_and(|words| {
+                    words.first().is_none_or(String::is_empty)
+                        || words.iter().any(|w| w.contains('\0'))
+                }),
+                "[program] command begins with the program: command = [\"python3\", \"/home/me/robot.py\"]",
+            );
+            refuse(
+                program.uid.is_some() && program.socket.is_none(),
+                "[program] uid is for `socket`: remove it",
+            );
+            refuse(
+                program.folder.is_some() && program.command.is_none(),
+                "[program] folder is for `command`: remove it",
+            );
+        }
+        if let Some(mavlink) = &self.mavlink {
+            refuse(
+                mavlink.device.is_some() == mavlink.listen.is_some(),
+                "[mavlink] wants one of `device` (a serial port) and `listen` with `peer` (UDP)",
+            );
+            refuse(
+                mavlink.listen.is_some() != mavlink.peer.is_some(),
+                "[mavlink] wants `listen` and `peer` together: whose datagrams count is to be known",
+            );
+            refuse(
+                mavlink.system == mavlink.station,
+                "[mavlink] system and station are the same: the vehicle is system 1 as a rule, and we are 255",
+            );
+            refuse(
+                cfg!(not(feature = "mavlink")),
+                "[mavlink] is not in this program: build it with the feature mavlink",
+            );
+        }
         refuse(
             self.battery
                 .as_ref()
@@ -224,6 +277,48 @@ mod tests {
         }
         assert_eq!(told.len(), 8, "{told:#?}");
         assert!(told.iter().all(|told| !told.contains('\n')));
+    }
+
+    #[test]
+    fn robots_that_drive_by_themselves_are_one_and_can_be_reached() {
+        for (text, words) in [
+            ("[program]", "one of `command` and `socket`"),
+            ("[program]\ncommand = []", "begins with the program"),
+            (
+                "[program]\ncommand = [\"a\"]\nuid = 3",
+                "uid is for `socket`",
+            ),
+            (
+                "[program]\nsocket = \"/run/a\"\nfolder = \"/\"",
+                "folder is for `command`",
+            ),
+            (
+                "[program]\nsocket = \"/run/a\"\nanswer_ms = 9",
+                "50 to 5000",
+            ),
+            (
+                "[program]\nsocket = \"/run/a\"\n[mavlink]\ndevice = \"/dev/a\"",
+                "there can be one",
+            ),
+            ("[mavlink]", "one of `device`"),
+            (
+                "[mavlink]\nlisten = \"0.0.0.0:1\"",
+                "`listen` and `peer` together",
+            ),
+            (
+                "[mavlink]\ndevice = \"/dev/a\"\nsystem = 255",
+                "are the same",
+            ),
+        ] {
+            let told = mistakes(text);
+            assert_eq!(told.len(), 1, "{text}: {told:?}");
+            assert!(
+                told[0].contains(words) && !told[0].contains('\n'),
+                "{told:?}"
+            );
+        }
+        assert!(mistakes("[mavlink]\nlisten = \"[::]:14550\"\npeer = \"[::1]:14555\"").is_empty());
+        assert!(mistakes("[program]\ncommand = [\"robot\"]\n[lock]\nline = \"A\"").is_empty());
     }
 
     #[test]

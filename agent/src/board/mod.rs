@@ -15,7 +15,7 @@ pub use line::Line;
 pub use mistakes::WiringError;
 pub use wiring::{
     ActiveLevel, BatteryWiring, ButtonWiring, CameraNames, ChimeWiring, DriveWiring, HornWiring,
-    Ina219Wiring, LightWiring, LockWiring, Outputs, PanTiltWiring, PullResistor, Pwm,
-    SerialDriveWiring, ServoWiring, SoundNames, WatchdogWiring, Wiring,
+    Ina219Wiring, LightWiring, LockWiring, MavlinkWiring, Outputs, PanTiltWiring, ProgramWiring,
+    PullResistor, Pwm, SerialDriveWiring, ServoWiring, SoundNames, WatchdogWiring, Wiring,
 };
 pub use wish::Wished;

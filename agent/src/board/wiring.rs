@@ -1,6 +1,7 @@
 //! What a board file says.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,10 @@ pub struct Wiring {
     pub drive: Option<DriveWiring>,
     /// Two motors behind a microcontroller.
     pub serial_drive: Option<SerialDriveWiring>,
+    /// A robot that a program of the owner's drives.
+    pub program: Option<ProgramWiring>,
+    /// A vehicle with ArduPilot.
+    pub mavlink: Option<MavlinkWiring>,
     /// What points the camera.
     pub pan_tilt: Option<PanTiltWiring>,
     /// What tells the battery's voltage.
@@ -203,6 +208,44 @@ pub struct SerialDriveWiring {
     pub baud: u32,
 }
 
+/// A program that drives: started, or connecting to a socket. docs/program.md has the protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramWiring {
+    /// The program and its arguments; the protocol goes over its standard input and output.
+    pub command: Option<Vec<String>>,
+    /// In which folder it is started.
+    pub folder: Option<PathBuf>,
+    /// The path of the Unix socket that it connects to.
+    pub socket: Option<PathBuf>,
+    /// The user that may connect, besides root and the agent's own.
+    pub uid: Option<u32>,
+    /// How long it may take to answer a line.
+    #[serde(default = "answer_ms")]
+    pub answer_ms: u16,
+}
+
+/// A vehicle that speaks MAVLink 2, over a serial port or over UDP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MavlinkWiring {
+    /// The serial port.
+    pub device: Option<PathBuf>,
+    /// Its bits a second.
+    #[serde(default = "mavlink_baud")]
+    pub baud: u32,
+    /// The address and UDP port to take here.
+    pub listen: Option<SocketAddr>,
+    /// The vehicle's; nobody else is heard.
+    pub peer: Option<SocketAddr>,
+    /// The vehicle's number: its parameter SYSID_THISMAV.
+    #[serde(default = "vehicle_system")]
+    pub system: u8,
+    /// The number that we have: its parameter SYSID_MYGCS.
+    #[serde(default = "station_system")]
+    pub station: u8,
+}
+
 /// Two servos.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -295,6 +338,22 @@ fn baud() -> u32 {
     115_200
 }
 
+fn answer_ms() -> u16 {
+    300
+}
+
+fn mavlink_baud() -> u32 {
+    57_600
+}
+
+fn vehicle_system() -> u8 {
+    1
+}
+
+fn station_system() -> u8 {
+    255
+}
+
 fn min_us() -> u16 {
     1000
 }
@@ -306,7 +365,10 @@ fn max_us() -> u16 {
 impl Wiring {
     /// Whether something moves.
     pub fn drives(&self) -> bool {
-        self.drive.is_some() || self.serial_drive.is_some()
+        self.drive.is_some()
+            || self.serial_drive.is_some()
+            || self.program.is_some()
+            || self.mavlink.is_some()
     }
 
     /// Whether there is anything for the process that owns the outputs.
@@ -401,5 +463,18 @@ impl fmt::Display for Outputs {
             Self::Gpiochip => "gpiochip",
             Self::Sim => "sim",
         })
+    }
+}
+
+impl fmt::Display for MavlinkWiring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "system {}", self.system)?;
+        if let Some(device) = &self.device {
+            write!(f, " at {}, {} baud", device.display(), self.baud)?;
+        }
+        if let (Some(listen), Some(peer)) = (self.listen, self.peer) {
+            write!(f, " at {peer}, from {listen}")?;
+        }
+        Ok(())
     }
 }

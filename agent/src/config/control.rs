@@ -9,7 +9,7 @@ use transom_control::KernelConfig;
 
 use super::limits::{self, LimitError, LimitTables};
 use crate::actuator::{ActuatorConfig, Board, BoardKind};
-use crate::board::{BoardError, Wiring, Wished};
+use crate::board::{BoardError, MavlinkWiring, ProgramWiring, Wiring, WiringError, Wished};
 
 /// How old a picture may be by which somebody drives. A stream on a bad network shows its pictures within half a
 /// second; at walking pace a robot goes a metre in this.
@@ -27,7 +27,13 @@ pub(super) struct Control {
     #[serde(default)]
     limits: LimitTables,
     pins: Option<Pins>,
+    program: Option<ProgramWiring>,
+    mavlink: Option<MavlinkWiring>,
 }
+
+/// Boards that need no file: each is one table of it.
+const PROGRAM: &str = "program";
+const MAVLINK: &str = "mavlink";
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +87,15 @@ pub enum ControlError {
         /// What it is for.
         board: BoardKind,
     },
+    /// A table that goes with another board, or is missing.
+    #[error("[control.{key}] and board = \"{key}\" go together: write both, or neither")]
+    Together {
+        /// Which.
+        key: &'static str,
+    },
+    /// What one of them says makes no sense.
+    #[error("[control] {0}")]
+    Robot(#[from] WiringError),
     /// The board is not to be had.
     #[error("[control] {0}")]
     Board(#[from] BoardError),
@@ -118,6 +133,17 @@ impl Control {
     /// What is wired, and how it is driven.
     pub(super) fn check(self) -> Result<ControlConfig, ControlError> {
         let word = self.board.as_deref().unwrap_or("none");
+        for (key, there) in [
+            (PROGRAM, self.program.is_some()),
+            (MAVLINK, self.mavlink.is_some()),
+        ] {
+            if there != (word == key) {
+                return Err(ControlError::Together { key });
+            }
+        }
+        if self.program.is_some() || self.mavlink.is_some() {
+            return self.check_robot();
+        }
         match word.parse::<BoardKind>() {
             Ok(kind) => Ok(ControlConfig {
                 actuator: self.check_kind(kind)?,
@@ -128,6 +154,35 @@ impl Control {
                 self.check_wired(wished)
             }
         }
+    }
+
+    /// A robot that drives by itself is a board file of one table.
+    fn check_robot(self) -> Result<ControlConfig, ControlError> {
+        if self.trace.is_some() || self.pins.is_some() {
+            return Err(ControlError::InTheFile);
+        }
+        let kernel = self.kernel()?;
+        let (name, board) = match &self.mavlink {
+            Some(mavlink) => ("a vehicle with MAVLink", format!("{MAVLINK}, {mavlink}")),
+            None => ("a program", PROGRAM.to_owned()),
+        };
+        let wiring = Wiring {
+            name: name.to_owned(),
+            program: self.program,
+            mavlink: self.mavlink,
+            ..Wiring::default()
+        };
+        if let Some(mistake) = wiring.mistakes().into_iter().next() {
+            return Err(mistake.into());
+        }
+        Ok(ControlConfig {
+            actuator: Some(ActuatorConfig {
+                board: Board::Wired(Box::new(wiring.clone())),
+                kernel,
+            }),
+            wiring: Some(wiring),
+            board: Some(board),
+        })
     }
 
     fn check_wired(self, wished: Wished) -> Result<ControlConfig, ControlError> {
@@ -376,9 +431,26 @@ mod tests {
     }
 
     #[test]
+    fn a_robot_that_drives_by_itself_needs_no_file() {
+        let config =
+            check("board = \"program\"\n[program]\ncommand = [\"robot\"]").expect("a robot");
+        assert!(config.drives());
+        let wiring = config.wiring.expect("a board");
+        assert_eq!(wiring.program.map(|program| program.answer_ms), Some(300));
+        let text = "board = \"mavlink\"\n[mavlink]\ndevice = \"/dev/ttyACM0\"";
+        let config = check(text).expect("a robot");
+        let told = config.board.clone().unwrap_or_default();
+        assert_eq!(told, "mavlink, system 1 at /dev/ttyACM0, 57600 baud");
+        assert!(config.drives());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_in_one_line() {
         for (text, words) in [
             ("board = \"pi\"", "raspberry-pi-zero-2-w"),
+            ("board = \"program\"", "[control.program]"),
+            ("[mavlink]\ndevice = \"/dev/a\"", "board = \"mavlink\""),
+            ("board = \"mavlink\"\n[mavlink]", "one of `device`"),
             ("board = \"/nonexistent/board.toml\"", "check `board`"),
             ("board = \"virtual\"\ntrace = \"/tmp/t\"", "board file"),
             ("board = \"sim\"\nlimit_ms = 10", "50 to 2000"),

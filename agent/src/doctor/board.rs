@@ -8,7 +8,7 @@ use std::path::Path;
 use transom_boards_hal::LineError;
 use transom_rtc_doctor::{Finding, machine};
 
-use super::raspberry_pi;
+use super::{raspberry_pi, robot};
 use crate::actuator::{Board, place};
 use crate::board::{DriveWiring, Outputs, Wiring};
 
@@ -90,6 +90,13 @@ fn wired(wiring: &Wiring) -> Vec<Finding> {
                 "`transom-agent board` lists the lines and who has them; correct the board file",
             )),
         }
+    }
+    if let Some(program) = &wiring.program {
+        findings.push(robot::program(program));
+    }
+    #[cfg(feature = "mavlink")]
+    if let Some(mavlink) = &wiring.mavlink {
+        findings.push(robot::vehicle(mavlink));
     }
     if findings.is_empty() {
         let told = format!(

@@ -13,6 +13,7 @@ mod driving;
 mod encoder;
 mod metrics;
 mod raspberry_pi;
+mod robot;
 mod server;
 mod sound;
 mod token;

@@ -93,6 +93,17 @@ pub struct DriveSwitch {
     pub ms: u16,
 }
 
+/// What the safety kernel is about: for drives that have something to arm, or somebody to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriveState {
+    /// Nobody has armed it.
+    Disarmed,
+    /// Motion may come.
+    Armed,
+    /// It was stopped: the word for the reason.
+    Stopped(&'static str),
+}
+
 /// The output lines that make a thing move. Dropping it leaves them safe.
 pub trait Drive {
     /// Moves so, from now on. [`Motion::STILL`] takes the power away and must do so even where an earlier
@@ -106,6 +117,33 @@ pub trait Drive {
 
     /// What it measures, at `now_us` microseconds of a monotonic clock.
     fn measure(&mut self, now_us: u64) -> Measured;
+
+    /// Tells of each new state, before the motion that goes with it. Unless it is [`DriveState::Armed`], the
+    /// thing is to stand still already.
+    fn set_state(&mut self, _state: DriveState) {}
+
+    /// Whether it would obey now. Asked every turn: who drives a robot that is absent is to hear of it before
+    /// it matters.
+    fn check(&mut self) -> Result<(), DriveError> {
+        Ok(())
+    }
+
+    /// When to call [`measure`](Self::measure) at the latest, in microseconds of its clock; `None` where it is
+    /// all the same.
+    fn poll_timeout(&self) -> Option<u64> {
+        None
+    }
+
+    /// A line for the log.
+    fn poll_note(&mut self) -> Option<String> {
+        None
+    }
+
+    /// The end, in order: it may wait for a fifth of a second until it knows that the thing stands. An error
+    /// where it may not.
+    fn end(&mut self) -> Result<(), DriveError> {
+        self.set(Motion::STILL)
+    }
 }
 
 /// Why a drive does not do what it is told. Each text is one line and names the mend.
@@ -140,6 +178,14 @@ pub enum DriveError {
     /// A line of a board file.
     #[error(transparent)]
     Wired(#[from] LineError),
+    /// What drives by itself and is only told: somebody's program, or a vehicle with an autopilot.
+    #[error("{robot}: {told}")]
+    Robot {
+        /// Which robot.
+        robot: &'static str,
+        /// What is wrong with it, and the mend.
+        told: String,
+    },
     /// A line failed while it was driven.
     #[error("{line} does not do what it is told ({told}): check the wiring and the driver")]
     Failed {

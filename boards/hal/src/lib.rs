@@ -33,7 +33,7 @@ pub use camera::{Camera, CameraError, CameraInfo, CapturedFrame, ProgramEnd, lis
 pub use choice::{CameraWish, Choice, CodecWish, choose};
 pub use controls::{CameraControls, ControlSyntax, Exposure, Focus, PowerLine};
 pub use differential_drive::{DifferentialDrive, Motor, Switched, SwitchedError};
-pub use drive::{Drive, DriveError, DriveSwitch, Measured, Motion, Wheels};
+pub use drive::{Drive, DriveError, DriveState, DriveSwitch, Measured, Motion, Wheels};
 pub use line::{Active, Light, LineError, Pull, Switch};
 pub use microphone::{Microphone, MicrophoneError, SoundFormat};
 pub use pointing::Pointing;

@@ -1,7 +1,7 @@
 //! A serial port as the kernel has it.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, open};
@@ -45,6 +45,24 @@ impl TtyPort {
         tcsetattr(&port, OptionalActions::Flush, &attributes)
             .map_err(|error| failed(path, &error))?;
         Ok(Self(File::from(port)))
+    }
+}
+
+impl TtyPort {
+    /// What came: so many bytes of `buffer`, zero where nothing did. A port that is gone is an error.
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, LineError> {
+        let told = match self.0.read(buffer) {
+            // A terminal that was hung up reads so.
+            Ok(0) => "it is gone".to_owned(),
+            Ok(len) => return Ok(len),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                return Ok(0);
+            }
+            Err(error) => error.to_string(),
+        };
+        Err(LineError::Failed { line: LINE, told })
     }
 }
 

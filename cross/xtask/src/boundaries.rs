@@ -26,6 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "transom-rtc-proto",
         ],
     ),
+    ("transom-boards-bridge", &["transom-boards-hal"]),
     ("transom-boards-linux", &["transom-boards-hal"]),
     ("transom-boards-raspberry-pi", &["transom-boards-hal"]),
     ("transom-boards-sim", &["transom-boards-hal"]),
@@ -37,6 +38,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "transom-rtc-tokio",
             // Its plain data: ids, times, codecs, events of the peer that rtc/tokio drives.
             "transom-rtc-proto",
+            "transom-boards-bridge",
             "transom-boards-hal",
             "transom-boards-linux",
             "transom-boards-raspberry-pi",

@@ -235,6 +235,12 @@ pub(crate) const FIREFOX: &[Package] = &[Package {
     shown_by: Sign::Program("firefox-esr"),
 }];
 
+/// For what runs in Python.
+pub(crate) const PYTHON: &[Package] = &[Package {
+    name: "python3",
+    shown_by: Sign::Program("python3"),
+}];
+
 /// `python3 -m venv` is a package of its own on Debian.
 pub(crate) const VENV: &[Package] = &[Package {
     name: "python3-venv",

@@ -10,7 +10,7 @@ use crate::needs::{self, Consent};
 use crate::package::{self as packages, Architecture};
 use crate::step;
 use crate::summary::Count;
-use crate::tools::{Browser, Peers};
+use crate::tools::{self, Browser, Peers};
 use crate::workspace::{self, Profile};
 
 /// Something that can be tested alone.
@@ -115,6 +115,12 @@ pub(crate) const PARTS: &[Part] = &[
         run: interop,
     },
     Part {
+        name: "robots",
+        about: "robots of others driven: programs, ArduPilot's protocol, ROS 2's topic, a simulator",
+        full: false,
+        run: robots,
+    },
+    Part {
         name: "cross",
         about: "the programs built for 64-bit ARM, under an emulator: they carry media",
         full: false,
@@ -190,6 +196,8 @@ fn unit(consent: Consent) -> Result<Count, Failure> {
         "transom-tests-drive",
         "--exclude",
         "transom-tests-e2e",
+        "--exclude",
+        "transom-tests-robots",
         "--exclude",
         "transom-tests-sim",
         "--exclude",
@@ -347,6 +355,18 @@ fn interop(consent: Consent) -> Result<Count, Failure> {
     let tests = peers.tests(Profile::Dev);
     let status = step::watch("interop", tests, |line| count.read(line))?;
     Ok(count.checked(status.success()))
+}
+
+fn robots(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    let python = tools::robots(consent)?.display().to_string();
+    step::run("build", workspace::build(Profile::Dev))?;
+    let bin_dir = workspace::bin_dir(Profile::Dev).display().to_string();
+    rust_tests(
+        "robots",
+        &["--package", "transom-tests-robots"],
+        &[("TRANSOM_BIN_DIR", &bin_dir), ("TRANSOM_PYTHON", &python)],
+    )
 }
 
 fn cross_64(consent: Consent) -> Result<Count, Failure> {

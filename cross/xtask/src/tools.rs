@@ -101,6 +101,17 @@ impl Peers {
     }
 }
 
+/// The Python that has robots of others: a simulator, MAVLink's own library, DDS.
+pub(crate) fn robots(consent: Consent) -> Result<PathBuf, Failure> {
+    needs::debian(needs::PYTHON, consent)?;
+    let folder = workspace::root().join("tests").join("robots");
+    python_packages(&folder, "robots-venv", &[], consent)?;
+    Ok(workspace::target()
+        .join("robots-venv")
+        .join("bin")
+        .join("python"))
+}
+
 /// zig as C compiler and linker: its C libraries are those of any target, of any age.
 pub(crate) struct Zig {
     bin: PathBuf,

@@ -247,6 +247,8 @@ fn the_configuration_names_every_key() {
                 "[bell]",
                 "[control]",
                 "[control.pins]",
+                "[control.program]",
+                "[control.mavlink]",
             ],
         ),
         ("transom-sfu", &["", "[limits]", "[[token]]"]),

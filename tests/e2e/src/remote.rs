@@ -246,6 +246,20 @@ impl Remote {
         false
     }
 
+    /// Takes reports for `time`, and sends what the operator has to say by itself.
+    pub async fn pass(&mut self, time: Duration) {
+        let until = tokio::time::Instant::now() + time;
+        loop {
+            while let Some(out) = self.operator.poll_transmit(monotonic_us()) {
+                self.say(out.channel, &out.message);
+            }
+            match tokio::time::timeout_at(until, self.channels.recv()).await {
+                Ok(event) => self.take(event.expect("a live peer")),
+                Err(_) => return,
+            };
+        }
+    }
+
     /// Says goodbye.
     pub async fn close(self) {
         self.handle.close().await;

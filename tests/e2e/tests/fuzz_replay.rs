@@ -84,6 +84,16 @@ fn lease_at_length() {
     at_length("lease", 1_000_000, targets::lease);
 }
 
+#[test]
+fn program() {
+    replay("program", targets::program);
+}
+
+#[test]
+fn mavlink() {
+    replay("mavlink", targets::mavlink);
+}
+
 /// Forty million inputs: about a minute.
 #[test]
 #[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only control_at_length"]
@@ -96,6 +106,20 @@ fn control_at_length() {
 #[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only relay_at_length"]
 fn relay_at_length() {
     at_length("relay", 1_000_000, targets::relay);
+}
+
+/// A million inputs.
+#[test]
+#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only program_at_length"]
+fn program_at_length() {
+    at_length("program", 1_000_000, targets::program);
+}
+
+/// A million inputs.
+#[test]
+#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only mavlink_at_length"]
+fn mavlink_at_length() {
+    at_length("mavlink", 1_000_000, targets::mavlink);
 }
 
 /// Conversations cut, joined and changed.

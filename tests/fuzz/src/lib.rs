@@ -4,6 +4,7 @@
 //! Each tells whether the input was taken, so that the replay can see that a corpus reaches past the
 //! first check. Each panics where a property does not hold.
 
+mod bridge;
 mod channel;
 mod control;
 mod dtls;
@@ -14,6 +15,7 @@ mod relay;
 mod sdp;
 mod srtp;
 
+pub use bridge::{mavlink, program};
 pub use channel::{dcep, sctp};
 pub use control::control;
 pub use dtls::dtls;

@@ -44,6 +44,11 @@ pub fn may_write(path: &Path) -> bool {
     rustix::fs::access(path, wanted).is_ok()
 }
 
+/// Whether this user may execute the file at `path`.
+pub fn may_execute(path: &Path) -> bool {
+    rustix::fs::access(path, Access::EXEC_OK).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ mod memory;
 mod port;
 
 pub use clock::{Skew, clock, skew};
-pub use disk::{disk, may_write};
+pub use disk::{disk, may_execute, may_write};
 pub use heat::heat;
 pub use holder::{Holder, Transport, holders_of_file, holders_of_port, list as list_holders};
 pub use memory::{available_memory, memory};

@@ -1,0 +1,255 @@
+//! Conversations with a vehicle, without a wire.
+
+use mavlink::dialects::common::{
+    COMMAND_ACK_DATA, HEARTBEAT_DATA, MavAutopilot, MavCmd, MavModeFlag, MavResult, MavState,
+    MavType, STATUSTEXT_DATA,
+};
+use mavlink::{MAVLinkV2MessageRaw, MavHeader, MessageData};
+use transom_boards_hal::{DriveState, Motion};
+
+use super::*;
+
+const MS: u64 = 1000;
+const AHEAD: Motion = Motion {
+    linear: i16::MAX,
+    ..Motion::STILL
+};
+const MANUAL: u32 = 69;
+const COMMAND: u32 = 76;
+
+struct Wire {
+    vehicle: Vehicle,
+    now: u64,
+}
+
+impl Wire {
+    fn new() -> Self {
+        let vehicle = Vehicle::new(VehicleConfig {
+            system: 1,
+            station: 255,
+        });
+        Self { vehicle, now: 0 }
+    }
+
+    fn hears_from(&mut self, system: u32, data: &impl MessageData) -> Option<Heard> {
+        let mut raw = MAVLinkV2MessageRaw::new();
+        let header = MavHeader {
+            system_id: system,
+            component_id: 1,
+            sequence: 0,
+        };
+        raw.serialize_message_data(header, data);
+        let mut heard = None;
+        let (vehicle, now) = (&mut self.vehicle, self.now);
+        Frames::default().push(raw.raw_bytes(), |frame| {
+            heard = vehicle.handle_frame(now, frame)
+        });
+        heard
+    }
+
+    fn heartbeat(&mut self, kind: MavType, armed: bool) -> Option<Heard> {
+        let armed = match armed {
+            true => MavModeFlag::MAV_MODE_FLAG_SAFETY_ARMED,
+            false => MavModeFlag::empty(),
+        };
+        self.hears_from(1, &heartbeat(kind, armed))
+    }
+
+    fn acknowledges(&mut self, result: MavResult) -> Option<Heard> {
+        let command = MavCmd::MAV_CMD_COMPONENT_ARM_DISARM;
+        self.hears_from(
+            1,
+            &COMMAND_ACK_DATA {
+                command,
+                result,
+                ..COMMAND_ACK_DATA::default()
+            },
+        )
+    }
+
+    /// What is said within so many milliseconds.
+    fn says(&mut self, ms: u64) -> Vec<Frame> {
+        let mut said = Vec::new();
+        for _ in 0..=ms / 5 {
+            self.vehicle.handle_timeout(self.now);
+            while let Some(out) = self.vehicle.poll_transmit(self.now) {
+                Frames::default().push(out.bytes(), |frame| said.push(frame.clone()));
+            }
+            self.now += 5 * MS;
+        }
+        said
+    }
+}
+
+fn heartbeat(mavtype: MavType, base_mode: MavModeFlag) -> HEARTBEAT_DATA {
+    HEARTBEAT_DATA {
+        mavtype,
+        autopilot: MavAutopilot::MAV_AUTOPILOT_ARDUPILOTMEGA,
+        base_mode,
+        system_status: MavState::MAV_STATE_ACTIVE,
+        custom_mode: 0,
+        mavlink_version: 3,
+    }
+}
+
+fn of(said: &[Frame], id: u32) -> Vec<&Frame> {
+    said.iter().filter(|frame| frame.id == id).collect()
+}
+
+/// Throttle of the latest MANUAL_CONTROL.
+fn throttle(said: &[Frame]) -> i16 {
+    let last = of(said, MANUAL).pop().expect("sticks");
+    let mut payload = [0; 11];
+    for (to, from) in payload.iter_mut().zip(last.payload()) {
+        *to = *from;
+    }
+    i16::from_le_bytes([payload[4], payload[5]])
+}
+
+/// Whether the latest COMMAND_LONG arms: its first parameter is 1.
+fn arms(said: &[Frame]) -> bool {
+    of(said, COMMAND).pop().expect("a command").payload()[..4] == 1.0_f32.to_le_bytes()
+}
+
+#[test]
+fn it_is_disarmed_first_and_has_no_sticks_before_its_kind_is_known() {
+    let mut wire = Wire::new();
+    let said = wire.says(100);
+    assert!(of(&said, MANUAL).is_empty() && !arms(&said));
+    assert!(
+        wire.vehicle
+            .fitness(wire.now)
+            .is_err_and(|told| told.contains("SERIALn_PROTOCOL"))
+    );
+    let present = Some(Heard::Present(Kind::Copter));
+    assert_eq!(wire.heartbeat(MavType::MAV_TYPE_QUADROTOR, true), present);
+    assert_eq!(wire.vehicle.fitness(wire.now), Ok(()));
+    assert!(!wire.vehicle.is_known_to_stand());
+    assert_eq!(throttle(&wire.says(100)), 500);
+    assert_eq!(
+        wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED),
+        Some(Heard::Armed(false))
+    );
+    assert!(wire.vehicle.is_known_to_stand());
+    // Then its sticks are left to others.
+    wire.says(1000);
+    assert!(of(&wire.says(2000), MANUAL).is_empty());
+}
+
+#[test]
+fn motion_waits_for_the_acknowledgement_and_ends_with_the_state() {
+    let mut wire = Wire::new();
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
+    wire.says(10);
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    wire.vehicle.set_state(DriveState::Armed);
+    wire.vehicle.set_motion(AHEAD);
+    let said = wire.says(100);
+    assert!(arms(&said));
+    assert_eq!(throttle(&said), 0);
+    assert_eq!(
+        wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED),
+        Some(Heard::Armed(true))
+    );
+    let said = wire.says(1000);
+    assert_eq!(throttle(&said), 1000);
+    assert!(of(&said, MANUAL).len() >= 20);
+    wire.vehicle.set_state(DriveState::Stopped("stale"));
+    let said = wire.says(10);
+    assert_eq!(throttle(&said), 0);
+    assert!(!arms(&said));
+    // What was asked for before is no motion after the next arm.
+    wire.vehicle.set_state(DriveState::Armed);
+    wire.says(5);
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    assert_eq!(throttle(&wire.says(100)), 0);
+}
+
+#[test]
+fn who_refuses_or_does_not_answer_is_a_fault_until_it_is_stopped() {
+    let mut wire = Wire::new();
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
+    wire.says(10);
+    wire.vehicle.set_state(DriveState::Armed);
+    wire.says(10);
+    let text = STATUSTEXT_DATA {
+        text: "PreArm: no".into(),
+        ..STATUSTEXT_DATA::default()
+    };
+    assert_eq!(
+        wire.hears_from(1, &text),
+        Some(Heard::Text("PreArm: no".to_owned()))
+    );
+    wire.acknowledges(MavResult::MAV_RESULT_DENIED);
+    let told = wire.vehicle.fitness(wire.now).expect_err("it refuses");
+    assert_eq!(
+        told,
+        "it refuses to be armed (MAV_RESULT 2); it says: PreArm: no"
+    );
+    wire.vehicle.set_state(DriveState::Stopped("fault"));
+    assert_eq!(wire.vehicle.fitness(wire.now), Ok(()));
+    wire.vehicle.set_state(DriveState::Armed);
+    let said = wire.says(2000);
+    assert_eq!(
+        of(&said, COMMAND)
+            .iter()
+            .filter(|frame| frame.payload()[..4] == 1.0_f32.to_le_bytes())
+            .count(),
+        4
+    );
+    assert!(
+        wire.vehicle
+            .fitness(wire.now)
+            .is_err_and(|told| told.contains("does not answer"))
+    );
+}
+
+#[test]
+fn a_vehicle_that_is_lost_or_disarmed_by_others_is_a_fault() {
+    let mut wire = Wire::new();
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
+    wire.vehicle.set_state(DriveState::Armed);
+    wire.says(10);
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    // Said before it was armed.
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
+    assert_eq!(wire.vehicle.fitness(wire.now), Ok(()));
+    wire.says(1600);
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
+    assert!(
+        wire.vehicle
+            .fitness(wire.now)
+            .is_err_and(|told| told.contains("not from here"))
+    );
+    wire.vehicle.set_state(DriveState::Stopped("fault"));
+    wire.says(2600);
+    assert!(
+        wire.vehicle
+            .fitness(wire.now)
+            .is_err_and(|told| told.contains("is lost"))
+    );
+}
+
+#[test]
+fn others_are_not_heard_and_submarines_are_not_driven() {
+    let mut wire = Wire::new();
+    let rover = heartbeat(MavType::MAV_TYPE_GROUND_ROVER, MavModeFlag::empty());
+    assert_eq!(wire.hears_from(2, &rover), None);
+    let station = HEARTBEAT_DATA {
+        autopilot: MavAutopilot::MAV_AUTOPILOT_INVALID,
+        ..rover
+    };
+    assert_eq!(wire.hears_from(1, &station), None);
+    assert!(
+        wire.vehicle
+            .fitness(wire.now)
+            .is_err_and(|told| told.contains("no heartbeat"))
+    );
+    assert_eq!(wire.heartbeat(MavType::MAV_TYPE_SUBMARINE, false), None);
+    assert!(
+        wire.vehicle
+            .fitness(wire.now)
+            .is_err_and(|told| told.contains("neither"))
+    );
+    assert!(of(&wire.says(500), MANUAL).is_empty());
+}

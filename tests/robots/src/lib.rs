@@ -1,0 +1,14 @@
+//! Robots that drive by themselves, driven by a real operator through a real server and agent: programs by JSON,
+//! vehicles by MAVLink, a robot simulator and a DDS subscriber that others wrote.
+//!
+//! `cargo xtask test --only robots` installs what they need and says where it is.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this crate is tests only"
+)]
+
+mod scene;
+
+pub use scene::{Scene, example, peer, python};
