@@ -12,6 +12,7 @@ use crate::config::{
     WhipUrl,
 };
 use crate::feed::{AudioSource, VideoSource};
+use crate::record::LogOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +32,8 @@ Examples:
       list the sound cards, play the chime, and show what the microphone hears
   transom-agent board
       what is wired on this board, and which GPIO lines there are
+  transom-agent log show --since 1h
+      what happened in the last hour: who drove, what stopped it
 
 The file holds the same settings:
   whip = \"http://127.0.0.1:7080/whip/front\"
@@ -67,6 +70,9 @@ The file holds the same settings:
   [control]
   board = \"none\"           # or \"auto\", \"raspberry-pi-5\", a board file of your own, \"sim\"
   limit_ms = 300           # without a command that fresh it stops
+  [record]
+  dir = \"record\"           # what happens is written down there; off by default
+  max_mb = 64              # the oldest goes
   [bell]
   run = [\"/usr/local/bin/ring\", \"door\"]  # told of each ring of the board's button
 
@@ -222,6 +228,11 @@ pub enum Command {
     /// brings along, or your own (`--print` prints one to begin with). `board = "auto"` in `[control]`
     /// of transom-agent.toml takes the one for this machine.
     Board(BoardOptions),
+    /// Tell what happened: commands, stops and why, the actuator's ends, latencies; or export it.
+    ///
+    /// The agent writes it down where `[record]` of transom-agent.toml says; it may run meanwhile. Times are UTC.
+    /// `seq` is each entry's number, so that what is missing shows. docs/record.md explains the fields.
+    Log(LogOptions),
 }
 
 /// How the doctor reports.

@@ -18,6 +18,7 @@ use transom_agent::metrics::{HostNames, Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
 use transom_agent::rate::RateConfig;
+use transom_agent::record::{self, Recorder};
 use transom_agent::sound::play::{PlayConfig, PlayHandle, Playback};
 use transom_agent::sound::trial::Trial;
 use transom_agent::talk::{self, TalkConfig};
@@ -47,6 +48,9 @@ fn main() -> ExitCode {
     }
     if let Some(Command::Board(options)) = &cli.command {
         return board::run(options);
+    }
+    if let Some(Command::Log(options)) = cli.command.clone() {
+        return record::run(cli, &options);
     }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,7 +116,12 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         if let Some(board) = &config.control.board {
             tracing::info!("board: {board}");
         }
-        let control = config.control.actuator.clone().map(Control::start);
+        let recorder = recorder(&config)?;
+        let control = config.control.actuator.clone();
+        let control = control.map(|actuator| match recorder {
+            Some(recorder) => Control::start_recorded(actuator, recorder),
+            None => Control::start(actuator),
+        });
         let link = control.as_ref().map(|control| control.link().clone());
         let published = publish(&config, link).await;
         if let Some(control) = control {
@@ -123,6 +132,14 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         }
         published
     })
+}
+
+/// What writes down what happens, where something is driven and the file says where.
+fn recorder(config: &Config) -> std::io::Result<Option<Recorder>> {
+    match (&config.record, &config.control.actuator) {
+        (Some(record), Some(_)) => record.start().map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// Captures and publishes until a signal comes or the source ends.

@@ -121,6 +121,8 @@ pub struct CommandSeen {
     pub epoch: u32,
     /// A stop's reason.
     pub reason: u8,
+    /// A switch's press, which has a number of its own.
+    pub press: u32,
     /// A switch's output.
     pub output: u8,
     /// A switch's value.
@@ -181,6 +183,10 @@ pub struct Summary {
     pub y_mm: i32,
     /// Its heading, milliradians.
     pub heading_mrad: i16,
+    /// To what is ahead, millimetres; zero where it is not known.
+    pub range_mm: u16,
+    /// What the age of the operator's picture left of the speed at the least, percent.
+    pub speed_min: u8,
 }
 
 /// The device's state.
@@ -539,7 +545,12 @@ impl CommandSeen {
             &mut self.reason,
             names::reason,
         );
-        v.u8(f("switch", "A switch's output"), &mut self.output);
+        v.u32(f("press", "A switch's press"), &mut self.press);
+        v.code(
+            f("switch", "A switch's output"),
+            &mut self.output,
+            names::output,
+        );
         v.u16(f("switch_value", "A switch's value"), &mut self.value);
         v.u16(f("switch_ms", "A switch's time"), &mut self.ms);
         v.maybe(AGE, &mut self.age_us);
@@ -606,5 +617,16 @@ impl Summary {
         v.i32(f("x_mm", "Ahead, from where it started"), &mut self.x_mm);
         v.i32(f("y_mm", "To the left"), &mut self.y_mm);
         v.i16(f("heading_mrad", "Its heading"), &mut self.heading_mrad);
+        v.u16(
+            f("range_mm", "To what is ahead; 0 where not known"),
+            &mut self.range_mm,
+        );
+        v.u8(
+            f(
+                "speed_min",
+                "What the age of the operator's picture left of the speed at the least, percent",
+            ),
+            &mut self.speed_min,
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Names of the codes that the wire form has.
 
-use transom_control::{AckResult, CommandKind, StopReason};
+use transom_control::{AckResult, CommandKind, Output, StopReason};
 
 pub(crate) fn command(code: u8) -> Option<&'static str> {
     CommandKind::from_code(code).map(CommandKind::name)
@@ -28,4 +28,15 @@ pub(crate) fn channel(code: u8) -> Option<&'static str> {
     ["control", "control-reliable"]
         .get(usize::from(code))
         .copied()
+}
+
+/// Zero is none; those of the user's own have their numbers.
+pub(crate) fn output(code: u8) -> Option<&'static str> {
+    match code {
+        0 => Some(""),
+        code => match Output::from_code(code)? {
+            Output::User(_) => None,
+            output => Some(output.name()),
+        },
+    }
 }

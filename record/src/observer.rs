@@ -55,6 +55,7 @@ struct Period {
     since: Option<Stamp>,
     summary: Summary,
     ages: Ages,
+    speed_min: Option<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -150,12 +151,31 @@ impl Observer {
                 seen.epoch = epoch.0;
                 seen.reason = reason.code();
             }
+            Order::Emergency { epoch } => seen.epoch = epoch.0,
+            Order::Reset { epoch, echo } => {
+                seen.epoch = epoch.0;
+                seen.age_us = age(now, echo);
+            }
+            Order::Switch {
+                press,
+                echo,
+                output,
+                value,
+                ms,
+            } => {
+                seen.press = press.0;
+                seen.age_us = age(now, echo);
+                seen.output = output.code();
+                seen.value = value;
+                seen.ms = ms;
+            }
         }
         let key = (
             command.order.kind(),
             command.source.0,
             command.lease.0,
-            seen.epoch,
+            // One press is one command, however often it is said.
+            seen.epoch.max(seen.press),
         );
         match self.command {
             Some((at, before)) if before == key && now.since(at) < REPEATED_FOR_US => {
@@ -214,7 +234,10 @@ impl Observer {
                 }
             }
             ReportKind::Telemetry(telemetry) => self.on_telemetry(telemetry),
-            _ => {}
+            ReportKind::Beacon { speed, .. } => {
+                let least = &mut self.period.speed_min;
+                *least = Some(least.unwrap_or(u8::MAX).min(*speed));
+            }
         }
         self.summarise(now);
     }
@@ -327,6 +350,7 @@ impl Observer {
         summary.x_mm = telemetry.x_mm;
         summary.y_mm = telemetry.y_mm;
         summary.heading_mrad = telemetry.heading_mrad;
+        summary.range_mm = telemetry.range_mm;
     }
 
     fn summarise(&mut self, now: Stamp) {
@@ -347,6 +371,7 @@ impl Observer {
             since,
             mut summary,
             ages,
+            speed_min,
         } = std::mem::take(&mut self.period);
         self.period.since = Some(now);
         // The state goes on, and so does where the device is.
@@ -356,11 +381,13 @@ impl Observer {
             x_mm: summary.x_mm,
             y_mm: summary.y_mm,
             heading_mrad: summary.heading_mrad,
+            range_mm: summary.range_mm,
             ..Summary::default()
         };
         let Some(since) = since else {
             return;
         };
+        summary.speed_min = speed_min.unwrap_or(100);
         summary.period_ms = clip(now.since(since) / 1000);
         if let Some(mean) = ages.sum.checked_div(ages.count) {
             summary.age_min_us = Some(clip(ages.least));
@@ -413,13 +440,7 @@ fn clip(micros: u64) -> u32 {
 }
 
 fn raw(axes: &Axes) -> [i16; 8] {
-    let mut all = [0; 8];
-    let [spare0, spare1] = axes.spare;
-    let given = [axes.linear, axes.angular, spare0, spare1];
-    for (to, axis) in all.iter_mut().zip(given) {
-        *to = axis.raw();
-    }
-    all
+    axes.all().map(|axis| axis.raw())
 }
 
 #[cfg(test)]
@@ -479,6 +500,9 @@ mod tests {
         applied: Seq(1),
         limit_ms: 300,
         age_ms: 50,
+        refused: None,
+        speed: 100,
+        picture_limit_ms: 0,
     };
 
     fn drain(observer: &mut Observer) -> Vec<Event> {

@@ -21,6 +21,7 @@ mod service;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod wired;
 
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
@@ -28,6 +29,7 @@ pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, T
 pub(crate) use pin::place;
 pub(crate) use service::{clock, stamp_of};
 pub use socket::pair;
+pub use timing::{Tally, Timing};
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -5,23 +5,9 @@ use std::time::Duration;
 
 use transom_control::{Command, CommandKind, Report, State, StopReason, Unanswered};
 use transom_rtc_proto::time::Instant;
-use transom_rtc_telemetry::Histogram;
+use transom_rtc_telemetry::{Histogram, bounds};
 
 use super::counters::add;
-
-/// A network in the house takes milliseconds, one that is about to stop the device
-/// its whole limit of 2 s at most.
-const ANSWER_BOUNDS: &[Duration] = &[
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(20),
-    Duration::from_millis(40),
-    Duration::from_millis(80),
-    Duration::from_millis(160),
-    Duration::from_millis(320),
-    Duration::from_millis(640),
-    Duration::from_millis(1280),
-];
 
 /// Of all devices since the start. Written by the relay, read by whoever asks.
 #[derive(Debug)]
@@ -34,7 +20,7 @@ pub struct DeviceStats {
 impl Default for DeviceStats {
     fn default() -> Self {
         Self {
-            answers: CommandKind::ANSWERED.map(|_| Histogram::new(ANSWER_BOUNDS)),
+            answers: CommandKind::ANSWERED.map(|_| Histogram::new(bounds::NETWORK)),
             stops: Default::default(),
             unanswered: AtomicU64::new(0),
         }
