@@ -228,6 +228,12 @@ pub enum Command {
     /// brings along, or your own (`--print` prints one to begin with). `board = "auto"` in `[control]`
     /// of transom-agent.toml takes the one for this machine.
     Board(BoardOptions),
+    /// Make the outputs of the configured board safe, once, and end.
+    ///
+    /// For after an agent and its actuator that were killed: systemd's unit does it (ExecStopPost=). An actuator
+    /// that lives is let be: it is waited for, and after three seconds the status is 1. It is 0 if all is safe, or
+    /// if nothing is wired.
+    MakeSafe,
     /// Tell what happened: commands, stops and why, the actuator's ends, latencies; or export it.
     ///
     /// The agent writes it down where `[record]` of transom-agent.toml says; it may run meanwhile. Times are UTC.

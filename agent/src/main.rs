@@ -11,7 +11,7 @@ use transom_agent::actuator::{self, OutputOrder};
 use transom_agent::bell::{Bell, BellFigures, Hook, OnRing, Ring};
 use transom_agent::board;
 use transom_agent::cli::{Cli, Command, one_line};
-use transom_agent::config::{Config, SpeakerDevice};
+use transom_agent::config::{Config, ConfigError, SpeakerDevice};
 use transom_agent::control::{ActuatorLink, Control};
 use transom_agent::feed::AudioSource;
 use transom_agent::metrics::{HostNames, Metrics, MetricsServer};
@@ -49,6 +49,9 @@ fn main() -> ExitCode {
     if let Some(Command::Board(options)) = &cli.command {
         return board::run(options);
     }
+    if matches!(cli.command, Some(Command::MakeSafe)) {
+        return make_safe(cli);
+    }
     if let Some(Command::Log(options)) = cli.command.clone() {
         return record::run(cli, &options);
     }
@@ -56,6 +59,37 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("transom-agent: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Of the configuration only the board is of interest, whatever else is wrong with it.
+fn make_safe(cli: Cli) -> ExitCode {
+    let (config, mistakes) = Config::examine(cli);
+    let Some(config) = config else {
+        for mistake in mistakes {
+            eprintln!("transom-agent make-safe: {mistake}");
+        }
+        return ExitCode::FAILURE;
+    };
+    for mistake in mistakes {
+        if matches!(mistake, ConfigError::Control(_)) {
+            eprintln!("transom-agent make-safe: {mistake}");
+            return ExitCode::FAILURE;
+        }
+    }
+    let Some(wired) = config.control.actuator else {
+        println!("nothing is wired: there is nothing to make safe");
+        return ExitCode::SUCCESS;
+    };
+    match actuator::make_safe(&wired.board) {
+        Ok(()) => {
+            println!("the outputs are safe");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("transom-agent make-safe: THE OUTPUTS MAY BE POWERED: {error}");
             ExitCode::FAILURE
         }
     }

@@ -13,6 +13,7 @@ mod claim;
 mod cli;
 mod frame;
 mod gauge;
+mod last;
 mod moving;
 mod outputs;
 mod pin;
@@ -26,6 +27,7 @@ mod wired;
 
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, ToActuator};
+pub use last::make_safe;
 pub(crate) use pin::place;
 pub(crate) use service::{clock, stamp_of};
 pub use socket::pair;
@@ -88,7 +90,8 @@ fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Erro
     // Before any line is touched: another's may be moving.
     let _claim = match config.board.is_on_header() {
         true => Some(claim::header()?),
-        false => None,
+        // Two simulated robots may be alike.
+        false => claim::board(&config.board.identity()).ok(),
     };
     let mut outputs = board::open(&config.board, &mut |told| socket.warn(told))?;
     for refused in priority::raise() {
