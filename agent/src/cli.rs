@@ -196,8 +196,12 @@ impl Cli {
     /// Understands a command line, its first word the program. The settings may
     /// stand before `doctor` and behind it.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        // Behind `log` it is a format of its own.
+        let of_log = words.iter().any(|word| word == "log");
         let mut command = Self::command().mut_args(|arg| match arg.get_id().as_str() {
             "check_config" => arg,
+            "format" if of_log => arg,
             _ => arg.global(true),
         });
         let matches = command.try_get_matches_from_mut(words)?;
@@ -300,6 +304,11 @@ mod tests {
         for cli in [before, behind] {
             assert_eq!(cli.fps, Some(9));
             assert!(matches!(cli.command, Some(Command::Doctor(o)) if o.json));
+        }
+        for format in ["csv", "mcap"] {
+            let log = ["transom-agent", "log", "export", "--format", format];
+            let log = read(&[log.as_slice(), &["-o", "a", "--config", "b"]].concat());
+            assert!(matches!(log.command, Some(Command::Log(_))) && log.format.is_none());
         }
         let odd = ["transom-agent", "doctor", "--check-config"].map(OsString::from);
         assert!(Cli::read(odd).is_err());

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use support::Dir;
 use transom_control::{
-    Axes, Axis, Command, Epoch, Kernel, KernelConfig, Operator, OperatorConfig, Report, Stamp,
-    State, StopReason,
+    Axes, Axis, Channel, Command, Epoch, Kernel, KernelConfig, Message, Operator, OperatorConfig,
+    Report, Stamp, State, StopReason,
 };
 use transom_record::{
     ActuatorChange, Event, Found, Observer, Reader, RecordFigures, StoreConfig, Tail, Writer,
@@ -25,6 +25,14 @@ const SECOND: u64 = 1_000_000;
 const START: u64 = 100 * SECOND;
 /// There and back together: 20 ms.
 const WAY: u64 = 10 * MS;
+
+/// What is under way, and when it arrives.
+type Way = Vec<(u64, Channel, Message)>;
+
+fn arrived(way: &mut Way, now: u64) -> Way {
+    let late = way.iter().position(|(at, ..)| *at > now);
+    way.drain(..late.unwrap_or(way.len())).collect()
+}
 
 struct Drive {
     observer: Observer,
@@ -65,19 +73,13 @@ impl Drive {
             interval_us: 20 * MS,
             ..OperatorConfig::default()
         });
-        let (mut up, mut down) = (Vec::new(), Vec::new());
+        let (mut up, mut down) = (Way::new(), Way::new());
         self.observer
             .on_actuator(Stamp::from_micros(START), ActuatorChange::Started, 2);
         for tick in 0..seconds * 500 {
             let now = START + tick * 2 * MS;
             let stamp = Stamp::from_micros(now);
-            let arrived = |queue: &mut Vec<(u64, _)>| {
-                let late = queue.iter().position(|(at, _)| *at > now);
-                queue
-                    .drain(..late.unwrap_or(queue.len()))
-                    .collect::<Vec<_>>()
-            };
-            for (_, (channel, message)) in arrived(&mut up) {
+            for (_, channel, message) in arrived(&mut up, now) {
                 let command = Command::parse(&message).expect("a command");
                 self.observer.on_command(stamp, channel, &command, stamp);
                 let _ = kernel.handle_message(stamp, channel, &message);
@@ -86,10 +88,10 @@ impl Drive {
             while let Some(out) = kernel.poll_transmit(stamp) {
                 let report = Report::parse(&out.message).expect("a report");
                 self.observer.on_report(stamp, &report);
-                down.push((now + WAY, (out.channel, out.message)));
+                down.push((now + WAY, out.channel, out.message));
             }
             self.observer.on_late(80);
-            for (_, (_, message)) in arrived(&mut down) {
+            for (_, _, message) in arrived(&mut down, now) {
                 let _ = operator.handle_message(now, &message);
             }
             match tick % 30_000 {
@@ -108,7 +110,7 @@ impl Drive {
             );
             operator.drive(now, axes);
             while let Some(out) = operator.poll_transmit(now) {
-                up.push((now + WAY, (out.channel, out.message)));
+                up.push((now + WAY, out.channel, out.message));
             }
             self.write(now);
         }

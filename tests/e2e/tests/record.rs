@@ -196,7 +196,7 @@ fn a_killed_agent_leaves_a_log_up_to_its_last_second_and_the_next_goes_on_with_i
 
     // The next one.
     let (agent, _) = robot.start(&sfu);
-    agent.line("publishing", SOON);
+    agent.line("connected", SOON);
     let ended = agent.terminate();
     assert!(ended.status.success(), "{ended:?}");
     let after = read(&robot.record());
@@ -328,4 +328,58 @@ fn agent_without_board() -> (bool, String) {
     let output = command.arg("make-safe").output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.success(), told)
+}
+
+/// It is recovery and no stop: fed while the actuator's loop turns, disarmed by an end in order and by nothing else.
+#[test]
+fn a_watchdog_is_fed_by_a_loop_that_turns_and_disarmed_by_an_end_in_order_alone() {
+    let sfu = Sfu::start();
+    let folder = StateDir::new();
+    let device = folder.path().join("watchdog");
+    let made = Command::new("mkfifo").arg(&device).status();
+    assert!(made.expect("mkfifo").success());
+    // A pipe with a reader takes every byte of all who open it.
+    let mut options = std::fs::OpenOptions::new();
+    let options = options.read(true).write(true);
+    let mut pipe = options.open(&device).expect("the pipe");
+    let flags = rustix::fs::fcntl_getfl(&pipe).expect("its flags");
+    rustix::fs::fcntl_setfl(&pipe, flags | rustix::fs::OFlags::NONBLOCK).expect("its flags");
+    let mut fed = || {
+        let mut bytes = [0; 256];
+        let len = std::io::Read::read(&mut pipe, &mut bytes).unwrap_or(0);
+        bytes[..len].to_vec()
+    };
+    let board = folder.write(
+        "board.toml",
+        format!(
+            "name = \"watched\"\noutputs = \"sim\"\n[light]\nline = 1\n[watchdog]\ndevice = \"{}\"\n",
+            device.display()
+        ),
+    );
+    let robot = Robot {
+        config: folder.write(
+            "transom-agent.toml",
+            format!("[control]\nboard = \"{}\"\n", board.display()),
+        ),
+        folder,
+    };
+    let (agent, actuator) = robot.start(&sfu);
+    std::thread::sleep(Duration::from_millis(3500));
+    let bytes = fed();
+    assert!((3..=5).contains(&bytes.len()), "{bytes:?}");
+    assert!(bytes.iter().all(|byte| *byte == 0), "{bytes:?}");
+    signal(agent.pid(), Signal::STOP);
+    signal(actuator, Signal::KILL);
+    signal(agent.pid(), Signal::KILL);
+    agent.ended(SOON);
+    assert!(!fed().contains(&b'V'), "the machine would stay as it is");
+    let (safe, told) = robot.make_safe();
+    assert!(safe, "{told}");
+    assert!(fed().is_empty(), "it is none of its business");
+    let (agent, _) = robot.start(&sfu);
+    agent.line("connected", SOON);
+    std::thread::sleep(Duration::from_millis(500));
+    let ended = agent.terminate();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(fed().last(), Some(&b'V'));
 }
