@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// What is asked of the log.
 #[derive(Clone, Debug, Args)]
 pub struct LogOptions {
-    /// The log's directory [default: `dir` in [record] of the configuration]
+    /// The directory of the log [default: that of the configuration]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// What
