@@ -12,6 +12,7 @@ use crate::config::{
     WhipUrl,
 };
 use crate::feed::{AudioSource, VideoSource};
+use crate::record::LogOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +32,8 @@ Examples:
       list the sound cards, play the chime, and show what the microphone hears
   transom-agent board
       what is wired on this board, and which GPIO lines there are
+  transom-agent log show --since 1h
+      what happened in the last hour: who drove, what stopped it
 
 The file holds the same settings:
   whip = \"http://127.0.0.1:7080/whip/front\"
@@ -67,6 +70,9 @@ The file holds the same settings:
   [control]
   board = \"none\"           # or \"auto\", \"raspberry-pi-5\", a board file of your own, \"sim\"
   limit_ms = 300           # without a command that fresh it stops
+  [record]
+  dir = \"record\"           # what happens is written down there; off by default
+  max_mb = 64              # the oldest goes
   [bell]
   run = [\"/usr/local/bin/ring\", \"door\"]  # told of each ring of the board's button
 
@@ -190,8 +196,12 @@ impl Cli {
     /// Understands a command line, its first word the program. The settings may
     /// stand before `doctor` and behind it.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        // Behind `log` it is a format of its own.
+        let of_log = words.iter().any(|word| word == "log");
         let mut command = Self::command().mut_args(|arg| match arg.get_id().as_str() {
             "check_config" => arg,
+            "format" if of_log => arg,
             _ => arg.global(true),
         });
         let matches = command.try_get_matches_from_mut(words)?;
@@ -222,6 +232,17 @@ pub enum Command {
     /// brings along, or your own (`--print` prints one to begin with). `board = "auto"` in `[control]`
     /// of transom-agent.toml takes the one for this machine.
     Board(BoardOptions),
+    /// Make the outputs of the configured board safe, once, and end.
+    ///
+    /// For after an agent and its actuator that were killed: systemd's unit does it (ExecStopPost=). An actuator
+    /// that lives is let be: it is waited for, and after three seconds the status is 1. It is 0 if all is safe, or
+    /// if nothing is wired.
+    MakeSafe,
+    /// Tell what happened: commands, stops and why, the actuator's ends, latencies; or export it.
+    ///
+    /// The agent writes it down where `[record]` of transom-agent.toml says; it may run meanwhile. Times are UTC.
+    /// `seq` is each entry's number, so that what is missing shows. docs/record.md explains the fields.
+    Log(LogOptions),
 }
 
 /// How the doctor reports.
@@ -283,6 +304,11 @@ mod tests {
         for cli in [before, behind] {
             assert_eq!(cli.fps, Some(9));
             assert!(matches!(cli.command, Some(Command::Doctor(o)) if o.json));
+        }
+        for format in ["csv", "mcap"] {
+            let log = ["transom-agent", "log", "export", "--format", format];
+            let log = read(&[log.as_slice(), &["-o", "a", "--config", "b"]].concat());
+            assert!(matches!(log.command, Some(Command::Log(_))) && log.format.is_none());
         }
         let odd = ["transom-agent", "doctor", "--check-config"].map(OsString::from);
         assert!(Cli::read(odd).is_err());

@@ -21,6 +21,7 @@ pub mod publish;
 pub mod publisher;
 pub mod queue;
 pub mod rate;
+pub mod record;
 mod regular;
 pub mod scale;
 pub mod second;

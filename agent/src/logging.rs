@@ -34,6 +34,7 @@ const NAMES: LogNames = LogNames {
                 "publisher",
                 "queue",
                 "rate",
+                "record",
                 "regular",
                 "scale",
                 "second",
@@ -58,6 +59,10 @@ const NAMES: LogNames = LogNames {
         },
         Crate {
             name: "transom_boards_linux",
+            modules: &[],
+        },
+        Crate {
+            name: "transom_record",
             modules: &[],
         },
     ],

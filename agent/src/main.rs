@@ -11,13 +11,14 @@ use transom_agent::actuator::{self, OutputOrder};
 use transom_agent::bell::{Bell, BellFigures, Hook, OnRing, Ring};
 use transom_agent::board;
 use transom_agent::cli::{Cli, Command, one_line};
-use transom_agent::config::{Config, SpeakerDevice};
+use transom_agent::config::{Config, ConfigError, SpeakerDevice};
 use transom_agent::control::{ActuatorLink, Control};
 use transom_agent::feed::AudioSource;
 use transom_agent::metrics::{HostNames, Metrics, MetricsServer};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
 use transom_agent::rate::RateConfig;
+use transom_agent::record::{self, Recorder};
 use transom_agent::sound::play::{PlayConfig, PlayHandle, Playback};
 use transom_agent::sound::trial::Trial;
 use transom_agent::talk::{self, TalkConfig};
@@ -48,10 +49,47 @@ fn main() -> ExitCode {
     if let Some(Command::Board(options)) = &cli.command {
         return board::run(options);
     }
+    if matches!(cli.command, Some(Command::MakeSafe)) {
+        return make_safe(cli);
+    }
+    if let Some(Command::Log(options)) = cli.command.clone() {
+        return record::run(cli, &options);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("transom-agent: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Of the configuration only the board is of interest, whatever else is wrong with it.
+fn make_safe(cli: Cli) -> ExitCode {
+    let (config, mistakes) = Config::examine(cli);
+    let Some(config) = config else {
+        for mistake in mistakes {
+            eprintln!("transom-agent make-safe: {mistake}");
+        }
+        return ExitCode::FAILURE;
+    };
+    for mistake in mistakes {
+        if matches!(mistake, ConfigError::Control(_)) {
+            eprintln!("transom-agent make-safe: {mistake}");
+            return ExitCode::FAILURE;
+        }
+    }
+    let Some(wired) = config.control.actuator else {
+        println!("nothing is wired: there is nothing to make safe");
+        return ExitCode::SUCCESS;
+    };
+    match actuator::make_safe(&wired.board) {
+        Ok(()) => {
+            println!("the outputs are safe");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("transom-agent make-safe: THE OUTPUTS MAY BE POWERED: {error}");
             ExitCode::FAILURE
         }
     }
@@ -113,7 +151,12 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         if let Some(board) = &config.control.board {
             tracing::info!("board: {board}");
         }
-        let control = config.control.actuator.clone().map(Control::start);
+        let recorder = recorder(&config)?;
+        let control = config.control.actuator.clone();
+        let control = control.map(|actuator| match recorder {
+            Some(recorder) => Control::start_recorded(actuator, recorder),
+            None => Control::start(actuator),
+        });
         let link = control.as_ref().map(|control| control.link().clone());
         let published = publish(&config, link).await;
         if let Some(control) = control {
@@ -124,6 +167,14 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         }
         published
     })
+}
+
+/// What writes down what happens, where something is driven and the file says where.
+fn recorder(config: &Config) -> std::io::Result<Option<Recorder>> {
+    match (&config.record, &config.control.actuator) {
+        (Some(record), Some(_)) => record.start().map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// Captures and publishes until a signal comes or the source ends.

@@ -1,5 +1,5 @@
 //! One actuator a machine: the header's registers know no owner, and whoever opens its lines makes them safe
-//! under the hands of whoever drives by them.
+//! under the hands of whoever drives by them. Of other boards a claim tells `make-safe` that somebody drives.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
@@ -33,9 +33,22 @@ pub(super) fn header() -> Result<Claim, DriveError> {
     })
 }
 
+/// Claims a board that knows its owners itself, or has none, by what it is; waits for nobody.
+pub(super) fn board(what: &[u8]) -> io::Result<Claim> {
+    // FNV-1a: a name for what may be longer than a name.
+    let hash = what.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    within(&format!("{NAME}-{hash:016x}"), Duration::ZERO)
+}
+
 fn named(name: &str) -> io::Result<Claim> {
+    within(name, PATIENCE)
+}
+
+fn within(name: &str, patience: Duration) -> io::Result<Claim> {
     let address = SocketAddr::from_abstract_name(name)?;
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience;
     loop {
         match UnixDatagram::bind_addr(&address) {
             Ok(socket) => return Ok(Claim { _socket: socket }),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -48,6 +49,25 @@ impl Board {
             Self::Sim { .. } => false,
             Self::RaspberryPi(_) => true,
             Self::Wired(wiring) => wiring.outputs == Outputs::Rppal,
+        }
+    }
+}
+
+impl Board {
+    /// What tells it from other boards.
+    pub(super) fn identity(&self) -> Vec<u8> {
+        match self {
+            Self::Sim { trace } => {
+                let path = trace.as_deref().map(|path| path.as_os_str().as_bytes());
+                path.unwrap_or_default().to_owned()
+            }
+            Self::RaspberryPi(_) => Vec::new(),
+            // Without what is no output; plain strings and numbers have a JSON.
+            Self::Wired(wiring) => {
+                let mut outputs = wiring.clone();
+                outputs.watchdog = None;
+                serde_json::to_vec(&outputs).unwrap_or_default()
+            }
         }
     }
 }

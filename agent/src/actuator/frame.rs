@@ -2,6 +2,8 @@
 
 use transom_control::{Channel, Stamp, StopReason};
 
+use super::timing::Timing;
+
 /// The longest frame, in bytes; longer ones are cut off and then refused.
 pub const MAX_FRAME: usize = 256;
 
@@ -12,6 +14,8 @@ const OWN: u8 = 2;
 const WARNING: u8 = 3;
 /// An order for a single output (down), or what became of one (up).
 const OUTPUT: u8 = 4;
+/// How the loop fares (up).
+const TIMING: u8 = 5;
 
 /// An order of the agent's for an output that is no motion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +155,8 @@ pub enum FromActuator<'a> {
     Warning(&'a str),
     /// What an output is from now on.
     Output(OutputKind, OutputState),
+    /// How its loop fares, since its start.
+    Timing(Timing),
 }
 
 impl<'a> ToActuator<'a> {
@@ -195,6 +201,7 @@ impl<'a> FromActuator<'a> {
                 )),
                 _ => None,
             },
+            TIMING => Timing::parse(rest).map(Self::Timing),
             tag => Some(Self::Message(channel(tag)?, rest)),
         }
     }
@@ -206,6 +213,7 @@ impl<'a> FromActuator<'a> {
             Self::Note(text) => tagged(OWN, cut(text).as_bytes()),
             Self::Warning(text) => tagged(WARNING, cut(text).as_bytes()),
             Self::Output(kind, state) => tagged(OUTPUT, &[*kind as u8, *state as u8]),
+            Self::Timing(timing) => tagged(TIMING, &timing.emit()),
         }
     }
 }
@@ -263,6 +271,7 @@ mod tests {
             FromActuator::Warning("it is too cold"),
             FromActuator::Output(OutputKind::Watchdog, OutputState::Absent),
             FromActuator::Output(OutputKind::Lock, OutputState::On),
+            FromActuator::Timing(Timing::default()),
         ] {
             assert_eq!(FromActuator::parse(&frame.emit()), Some(frame));
         }
@@ -283,7 +292,14 @@ mod tests {
         ] {
             assert_eq!(ToActuator::parse(bad), None, "{bad:?}");
         }
-        for bad in [&[2, 0xff][..], &[4, 0], &[4, 0, 3], &[4, 5, 0]] {
+        for bad in [
+            &[2, 0xff][..],
+            &[4, 0],
+            &[4, 0, 3],
+            &[4, 5, 0],
+            &[5],
+            &[5; 77],
+        ] {
             assert_eq!(FromActuator::parse(bad), None, "{bad:?}");
         }
         let long = "ä".repeat(MAX_FRAME);

@@ -13,6 +13,7 @@ mod claim;
 mod cli;
 mod frame;
 mod gauge;
+mod last;
 mod moving;
 mod outputs;
 mod pin;
@@ -23,16 +24,19 @@ mod socket;
 mod spared;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod wired;
 
 pub use cli::{ActuatorCli, ActuatorConfig, Board, BoardKind};
 pub use frame::{FromActuator, MAX_FRAME, OutputKind, OutputOrder, OutputState, ToActuator};
+pub use last::make_safe;
 pub(crate) use pin::place;
 #[cfg(feature = "mavlink")]
 pub(crate) use robot::open_wire;
 pub(crate) use service::{clock, stamp_of};
 pub use socket::pair;
 pub use spared::share_the_risk;
+pub use timing::{Tally, Timing};
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -98,7 +102,8 @@ fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Erro
     // Before any line is touched: another's may be moving.
     let _claim = match config.board.is_on_header() {
         true => Some(claim::header()?),
-        false => None,
+        // Two simulated robots may be alike.
+        false => claim::board(&config.board.identity()).ok(),
     };
     let mut outputs = board::open(&config.board, &mut |told| socket.warn(told))?;
     for refused in priority::raise() {

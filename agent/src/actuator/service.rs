@@ -13,11 +13,14 @@ use transom_control::{
 use super::frame::{FromActuator, MAX_FRAME, OutputKind, OutputState, ToActuator};
 use super::outputs::{Outputs, Told};
 use super::socket::{AgentSocket, Received};
+use super::timing::Timing;
 
 /// Messages taken before the outputs and the clock get their turn.
 const BATCH: usize = 32;
 /// Between two tries to make a board safe that did not obey, in microseconds.
 const RETRY_US: u64 = 100_000;
+/// Between two accounts of how the loop fares, in microseconds.
+const TELL_TIMING_US: u64 = 1_000_000;
 
 /// Why the loop ended.
 #[derive(Debug)]
@@ -39,6 +42,10 @@ pub(super) struct Service<'a> {
     /// What the board knows of the state.
     announced: State,
     dropped: u64,
+    timing: Timing,
+    timing_told: Stamp,
+    /// When the first command was taken of those that the board has not had yet.
+    taken: Option<Stamp>,
 }
 
 impl<'a> Service<'a> {
@@ -56,6 +63,9 @@ impl<'a> Service<'a> {
             shown: State::Disarmed,
             announced: State::Disarmed,
             dropped: 0,
+            timing: Timing::default(),
+            timing_told: now,
+            taken: None,
         }
     }
 
@@ -92,6 +102,9 @@ impl<'a> Service<'a> {
                 self.on_fault(now, &error);
             }
             self.apply(outputs, now);
+            if let Some(taken) = self.taken.take() {
+                self.timing.applied.observe(clock().since(taken));
+            }
             outputs.handle_timeout(now.micros());
             self.report(now);
             self.tell(outputs);
@@ -124,6 +137,7 @@ impl<'a> Service<'a> {
                         let result = outputs.switch(now.micros(), &switch);
                         self.kernel.switched(&switch, result);
                     }
+                    self.taken.get_or_insert(now);
                 }
                 Some(ToActuator::Stop(reason)) => {
                     self.kernel.stop(now, reason);
@@ -201,6 +215,12 @@ impl<'a> Service<'a> {
                 self.dropped = self.dropped.saturating_add(1);
             }
         }
+        if now.since(self.timing_told) >= TELL_TIMING_US {
+            self.timing_told = now;
+            if self.socket.send(&FromActuator::Timing(self.timing)) {
+                self.timing.told();
+            }
+        }
     }
 
     /// What became of single outputs.
@@ -230,7 +250,7 @@ impl<'a> Service<'a> {
     }
 
     /// Until something comes, or the kernel or an output wants the time.
-    fn wait(&self, outputs: &Outputs, now: Stamp) -> Result<(), Errno> {
+    fn wait(&mut self, outputs: &Outputs, now: Stamp) -> Result<(), Errno> {
         let mut until = self.kernel.poll_timeout();
         if let Some(at) = outputs.poll_timeout() {
             until = until.min(Stamp::from_micros(at));
@@ -248,9 +268,14 @@ impl<'a> Service<'a> {
         };
         let mut fds = [PollFd::new(self.socket, PollFlags::IN)];
         match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
         }
+        let woke = clock();
+        if woke >= until {
+            self.timing.woke_late.observe(woke.since(until));
+        }
+        Ok(())
     }
 }
 

@@ -82,7 +82,7 @@ impl Agent {
                     FromActuator::Note(text) | FromActuator::Warning(text) => {
                         self.notes.push(text.to_owned());
                     }
-                    FromActuator::Output(..) => {}
+                    FromActuator::Output(..) | FromActuator::Timing(_) => {}
                     FromActuator::Message(_, message) => {
                         self.operator
                             .handle_message(now, message)

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use transom_rtc_doctor::forgiving::{self, Forgiven};
 
 use super::control::Control;
+use super::record::Record;
 use super::talk::TalkUrl;
 use super::value::{Bitrate, EncoderName, Format, MetricsAddr, Size, SpeakerDevice, Token};
 use super::video::{Controls, Second};
@@ -36,6 +37,8 @@ pub(super) struct File {
     pub(super) control: Control,
     #[serde(default)]
     pub(super) bell: Bell,
+    #[serde(default)]
+    pub(super) record: Record,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -3,6 +3,7 @@
 mod control;
 mod file;
 mod limits;
+mod record;
 mod talk;
 mod value;
 mod video;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use control::{ControlConfig, ControlError};
 pub use file::FileError;
+pub use record::RecordError;
 pub use talk::TalkUrl;
 pub use value::{
     Bitrate, EncoderName, Format, MetricsAddr, Size, SpeakerDevice, Token, ValueError,
@@ -26,6 +28,7 @@ use crate::feed::{AudioSource, FeedConfig, VideoSource};
 use crate::logging;
 use crate::metrics::HostName;
 use crate::rate::RateConfig;
+use crate::record::RecordConfig;
 use crate::sound::play::PlayConfig;
 use file::File;
 use transom_boards_hal::{CameraControls, FrameSize};
@@ -90,6 +93,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// What rings; likewise.
     pub bell: BellConfig,
+    /// Where what happens is written down, if anywhere; likewise.
+    pub record: Option<RecordConfig>,
 }
 
 /// A value and where it comes from.
@@ -201,6 +206,9 @@ pub enum ConfigError {
         /// What is wrong.
         told: String,
     },
+    /// The log of what happened cannot be so.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A bitrate Opus does not have.
     #[error("audio bitrate {0}: choose 6k to 510k")]
     AudioBitrate(Bitrate),
@@ -337,6 +345,7 @@ impl Config {
                 run: file.bell.words(),
             },
             control,
+            record: file.record.check()?,
         };
         Ok(config)
     }
@@ -594,6 +603,9 @@ impl Config {
                 "told of each ring",
             );
         }
+        record::explain(self.record.as_ref(), |name, value, origin, what| {
+            line(name, value, origin, what);
+        });
         line("log", &self.log.value, self.log.origin, "to stderr");
         match &self.metrics {
             Some(metrics) => line(

@@ -3,34 +3,9 @@
 use std::time::Duration;
 
 use transom_control::{Command, CommandKind, Order, Report, Stamp, Unanswered};
-use transom_rtc_telemetry::{Exposition, Histogram};
+use transom_rtc_telemetry::{Exposition, Histogram, bounds};
 
-use crate::actuator::ToActuator;
-
-/// The limit is 300 ms by default, and 2 s at most.
-const AGE_BOUNDS: &[Duration] = &[
-    Duration::from_millis(10),
-    Duration::from_millis(20),
-    Duration::from_millis(40),
-    Duration::from_millis(80),
-    Duration::from_millis(160),
-    Duration::from_millis(320),
-    Duration::from_millis(640),
-    Duration::from_millis(1280),
-];
-
-/// Within a machine: a wake-up or two, unless it is overloaded.
-const LOCAL_BOUNDS: &[Duration] = &[
-    Duration::from_micros(100),
-    Duration::from_micros(250),
-    Duration::from_micros(500),
-    Duration::from_millis(1),
-    Duration::from_micros(2500),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(50),
-    Duration::from_millis(250),
-];
+use crate::actuator::{Tally, Timing, ToActuator};
 
 /// Nothing that is told is older: who drives may write any stamp.
 const OLDEST: Duration = Duration::from_secs(60);
@@ -44,16 +19,57 @@ pub(super) struct Delays {
     /// Of the present actuator.
     unanswered: Unanswered,
     answers: [Histogram; CommandKind::ANSWERED.len()],
+    reports: Histogram,
+    woke_late: FromAfar,
+    applied: FromAfar,
+}
+
+/// What an actuator counts, over all of them.
+#[derive(Debug)]
+struct FromAfar {
+    histogram: Histogram,
+    /// What the present one told last.
+    told: Tally,
+    /// The most that any of them told.
+    longest_us: u32,
+}
+
+impl Default for FromAfar {
+    fn default() -> Self {
+        Self {
+            histogram: Histogram::new(bounds::LOCAL),
+            told: Tally::default(),
+            longest_us: 0,
+        }
+    }
+}
+
+impl FromAfar {
+    fn take(&mut self, tally: &Tally) {
+        let before = std::mem::replace(&mut self.told, *tally);
+        let counts = tally.counts.iter().zip(before.counts);
+        let more = counts.map(|(now, before)| now.saturating_sub(before).into());
+        self.histogram
+            .add(more, tally.sum_us.saturating_sub(before.sum_us));
+        self.longest_us = self.longest_us.max(tally.longest_us);
+    }
+
+    fn longest(&self) -> Duration {
+        Duration::from_micros(self.longest_us.into())
+    }
 }
 
 impl Default for Delays {
     fn default() -> Self {
         Self {
-            ages: Histogram::new(AGE_BOUNDS),
-            pictures: Histogram::new(AGE_BOUNDS),
-            handed_over: Histogram::new(LOCAL_BOUNDS),
+            ages: Histogram::new(bounds::NETWORK),
+            pictures: Histogram::new(bounds::NETWORK),
+            handed_over: Histogram::new(bounds::LOCAL),
             unanswered: Unanswered::default(),
-            answers: CommandKind::ANSWERED.map(|_| Histogram::new(LOCAL_BOUNDS)),
+            answers: CommandKind::ANSWERED.map(|_| Histogram::new(bounds::LOCAL)),
+            reports: Histogram::new(bounds::LOCAL),
+            woke_late: FromAfar::default(),
+            applied: FromAfar::default(),
         }
     }
 }
@@ -62,6 +78,14 @@ impl Delays {
     /// A new actuator answers nothing of before.
     pub(super) fn on_start(&mut self) {
         self.unanswered = Unanswered::default();
+        self.woke_late.told = Tally::default();
+        self.applied.told = Tally::default();
+    }
+
+    /// The actuator tells how its loop fares.
+    pub(super) fn on_timing(&mut self, timing: &Timing) {
+        self.woke_late.take(&timing.woke_late);
+        self.applied.take(&timing.applied);
     }
 
     /// A frame that came at `since` is in the actuator's socket; `armed` is whether it takes setpoints.
@@ -84,6 +108,10 @@ impl Delays {
 
     /// The actuator said this.
     pub(super) fn on_report(&mut self, now: Stamp, report: &Report) {
+        // Its stamp is of the clock that `now` is of.
+        if report.stamp <= now {
+            self.reports.observe(micros(now.since(report.stamp)));
+        }
         if let Some((of, took)) = self.unanswered.on_report(now.micros(), report) {
             let mut answers = CommandKind::ANSWERED.iter().zip(&self.answers);
             if let Some((_, answers)) = answers.find(|(kind, _)| **kind == of) {
@@ -115,6 +143,26 @@ impl Delays {
         for (command, answers) in CommandKind::ANSWERED.iter().zip(&self.answers) {
             family.sample(&[("command", command.name())], answers);
         }
+        to.histogram(
+            "transom_agent_actuator_apply_seconds",
+            "From the actuator's taking a command out of its socket until the board has what follows from it.",
+        )
+        .sample(&[], &self.applied.histogram);
+        to.histogram(
+            "transom_agent_control_report_seconds",
+            "From the actuator's saying something until it is handed to the data channels.",
+        )
+        .sample(&[], &self.reports);
+        to.histogram(
+            "transom_agent_actuator_late_seconds",
+            "The jitter of the actuator's loop: how late it woke, against the time that it had asked for.",
+        )
+        .sample(&[], &self.woke_late.histogram);
+        to.gauge(
+            "transom_agent_actuator_late_max_seconds",
+            "The latest of all.",
+        )
+        .value(self.woke_late.longest());
     }
 }
 

@@ -3,7 +3,7 @@ use transom_control::{
 };
 use transom_rtc_telemetry::Exposition;
 
-use crate::actuator::{OutputKind, OutputState};
+use crate::actuator::{OutputKind, OutputState, Timing};
 
 use super::delays::Delays;
 
@@ -69,6 +69,11 @@ impl ControlFigures {
         self.delays.on_start();
         // It switched all off before it said anything.
         self.outputs = [None; OutputKind::ALL.len()];
+    }
+
+    /// The actuator tells how its loop fares.
+    pub(super) fn on_timing(&mut self, timing: &Timing) {
+        self.delays.on_timing(timing);
     }
 
     /// What an output is from now on.

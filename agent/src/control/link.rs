@@ -12,6 +12,7 @@ use super::arrival::Arrival;
 use super::figures::ControlFigures;
 use super::mailbox::{COMMANDS, Mailbox};
 use crate::actuator::clock;
+use crate::record::{Journal, LinkChange};
 
 /// Reports that may wait for one that reads: three seconds' worth. The oldest go first.
 const REPORTS: usize = 64;
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) more: Notify,
     reports: broadcast::Sender<Outgoing>,
     figures: Mutex<ControlFigures>,
+    pub(super) journal: Journal,
 }
 
 /// What was lost on the way to the actuator.
@@ -66,6 +68,11 @@ impl ActuatorLink {
     /// The task that sends what it finds turns.
     pub fn turn(&self, arrival: &mut Arrival) {
         arrival.turn(clock());
+    }
+
+    /// What became of the way to the operator, for the log of what happened.
+    pub fn changed(&self, change: LinkChange) {
+        self.0.journal.on_link(clock(), change);
     }
 
     /// The other end closed a control channel in order: stops what moves.
@@ -124,14 +131,16 @@ impl ActuatorLink {
         .sample(&[("reason", "superseded")], dropped)
         .sample(&[("reason", "too_long")], refused);
         self.0.figures().write(to);
+        self.0.journal.write_metrics(to);
     }
 
-    pub(super) fn new() -> Self {
+    pub(super) fn new(journal: Journal) -> Self {
         Self(Arc::new(Shared {
             mailbox: Mutex::default(),
             more: Notify::new(),
             reports: broadcast::channel(REPORTS).0,
             figures: Mutex::default(),
+            journal,
         }))
     }
 
@@ -155,7 +164,9 @@ impl Shared {
     }
 
     pub(super) fn publish(&self, channel: Channel, message: &[u8]) {
-        self.figures().on_report(clock(), message);
+        let now = clock();
+        self.figures().on_report(now, message);
+        self.journal.on_report(now, message);
         let message = message.into();
         // Nobody need be there.
         let _ = self.reports.send(Outgoing { channel, message });

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use transom_control::StopReason;
 
@@ -17,6 +17,7 @@ use super::hold::HoldFile;
 use super::link::ActuatorLink;
 use super::process::ActuatorProcess;
 use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME, ToActuator, clock};
+use crate::record::{ActuatorChange, Journal, Recorder};
 
 /// This very program, even after it was replaced on the disk.
 pub(crate) const MYSELF: &str = "/proc/self/exe";
@@ -76,9 +77,18 @@ impl Control {
         Self::start_program(MYSELF.into(), config)
     }
 
+    /// The same, and what happens is written down.
+    pub fn start_recorded(config: ActuatorConfig, recorder: Recorder) -> Self {
+        Self::begin(MYSELF.into(), config, Journal::new(Some(recorder)))
+    }
+
     /// The same with another program that is a `transom-agent`.
     pub fn start_program(program: PathBuf, config: ActuatorConfig) -> Self {
-        let link = ActuatorLink::new();
+        Self::begin(program, config, Journal::default())
+    }
+
+    fn begin(program: PathBuf, config: ActuatorConfig, journal: Journal) -> Self {
+        let link = ActuatorLink::new(journal);
         let (ending, ended) = watch::channel(false);
         let hold_file = HoldFile::of_the_service();
         let was_held = hold_file.is_there();
@@ -114,10 +124,19 @@ impl Control {
     /// actuator does not obey.
     pub async fn shutdown(self) -> Result<(), MayBePowered> {
         self.ending.send_replace(true);
-        self.task.await.unwrap_or_else(|error| {
+        let safe = self.task.await.unwrap_or_else(|error| {
             tracing::error!("the actuator's supervisor: {error}");
             Err(MayBePowered)
-        })
+        });
+        let link = self.link;
+        // It waits for a disk.
+        let written = spawn_blocking(move || {
+            link.shared().journal.finish(clock(), safe.is_ok());
+        });
+        if let Err(error) = written.await {
+            tracing::error!("the end of the log of what happened: {error}");
+        }
+        safe
     }
 }
 
@@ -152,7 +171,7 @@ impl Supervisor {
                 }
                 Err(error) => {
                     tracing::error!("the actuator does not start: {error}");
-                    self.note_end(ActuatorEnd::NotStarted);
+                    self.note_end(ActuatorEnd::NotStarted, 0);
                 }
             }
             if self.spoke {
@@ -218,7 +237,9 @@ impl Supervisor {
             }
         }
         self.link.shared().figures().on_start();
-        tracing::info!(pid = process.pid(), "actuator: started");
+        let pid = process.pid();
+        tracing::info!(pid, "actuator: started");
+        self.record(ActuatorChange::Started, pid);
         let over = self.pass(&process).await;
         if let Over::Asked = over {
             // Named, since the end of file alone would count as a death.
@@ -226,6 +247,8 @@ impl Supervisor {
             mailbox.clear();
             mailbox.stop(clock(), StopReason::Shutdown);
             let _ = mailbox.first().map(|frame| process.send(frame));
+            let journal = &self.link.shared().journal;
+            journal.on_stop(clock(), StopReason::Shutdown);
         }
         let limit = match over {
             // It has had its time.
@@ -238,29 +261,44 @@ impl Supervisor {
         match over {
             Over::Asked => {
                 match safe {
-                    true => tracing::info!("actuator: ended, the outputs are safe ({status})"),
+                    true => {
+                        tracing::info!("actuator: ended, the outputs are safe ({status})");
+                        self.record(ActuatorChange::Ended, pid);
+                    }
                     false => tracing::error!("actuator: did not end in order ({status})"),
                 }
                 return Some(safe);
             }
             Over::Died => {
                 tracing::error!("actuator: died ({status})");
-                self.note_end(ActuatorEnd::Died);
+                self.note_end(ActuatorEnd::Died, pid);
             }
             Over::Silent => {
                 tracing::error!("actuator: it hangs, and was killed");
-                self.note_end(ActuatorEnd::Silent);
+                self.note_end(ActuatorEnd::Silent, pid);
             }
             Over::Failed(error) => {
                 tracing::error!("actuator: {error} ({status})");
-                self.note_end(ActuatorEnd::Failed);
+                self.note_end(ActuatorEnd::Failed, pid);
             }
         }
         None
     }
 
-    fn note_end(&self, end: ActuatorEnd) {
+    fn note_end(&self, end: ActuatorEnd, pid: u32) {
         self.link.shared().figures().on_end(end);
+        let change = match end {
+            ActuatorEnd::NotStarted => ActuatorChange::NotStarted,
+            ActuatorEnd::Died => ActuatorChange::Died,
+            ActuatorEnd::Silent => ActuatorChange::Silent,
+            ActuatorEnd::Failed => ActuatorChange::Failed,
+        };
+        self.record(change, pid);
+    }
+
+    fn record(&self, change: ActuatorChange, pid: u32) {
+        let journal = &self.link.shared().journal;
+        journal.on_actuator(clock(), change, pid);
     }
 
     async fn pass(&mut self, process: &ActuatorProcess) -> Over {
@@ -318,28 +356,42 @@ impl Supervisor {
                 return Ok(true);
             }
             if let Some((frame, since)) = mailbox.sent() {
-                let mut figures = self.link.shared().figures();
-                figures.on_handed_over(clock(), &frame, since);
+                let shared = self.link.shared();
+                let now = clock();
+                shared.figures().on_handed_over(now, &frame, since);
+                shared.journal.on_handed_over(now, &frame, since);
             }
         }
         Ok(false)
     }
 
     fn take(&mut self, frame: &[u8]) {
+        let shared = self.link.shared();
         match FromActuator::parse(frame) {
             Some(FromActuator::Message(channel, message)) => {
                 self.spoke = true;
                 self.had_lines = true;
-                self.link.shared().publish(channel, message);
-                let is_held = self.link.shared().figures().is_held();
+                shared.publish(channel, message);
+                let is_held = shared.figures().is_held();
                 self.held
                     .send_if_modified(|held| std::mem::replace(held, is_held) != is_held);
             }
             Some(FromActuator::Output(kind, state)) => {
-                self.link.shared().figures().on_output(kind, state);
+                shared.figures().on_output(kind, state);
+                shared.journal.on_output(clock(), kind, state);
             }
-            Some(FromActuator::Note(text)) => tracing::info!("actuator: {text}"),
-            Some(FromActuator::Warning(text)) => tracing::warn!("actuator: {text}"),
+            Some(FromActuator::Timing(timing)) => {
+                shared.figures().on_timing(&timing);
+                shared.journal.on_timing(&timing);
+            }
+            Some(FromActuator::Note(text)) => {
+                tracing::info!("actuator: {text}");
+                shared.journal.on_note(clock(), false, text);
+            }
+            Some(FromActuator::Warning(text)) => {
+                tracing::warn!("actuator: {text}");
+                shared.journal.on_note(clock(), true, text);
+            }
             None => tracing::warn!("actuator: sent what is no frame"),
         }
     }

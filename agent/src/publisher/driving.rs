@@ -12,6 +12,7 @@ use transom_rtc_tokio::driver::PeerHandle;
 
 use crate::actuator::stamp_of;
 use crate::control::{ActuatorLink, Arrival, Reports};
+use crate::record::LinkChange;
 
 /// Between two words on when a picture was captured. One is enough for all pictures of a publisher, since their
 /// timestamps count the same clock; but who begins to watch has to hear it, and any may be lost.
@@ -45,6 +46,7 @@ impl Driving {
         link: ActuatorLink,
         pictures: watch::Receiver<Option<Shown>>,
     ) -> Self {
+        link.changed(LinkChange::Session);
         Self {
             handle,
             channels,
@@ -104,6 +106,7 @@ impl Driving {
             } => {
                 if let Some(which) = Channel::from_label(&info.label) {
                     self.open.push((channel, which));
+                    self.link.changed(LinkChange::Open);
                 }
             }
             ChannelEvent::Message { channel, data, .. } => {
@@ -119,6 +122,7 @@ impl Driving {
                     tracing::info!(
                         "a control channel was closed: no commands until the next session"
                     );
+                    self.link.changed(LinkChange::Closed);
                     self.link.operator_left();
                 }
             }
@@ -155,6 +159,7 @@ impl Driving {
 
 impl Drop for Driving {
     fn drop(&mut self) {
+        self.link.changed(LinkChange::Lost);
         self.link.operator_lost();
     }
 }

@@ -13,6 +13,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transom-rtc-udp", &[]),
     ("transom-rtc-doctor", &[]),
     ("transom-rtc-telemetry", &[]),
+    // The names of codes.
+    ("transom-record", &["transom-control"]),
     ("transom-rtc-dtls", &["transom-rtc-proto"]),
     ("transom-rtc-srtp", &["transom-rtc-proto"]),
     ("transom-rtc-sctp", &["transom-rtc-proto"]),
@@ -44,6 +46,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "transom-boards-raspberry-pi",
             "transom-boards-sim",
             "transom-control",
+            "transom-record",
         ],
     ),
     (

@@ -110,7 +110,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "interop",
-        about: "data channels with Chromium, Firefox, libdatachannel and aiortc, both ways",
+        about: "data channels with Chromium, Firefox, libdatachannel and aiortc, both ways; logs with Python's readers",
         full: false,
         run: interop,
     },

@@ -91,7 +91,7 @@ impl Peers {
         node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
             .arg("--test-timeout=60000")
             .args(
-                ["chromium", "firefox", "node-datachannel", "aiortc"]
+                ["chromium", "firefox", "node-datachannel", "aiortc", "log"]
                     .map(|peer| format!("peers/{peer}.test.js")),
             )
             .current_dir(&self.folder)

@@ -31,6 +31,15 @@ impl Histogram {
         self.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// What another process counted by the same bounds: a number for each bucket, and what all of them took
+    /// together. More numbers than buckets count nowhere.
+    pub fn add(&self, counts: impl IntoIterator<Item = u64>, micros: u64) {
+        for (count, more) in self.counts.iter().zip(counts) {
+            count.fetch_add(more, Ordering::Relaxed);
+        }
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
     /// How often.
     pub fn count(&self) -> u64 {
         self.buckets().map(|(_, count)| count).sum()

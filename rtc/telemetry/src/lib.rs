@@ -8,6 +8,7 @@
 //! with every slip explained. [`ServiceManager`] is systemd's ear.
 #![forbid(unsafe_code)]
 
+pub mod bounds;
 mod exposition;
 mod histogram;
 mod log_filter;

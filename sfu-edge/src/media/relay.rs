@@ -261,6 +261,8 @@ impl Relay {
         party.take(now, &command.order)?;
         let outgoing = room.on_command(now, speaker, channel, &command, data)?;
         room.watch_command(now, &command);
+        let devices = &self.stats.devices;
+        room.watch.on_passed(now, &command, devices);
         self.send(channel, outgoing)?;
         add(&self.stats.commands);
         Ok(())

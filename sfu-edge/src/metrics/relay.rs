@@ -46,6 +46,12 @@ fn devices(stats: &DeviceStats, to: &mut Exposition) {
     for (command, histogram) in stats.answers() {
         family.sample(&[("command", command)], histogram);
     }
+    to.histogram(
+        "transom_sfu_operator_seconds",
+        "From passing a device's report on until the first setpoint that was made by it: the way to the operator \
+         and back, and what its page waited before the next setpoint.",
+    )
+    .sample(&[], stats.operators());
     to.counter(
         "transom_sfu_commands_unanswered_total",
         "Arms, disarms and stops that no answer came to before sixteen others had followed.",

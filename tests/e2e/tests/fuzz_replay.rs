@@ -94,6 +94,18 @@ fn mavlink() {
     replay("mavlink", targets::mavlink);
 }
 
+#[test]
+fn record() {
+    replay("record", targets::record);
+}
+
+/// A million inputs.
+#[test]
+#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only record_at_length"]
+fn record_at_length() {
+    at_length("record", 1_000_000, targets::record);
+}
+
 /// Forty million inputs: about a minute.
 #[test]
 #[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only control_at_length"]

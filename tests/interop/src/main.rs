@@ -1,11 +1,12 @@
-//! A peer with data channels and nothing else, on standard input and output.
+//! A peer with data channels and nothing else, on standard input and output; and logs of what happened.
 //!
 //! `transom-interop answer` reads an offer, prints the answer and echoes what
 //! comes on any channel; the text `close` makes it close that channel.
 //! `transom-interop offer` prints an offer, reads the answer, opens channels to
 //! an end that echoes, and checks what comes back. A description ends with a
 //! line that is a single dot. Both end when the other end does, with `ok` or
-//! with what went wrong.
+//! with what went wrong. `transom-interop log DIR` leaves a log there, as it is
+//! written and in both of its exports.
 
 #![allow(
     clippy::expect_used,
@@ -16,6 +17,7 @@
 mod echo;
 mod end;
 mod exercise;
+mod log;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,7 +42,11 @@ async fn main() -> ExitCode {
                 print_description(&offered.description);
                 exercise::run(offered.accept(&read_description().await)).await
             }
-            _ => Err(String::from("usage: transom-interop answer|offer")),
+            Some("log") => {
+                let dir = std::env::args_os().nth(2).unwrap_or_default();
+                log::write(dir.as_ref())
+            }
+            _ => Err(String::from("usage: transom-interop answer|offer|log")),
         }
     };
     let outcome = timeout(LIMIT, run).await;
