@@ -36,7 +36,7 @@ impl Robot {
         let folder = StateDir::new();
         let at = |name: &str| folder.path().join(name).display().to_string();
         let table = format!(
-            "[control]\nboard = \"sim\"\ntrace = \"{}\"\n[record]\ndir = \"{}\"\nmax_mb = 1\n",
+            "[control]\nboard = \"sim\"\npicture_limit_ms = 0\ntrace = \"{}\"\n[record]\ndir = \"{}\"\nmax_mb = 1\n",
             at("trace"),
             at("record")
         );
