@@ -223,12 +223,6 @@ pub(crate) const BROWSER: &[Package] = &[
     },
 ];
 
-/// The same in another language.
-pub(crate) const PYTHON: &[Package] = &[Package {
-    name: "python3",
-    shown_by: Sign::Program("python3"),
-}];
-
 /// A second engine for data channels.
 pub(crate) const FIREFOX: &[Package] = &[Package {
     name: "firefox-esr",
