@@ -77,7 +77,7 @@ fn a_press_rings_the_chime_tells_the_owners_program_and_is_counted() {
     let scene = Scene::new();
     let said = scene.folder.path().join("said");
     let hook = format!(
-        "metrics = \"127.0.0.1:0\"\n[control]\nboard = \"{}\"\n\
+        "metrics = \"127.0.0.1:0\"\n[control]\npicture_limit_ms = 0\nboard = \"{}\"\n\
          [bell]\nrun = [\"/bin/cp\", \"/proc/self/environ\", \"{}\"]\n",
         scene.file,
         said.display()
@@ -205,7 +205,10 @@ fn a_board_without_its_devices_starts_and_says_what_is_absent() {
         "board.toml",
         "chip = \"/dev/gpiochip99\"\n[button]\nline = 0\n[lock]\nline = 1\n",
     );
-    let table = format!("[control]\nboard = \"{}\"\n", board.display());
+    let table = format!(
+        "[control]\npicture_limit_ms = 0\nboard = \"{}\"\n",
+        board.display()
+    );
     let mut command = agent();
     command
         .arg("--config")

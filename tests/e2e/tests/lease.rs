@@ -36,7 +36,7 @@ impl Scene {
         let sfu = Sfu::start_with(&(chief + &reader));
         let trace = sfu.state.path().join("trace");
         let table = format!(
-            "[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
+            "[control]\nboard = \"sim\"\npicture_limit_ms = 0\ntrace = \"{}\"\n",
             trace.display()
         );
         let config = sfu.state.write("transom-agent.toml", &table);

@@ -359,7 +359,10 @@ fn a_watchdog_is_fed_by_a_loop_that_turns_and_disarmed_by_an_end_in_order_alone(
     let robot = Robot {
         config: folder.write(
             "transom-agent.toml",
-            format!("[control]\nboard = \"{}\"\n", board.display()),
+            format!(
+                "[control]\npicture_limit_ms = 0\nboard = \"{}\"\n",
+                board.display()
+            ),
         ),
         folder,
     };

@@ -45,7 +45,10 @@ impl Scene {
     /// With this `[control]` table, made from the path of a folder for files.
     pub fn start(table: impl FnOnce(&Path) -> String) -> Self {
         let sfu = Sfu::start_with("");
-        let table = format!("[control]\n{}\n", table(sfu.state.path()));
+        let table = format!(
+            "[control]\npicture_limit_ms = 0\n{}\n",
+            table(sfu.state.path())
+        );
         let config = sfu.state.write("transom-agent.toml", &table);
         let mut command = Command::new(binary("transom-agent"));
         command.args(["--whip", &format!("http://{}/whip/door", sfu.http)]);

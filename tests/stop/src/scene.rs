@@ -214,9 +214,12 @@ fn start_agent(
         "[control]\nboard = \"sim\"\ntrace = \"{}\"\n",
         trace.display()
     );
-    if setting.pictures {
-        table.push_str(&format!("picture_limit_ms = {}\n", PICTURE_LIMIT_US / 1000));
-    }
+    let limit_us = if setting.pictures {
+        PICTURE_LIMIT_US
+    } else {
+        0
+    };
+    table.push_str(&format!("picture_limit_ms = {}\n", limit_us / 1000));
     let config = folder.write("transom-agent.toml", &table);
     let mut command = command(&binary("transom-agent"));
     command.args(["--whip", &format!("http://{http}/whip/robot")]);
