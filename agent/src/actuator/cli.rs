@@ -43,6 +43,15 @@ pub enum Board {
 }
 
 impl Board {
+    /// Whether nothing real moves.
+    pub(super) fn is_simulated(&self) -> bool {
+        match self {
+            Self::Sim { .. } => true,
+            Self::Wired(wiring) => wiring.outputs == Outputs::Sim && wiring.serial_drive.is_none(),
+            _ => false,
+        }
+    }
+
     /// Whether it writes the registers of a Raspberry Pi's header, as rppal does: the kernel keeps nobody out.
     pub(super) fn is_on_header(&self) -> bool {
         match self {

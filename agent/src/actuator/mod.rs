@@ -69,8 +69,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.next_if(|word| word == GUARD).is_some() {
-        // What the actuator is allowed is not for programs of others.
+        // What the actuator is allowed is not for programs of others, nor what it is spared.
         priority::lower();
+        share_the_risk();
         return guard(arguments);
     }
     let config = match ActuatorCli::config_from(arguments) {
@@ -103,7 +104,8 @@ fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Erro
     let _claim = match config.board.is_on_header() {
         true => Some(claim::header()?),
         // Two simulated robots may be alike.
-        false => claim::board(&config.board.identity()).ok(),
+        false if config.board.is_simulated() => claim::board(&config.board.identity()).ok(),
+        false => Some(claim::board(&config.board.identity())?),
     };
     let mut outputs = board::open(&config.board, &mut |told| socket.warn(told))?;
     for refused in priority::raise() {

@@ -36,8 +36,8 @@ impl<T: ?Sized> Slot<T> {
         };
         match slot.get() {
             Ok(device) => off(device),
-            Err(error @ (LineError::Busy { .. } | LineError::Failed { .. })) => Err(error),
-            Err(_) => Ok(()),
+            Err(LineError::Absent { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

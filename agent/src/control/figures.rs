@@ -104,7 +104,7 @@ impl ControlFigures {
         self.held
     }
 
-    /// A former agent left the device held.
+    /// A former agent left the device held, or an emergency stop is on its way.
     pub(super) fn hold(&mut self) {
         self.held = true;
     }
@@ -144,7 +144,8 @@ impl ControlFigures {
             ..
         } = report.kind
         {
-            self.held = false;
+            // Of one that came in the same moment the state tells.
+            self.held = report.state == State::Emergency;
         }
         let kind = match report.kind {
             ReportKind::Beacon { .. } => "beacon",

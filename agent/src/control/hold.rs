@@ -3,9 +3,12 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
+/// After a disk that was full, or could not be written.
+const AGAIN: Duration = Duration::from_secs(1);
 /// The file's name in the agent's state directory.
 const NAME: &str = "emergency-stop";
 const TEXT: &[u8] = b"An emergency stop holds this device. Reset it by the page, or delete this file while the agent is stopped.\n";
@@ -35,14 +38,34 @@ impl HoldFile {
 
     /// Notes each change until the sender is gone. Disks are slow: nobody waits for this.
     pub(super) async fn follow(self, mut held: watch::Receiver<bool>) {
-        while held.changed().await.is_ok() {
+        let mut told = false;
+        let mut noted = *held.borrow();
+        loop {
             let is_held = *held.borrow_and_update();
-            let file = self.clone();
-            let noted = tokio::task::spawn_blocking(move || file.note(is_held)).await;
-            if let Ok(Err(error)) = noted {
-                tracing::warn!(
-                    "the emergency stop is not noted on disk and ends with the agent: {error}"
-                );
+            if is_held != noted {
+                let file = self.clone();
+                match tokio::task::spawn_blocking(move || file.note(is_held)).await {
+                    Ok(Ok(())) => (noted, told) = (is_held, false),
+                    Ok(Err(error)) if !std::mem::replace(&mut told, true) => {
+                        tracing::warn!(
+                            "the emergency stop is not noted on disk, and ends with the agent until it is: {error}"
+                        );
+                    }
+                    _ => {}
+                }
+            }
+            let again = async {
+                match is_held == noted {
+                    true => std::future::pending().await,
+                    false => tokio::time::sleep(AGAIN).await,
+                }
+            };
+            tokio::select! {
+                changed = held.changed() => match changed {
+                    Ok(()) => {}
+                    Err(_) => return,
+                },
+                () = again => {}
             }
         }
     }

@@ -37,6 +37,8 @@ pub(super) const COMMANDS: [&str; 9] = [
 struct Waiting {
     frame: Vec<u8>,
     stops: bool,
+    /// An emergency stop.
+    holds: bool,
     since: Stamp,
 }
 
@@ -74,6 +76,7 @@ impl Mailbox {
                 let newest = Waiting {
                     frame,
                     stops: false,
+                    holds: false,
                     since: now,
                 };
                 if self.setpoint.replace(newest).is_some() {
@@ -112,10 +115,13 @@ impl Mailbox {
         sent.map(|waiting| (waiting.frame, waiting.since))
     }
 
-    /// A new actuator begins with nothing of before.
-    pub fn clear(&mut self) {
+    /// A new actuator begins with nothing of before. Whether an emergency stop was among it, which is not to be
+    /// lost.
+    pub fn clear(&mut self) -> bool {
+        let held = self.others.iter().any(|waiting| waiting.holds);
         self.setpoint = None;
         self.others.clear();
+        held
     }
 
     /// Frames dropped for want of room, and messages refused for their length.
@@ -129,9 +135,16 @@ impl Mailbox {
     }
 
     fn queue(&mut self, since: Stamp, frame: Vec<u8>, stops: bool) {
+        let holds = is_emergency(&frame);
         if self.others.len() >= DEPTH {
             self.dropped = self.dropped.saturating_add(1);
-            match self.others.iter().position(|waiting| !waiting.stops) {
+            let lesser = self.others.iter().position(|waiting| !waiting.stops);
+            // A stop says what the others say; an emergency stop says more.
+            let lesser = lesser.or_else(|| {
+                let weaker = |waiting: &Waiting| !waiting.holds;
+                holds.then(|| self.others.iter().position(weaker)).flatten()
+            });
+            match lesser {
                 Some(oldest) => drop(self.others.remove(oldest)),
                 None => return,
             }
@@ -139,8 +152,19 @@ impl Mailbox {
         self.others.push_back(Waiting {
             frame,
             stops,
+            holds,
             since,
         });
+    }
+}
+
+/// Whether a frame holds the device until a reset.
+pub(super) fn is_emergency(frame: &[u8]) -> bool {
+    match ToActuator::parse(frame) {
+        Some(ToActuator::Stop(reason)) => reason == StopReason::Emergency,
+        Some(ToActuator::Message(_, _, message)) => Command::parse(message)
+            .is_ok_and(|command| matches!(command.order, Order::Emergency { .. })),
+        Some(ToActuator::Output(_)) | None => false,
     }
 }
 
@@ -236,5 +260,25 @@ mod tests {
         assert_eq!(mailbox.first(), Some(&b"\0\0\0\0\0\0\0\0\x07hello"[..]));
         mailbox.clear();
         assert!(mailbox.first().is_none());
+    }
+
+    #[test]
+    fn an_emergency_finds_room_among_stops_and_is_told_of_when_all_goes() {
+        let mut mailbox = Mailbox::default();
+        for seq in 0..40 {
+            mailbox.put(NOW, Channel::Control, &stop(seq));
+        }
+        assert!(!mailbox.clear());
+        for seq in 0..40 {
+            mailbox.put(NOW, Channel::Control, &stop(seq));
+        }
+        let epoch = Epoch(1);
+        mailbox.put(
+            NOW,
+            Channel::Control,
+            &message(50, Order::Emergency { epoch }),
+        );
+        mailbox.put(NOW, Channel::Control, &stop(51));
+        assert!(mailbox.clear() && !mailbox.clear());
     }
 }

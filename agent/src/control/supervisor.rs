@@ -15,6 +15,7 @@ use transom_control::StopReason;
 use super::figures::ActuatorEnd;
 use super::hold::HoldFile;
 use super::link::ActuatorLink;
+use super::mailbox::is_emergency;
 use super::process::ActuatorProcess;
 use crate::actuator::{ActuatorConfig, FromActuator, MAX_FRAME, ToActuator, clock};
 use crate::record::{ActuatorChange, Journal, Recorder};
@@ -230,12 +231,17 @@ impl Supervisor {
     async fn attend(&mut self, process: ActuatorProcess) -> Option<bool> {
         {
             let mut mailbox = self.link.shared().mailbox();
-            mailbox.clear();
-            // What held the former holds this one.
-            if self.link.shared().figures().is_held() {
+            let waited = mailbox.clear();
+            let mut figures = self.link.shared().figures();
+            if waited {
+                figures.hold();
+            }
+            // What held the former holds this one, or was to.
+            if figures.is_held() {
                 mailbox.stop(clock(), StopReason::Emergency);
             }
         }
+        self.note_hold();
         self.link.shared().figures().on_start();
         let pid = process.pid();
         tracing::info!(pid, "actuator: started");
@@ -244,7 +250,9 @@ impl Supervisor {
         if let Over::Asked = over {
             // Named, since the end of file alone would count as a death.
             let mut mailbox = self.link.shared().mailbox();
-            mailbox.clear();
+            if mailbox.clear() {
+                self.link.shared().figures().hold();
+            }
             mailbox.stop(clock(), StopReason::Shutdown);
             let _ = mailbox.first().map(|frame| process.send(frame));
             let journal = &self.link.shared().journal;
@@ -283,6 +291,12 @@ impl Supervisor {
             }
         }
         None
+    }
+
+    fn note_hold(&self) {
+        let is_held = self.link.shared().figures().is_held();
+        self.held
+            .send_if_modified(|held| std::mem::replace(held, is_held) != is_held);
     }
 
     fn note_end(&self, end: ActuatorEnd, pid: u32) {
@@ -358,6 +372,10 @@ impl Supervisor {
             if let Some((frame, since)) = mailbox.sent() {
                 let shared = self.link.shared();
                 let now = clock();
+                // An actuator that dies with it unread, or with its answer unsaid, is followed by one that is held.
+                if is_emergency(&frame) {
+                    shared.figures().hold();
+                }
                 shared.figures().on_handed_over(now, &frame, since);
                 shared.journal.on_handed_over(now, &frame, since);
             }
@@ -372,9 +390,7 @@ impl Supervisor {
                 self.spoke = true;
                 self.had_lines = true;
                 shared.publish(channel, message);
-                let is_held = shared.figures().is_held();
-                self.held
-                    .send_if_modified(|held| std::mem::replace(held, is_held) != is_held);
+                self.note_hold();
             }
             Some(FromActuator::Output(kind, state)) => {
                 shared.figures().on_output(kind, state);

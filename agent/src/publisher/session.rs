@@ -122,9 +122,19 @@ impl Session {
             tracks,
             clock,
         } = self;
-        let mut driver = tokio::spawn(driver.run());
-        // A task of its own: no command waits for a picture to be packed.
-        let driving = driving.map(|driving| tokio::spawn(driving.run()));
+        let (end_driving, mut ended_driving) = watch::channel(false);
+        // Commands are dated by when the task that reads the socket turned last, so both are one task. No command
+        // waits for a picture to be encoded: that is another's.
+        let mut driver = tokio::spawn(async move {
+            let driving = async move {
+                let Some(driving) = driving else { return };
+                tokio::select! {
+                    () = driving.run() => {}
+                    _ = ended_driving.wait_for(|ended| *ended) => {}
+                }
+            };
+            tokio::join!(driver.run(), driving).0
+        });
         let heard = Heard(watch::Sender::new(Instant::now()));
         let mut carrier = Carrier {
             handle: handle.clone(),
@@ -147,10 +157,8 @@ impl Session {
             never = follower.follow(&handle) => match never {},
             () = until_set(shutdown) => Ok(()),
         };
-        // Before the goodbye, which takes its time: aborting it stops what moves.
-        if let Some(driving) = driving {
-            driving.abort();
-        }
+        // Before the goodbye, which takes its time: its end stops what moves.
+        end_driving.send_replace(true);
         let _ = tokio::time::timeout(LAST_LOOK, follower.look(&handle)).await;
         handle.close().await;
         let _ = tokio::time::timeout(GOODBYE, async {

@@ -1,12 +1,14 @@
 //! Acknowledgements that wait to be sent.
 
-use crate::numbers::{Channel, Seq};
+use crate::numbers::{Channel, Lease, Seq};
 use crate::state::AckResult;
 use crate::wire::CommandKind;
 
 /// What is to be answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ack {
+    /// Under which it was given: who has a later one is not meant.
+    pub(super) lease: Lease,
     pub(super) channel: Channel,
     pub(super) seq: Seq,
     pub(super) of: CommandKind,
@@ -50,6 +52,7 @@ mod tests {
 
     fn ack(seq: u32) -> Ack {
         Ack {
+            lease: Lease(0),
             channel: Channel::Control,
             seq: Seq(seq),
             of: CommandKind::Stop,

@@ -76,6 +76,11 @@ pub struct Kernel {
     malformed: (Stamp, u32),
     /// What is to be switched.
     switch: Option<Switch>,
+    /// Each sender's latest press, and what became of it. It outlives the lease: a press is done once, whoever
+    /// stopped the device since.
+    presses: [Option<(Source, Press, AckResult)>; PRESSERS],
+    /// The latest emergency stop, whatever lesser stop came since.
+    emergency: Option<(Lease, Seq)>,
     age_us: u64,
     measurements: Measurements,
     counters: Counters,
@@ -107,9 +112,10 @@ struct Seen {
     applied: Option<Seq>,
     /// That of the latest reset that was done.
     reset: Option<Seq>,
-    /// The latest press, and what became of it.
-    press: Option<(Press, AckResult)>,
 }
+
+/// Whose latest press is known, at a time.
+const PRESSERS: usize = 8;
 
 impl Kernel {
     /// A disarmed one. `first` is an epoch that no kernel of this device had before within the limit: a
@@ -133,6 +139,8 @@ impl Kernel {
             refused: None,
             malformed: (now, 0),
             switch: None,
+            presses: [None; PRESSERS],
+            emergency: None,
             age_us: 0,
             measurements: Measurements::default(),
             counters: Counters::default(),
@@ -269,6 +277,7 @@ impl Kernel {
                     self.on_stop(StopReason::Emergency);
                     if is_new {
                         self.note_stop(self.lease, seq);
+                        self.emergency = self.emergency.max(Some((self.lease, seq)));
                     }
                 }
                 self.answer(channel, seq, CommandKind::Emergency, AckResult::Done)
@@ -379,22 +388,26 @@ impl Kernel {
     /// Rule 6: an arm of another came before a stop that was sent before it. It had not heard of the stop.
     fn on_overtaken(&mut self, command: &Command) {
         let (lease, seq) = (command.lease, command.seq);
-        let is_news = self
-            .stopped
-            .is_none_or(|stopped| (stopped.lease, stopped.seq) < (lease, seq));
-        let reason = match command.order {
-            Order::Stop { reason, .. } => reason,
-            Order::Emergency { .. } => StopReason::Emergency,
+        let stopped = self.stopped.map(|stopped| (stopped.lease, stopped.seq));
+        let (reason, known) = match command.order {
+            Order::Stop { reason, .. } => (reason, stopped),
+            // A lesser stop that came before it does not make it old.
+            Order::Emergency { .. } => (StopReason::Emergency, self.emergency),
             _ => return,
         };
-        if is_news {
+        if known.is_none_or(|known| known < (lease, seq)) {
             self.on_stop(reason);
             self.note_stop(lease, seq);
+            if reason == StopReason::Emergency {
+                self.emergency = Some((lease, seq));
+            }
         }
     }
 
     fn note_stop(&mut self, lease: Lease, seq: Seq) {
         let at = self.now;
+        let former = self.stopped.map(|stopped| (stopped.lease, stopped.seq));
+        let (lease, seq) = former.map_or((lease, seq), |former| former.max((lease, seq)));
         self.stopped = Some(Stopped { at, lease, seq });
     }
 
@@ -615,6 +628,7 @@ impl Kernel {
 
     fn acknowledge(&mut self, channel: Channel, seq: Seq, of: CommandKind, result: AckResult) {
         let ack = Ack {
+            lease: self.lease,
             channel,
             seq,
             of,

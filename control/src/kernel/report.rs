@@ -2,7 +2,7 @@
 
 use super::Kernel;
 use super::acks::Ack;
-use crate::numbers::{Channel, Seq, Stamp};
+use crate::numbers::{Channel, Lease, Seq, Stamp};
 use crate::wire::{Message, Report, ReportKind, Telemetry};
 
 /// What the board measures; goes into telemetry as it is.
@@ -43,22 +43,23 @@ impl Kernel {
         self.handle_timeout(now);
         if let Some(ack) = self.acks.pop() {
             let Ack {
+                lease,
                 channel,
                 seq,
                 of,
                 result,
             } = ack;
-            return Some(self.report(channel, ReportKind::Ack { seq, of, result }));
+            return Some(self.report(lease, channel, ReportKind::Ack { seq, of, result }));
         }
         if self.is_due(self.next_beacon) {
             self.next_beacon = self.now.plus(self.config.beacon_us.max(1));
             let beacon = self.beacon();
-            return Some(self.report(Channel::Control, beacon));
+            return Some(self.report(self.lease, Channel::Control, beacon));
         }
         if self.is_due(self.next_telemetry) {
             self.next_telemetry = self.now.plus(self.config.telemetry_us.max(1));
             let telemetry = ReportKind::Telemetry(self.telemetry());
-            return Some(self.report(Channel::Control, telemetry));
+            return Some(self.report(self.lease, Channel::Control, telemetry));
         }
         None
     }
@@ -68,10 +69,10 @@ impl Kernel {
         self.now >= next && next != Stamp::MAX
     }
 
-    fn report(&self, channel: Channel, kind: ReportKind) -> Transmit {
+    fn report(&self, lease: Lease, channel: Channel, kind: ReportKind) -> Transmit {
         let report = Report {
             state: self.state,
-            lease: self.lease,
+            lease,
             epoch: self.epoch,
             stamp: self.now,
             kind,

@@ -2,7 +2,7 @@
 
 use super::{Kernel, Rejection};
 use crate::counters::count;
-use crate::numbers::{Channel, Lease, Press, Seq};
+use crate::numbers::{Channel, Lease, Press, Seq, Source};
 use crate::state::AckResult;
 use crate::switch::Output;
 use crate::wire::{Command, CommandKind, Order};
@@ -16,6 +16,7 @@ pub struct Switch {
     pub value: u16,
     /// For how many milliseconds, within the board's bound; zero: as the board has it.
     pub ms: u16,
+    source: Source,
     press: Press,
     lease: Lease,
     channel: Channel,
@@ -31,14 +32,16 @@ impl Kernel {
     /// What became of it: [`AckResult::Done`], [`AckResult::Absent`] or [`AckResult::Fault`], or
     /// [`AckResult::Received`] where one of these follows later.
     pub fn switched(&mut self, switch: &Switch, result: AckResult) {
-        if switch.lease != self.lease {
-            // Its sender has no right to the answer any more.
-            return;
-        }
-        if let Some((press, known)) = &mut self.seen.press
+        let mut known = self.presses.iter_mut().flatten();
+        let its = known.find(|(source, ..)| *source == switch.source);
+        if let Some((_, press, known)) = its
             && *press == switch.press
         {
             *known = result;
+        }
+        if switch.lease != self.lease {
+            // Its sender has no right to the answer any more.
+            return;
         }
         self.acknowledge(switch.channel, switch.seq, CommandKind::Switch, result);
     }
@@ -59,10 +62,12 @@ impl Kernel {
         else {
             return Ok(());
         };
-        let seq = command.seq;
-        let result = match self.seen.press {
-            Some((latest, result)) if press == latest => Err(result),
-            Some((latest, _)) if press < latest => {
+        let (seq, source) = (command.seq, command.source);
+        let mut known = self.presses.iter().flatten();
+        let known = known.find(|(presser, ..)| *presser == source).copied();
+        let result = match known {
+            Some((_, latest, result)) if press == latest => Err(result),
+            Some((_, latest, _)) if press < latest => {
                 count(&mut self.counters.old);
                 Err(AckResult::Old)
             }
@@ -73,12 +78,13 @@ impl Kernel {
         };
         match result {
             Ok(()) => {
-                self.seen.press = Some((press, AckResult::Received));
+                self.note_press(source, press);
                 count(&mut self.counters.switches);
                 self.switch = Some(Switch {
                     output,
                     value,
                     ms,
+                    source,
                     press,
                     lease: self.lease,
                     channel,
@@ -91,6 +97,25 @@ impl Kernel {
                 match known {
                     AckResult::Done | AckResult::Received => Ok(()),
                     refused => Err(Rejection::Answered(refused)),
+                }
+            }
+        }
+    }
+
+    /// In its sender's place, or in a free one, or in that of who has been silent for longest.
+    fn note_press(&mut self, source: Source, press: Press) {
+        let is_its = |entry: &Option<(Source, Press, AckResult)>| {
+            entry.is_none_or(|(presser, ..)| presser == source)
+        };
+        let at = self.presses.iter().position(is_its).unwrap_or(0);
+        if let Some(rest) = self.presses.get_mut(at..) {
+            // The latest comes last of those that are there.
+            let end = rest.iter().take_while(|entry| entry.is_some()).count();
+            let end = end.max(1).min(rest.len());
+            if let Some(known) = rest.get_mut(..end) {
+                known.rotate_left(1);
+                if let Some(last) = known.last_mut() {
+                    *last = Some((source, press, AckResult::Received));
                 }
             }
         }

@@ -252,7 +252,8 @@ impl Operator {
     pub fn handle_message(&mut self, now_us: u64, bytes: &[u8]) -> Result<Report, WireError> {
         let report = Report::parse(bytes).inspect_err(|_| count(&mut self.malformed))?;
         if report.stamp.plus(RESTART_US) < self.echo() {
-            self.forget();
+            // The device began anew. A stop that it has not answered is still meant.
+            self.handle_closed();
         }
         if report.stamp >= self.echo() {
             self.on_news(now_us, &report);

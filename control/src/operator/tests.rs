@@ -282,6 +282,18 @@ fn a_press_is_repeated_until_it_is_answered_and_not_for_ever() {
 }
 
 #[test]
+fn an_emergency_outlives_a_device_that_begins_anew() {
+    let mut pair = Pair::new();
+    pair.operator.emergency(pair.now);
+    pair.cut(20);
+    pair.kernel = Kernel::new(KernelConfig::default(), Stamp::from_micros(5), Epoch(9));
+    let fresh = pair.kernel.poll_transmit(Stamp::from_micros(10));
+    let report = fresh.expect("a beacon").message;
+    let _ = pair.operator.handle_message(pair.now, &report);
+    assert_eq!(pair.phase(), Phase::Stopping);
+}
+
+#[test]
 fn what_was_pressed_before_the_link_broke_does_not_happen_after() {
     let mut pair = Pair::new();
     pair.operator.switch(pair.now, Output::Lock, 1, 0);

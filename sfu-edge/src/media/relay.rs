@@ -19,7 +19,7 @@
 //!   reports, so that a restart of ours does not lock anybody out.
 //! - An answer goes to the one whose lease it was given under: sequence numbers of
 //!   others would be taken for their own. Beacons, telemetry and what is told of pictures go to all; the last of
-//!   these in each viewer's own time, which only its worker knows ([`pictures`](super::pictures)).
+//!   these in each viewer's own time, which only its worker knows (`media/pictures`).
 //! - When the holder is lost the device is told to stop, under a lease of its own,
 //!   again and again until a report shows that it knows that lease.
 //! - All else on these channels, and all on any other, is dropped and counted.

@@ -144,7 +144,7 @@ pub enum Command {
     /// for agents to publish.
     Link {
         /// Print the link that drives the robot instead: who has it may move the wheels. Several
-        /// who do ask each other for the lease; one who takes it unasked needs a [[token]] with
+        /// who do ask each other for the lease; one who takes it unasked needs a `[[token]]` with
         /// scopes = ["watch", "drive", "admin"] in transom-sfu.toml.
         #[arg(long)]
         drive: bool,

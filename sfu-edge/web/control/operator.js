@@ -182,7 +182,8 @@ export class Operator {
       this.#malformed += 1;
       return null;
     }
-    if (report.stamp + RESTART_US < this.#echo) this.#forget();
+    // The device began anew. A stop that it has not answered is still meant.
+    if (report.stamp + RESTART_US < this.#echo) this.handleClosed();
     if (report.stamp >= this.#echo) this.#hear(now, report);
     if (report.kind === 'beacon') this.#measure(now, report);
     if (report.kind === 'ack') this.#settle(report);

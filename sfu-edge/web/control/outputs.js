@@ -54,8 +54,10 @@ export class Outputs {
     return this.#door.isPressed;
   }
 
-  // What to show, after what became of the latest press.
+  // What to show, after what became of the latest press; null after the link was closed.
   view(pressed) {
+    // Another link, perhaps another board.
+    if (!pressed) this.#absent.clear();
     if (pressed?.answer === 'absent') this.#absent.add(pressed.output);
     if (pressed?.output === 'light' && pressed.answer === 'done') this.#light = pressed.value !== 0;
     return Object.fromEntries(OUTPUTS.map((output) => [output, {

@@ -96,9 +96,14 @@ export class DrivePanel {
     // Escape leaves the full screen and is not told to the page.
     document.addEventListener('fullscreenchange', () => document.fullscreenElement || away('operator'), { signal });
     // A menu swallows the end of a held key.
-    addEventListener('contextmenu', () => this.#release(), { signal });
+    const swallowed = () => {
+      this.#arm.cancel();
+      this.#outputs.letGo();
+      this.#release();
+    };
+    addEventListener('contextmenu', swallowed, { signal });
     // Fingers that rest want no menu.
-    el('dock').addEventListener('contextmenu', (event) => event.preventDefault(), { signal });
+    for (const id of ['dock', 'switches']) el(id).addEventListener('contextmenu', (event) => event.preventDefault(), { signal });
     this.#drive.addEventListener('change', () => this.#soon(), { signal });
     this.#timer = setInterval(() => {
       this.#show();

@@ -165,7 +165,7 @@ scenario('two thumbs on a phone: one steers, the other stops', async (stage) => 
 scenario('on every screen Stop is in reach and the picture the largest', async (stage) => {
   const { driveLink } = await robot(stage);
   const browser = await stage.chromium();
-  const screens = { 'phone-small': [360, 640], 'phone-landscape': [844, 390], 'phone-small-landscape': [640, 360], tablet: [768, 1024], laptop: [1280, 720] };
+  const screens = { 'phone-small': [360, 640], 'phone-landscape': [844, 390], 'phone-small-landscape': [640, 360], tablet: [768, 1024], laptop: [1280, 720], 'laptop-low': [1366, 600] };
   for (const [name, [width, height]] of Object.entries(screens)) {
     const page = await openPage(browser, driveLink, { ...PHONE, viewport: { width, height } });
     await playing(page);

@@ -109,7 +109,8 @@ test('what the board has not is shown no more, what fails is told', () => {
   const { it } = scene(Outputs);
   assert.equal(it.view(null).chime.isAbsent, false);
   it.view({ output: 'chime', value: 1, answer: 'absent', waits: false });
-  assert.equal(it.view(null).chime.isAbsent, true);
+  assert.equal(it.view({ output: 'light', value: 1, answer: null, waits: true }).chime.isAbsent, true);
+  assert.equal(it.view(null).chime.isAbsent, false, 'after a link that was closed it is another board');
   assert.equal(it.view({ output: 'lock', value: 1, answer: null, waits: true }).lock.waits, true);
   assert.equal(it.view({ output: 'lock', value: 1, answer: 'fault', waits: false }).lock.failed, true);
 });

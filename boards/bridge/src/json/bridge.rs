@@ -34,6 +34,10 @@ pub struct JsonDrive {
     trouble: String,
     /// One that was to move is gone, and none has stood since.
     uncertain: bool,
+    /// There was one.
+    met: bool,
+    /// One was sent away since the last check: whoever is there now, what was armed was another.
+    parted: Option<String>,
     notes: VecDeque<String>,
 }
 
@@ -56,6 +60,8 @@ impl JsonDrive {
             now_us: 0,
             trouble: "it is not there yet".to_owned(),
             uncertain: false,
+            met: false,
+            parted: None,
             notes: VecDeque::new(),
         }
     }
@@ -89,6 +95,7 @@ impl JsonDrive {
         let notes = &mut self.notes;
         match self.seat.look(self.now_us, &mut |text| note(notes, text)) {
             Ok(Some(wire)) => {
+                self.met = true;
                 self.present = Some(Present {
                     wire,
                     session: Session::new(self.config, self.now_us, self.state),
@@ -124,6 +131,7 @@ impl JsonDrive {
             &mut self.notes,
             format!("the program is sent away: {trouble}"),
         );
+        self.parted = Some(trouble.clone());
         self.trouble = trouble;
     }
 
@@ -213,6 +221,8 @@ impl Drive for JsonDrive {
     }
 
     fn switch(&mut self, switch: DriveSwitch) -> Result<bool, DriveError> {
+        // Of one that has not said hello it is not known what it has.
+        self.fitness()?;
         let Some(present) = &mut self.present else {
             return Ok(false);
         };
@@ -226,18 +236,23 @@ impl Drive for JsonDrive {
     }
 
     fn check(&mut self) -> Result<(), DriveError> {
-        self.fitness()
+        match self.parted.take() {
+            Some(told) => Err(DriveError::Robot {
+                robot: self.seat.name(),
+                told,
+            }),
+            None => self.fitness(),
+        }
     }
 
     fn poll_timeout(&self) -> Option<u64> {
+        let beat = self.now_us + REPEAT_US;
         let present = self.present.as_ref();
-        let due = present.map(|present| present.session.poll_timeout());
+        let greeted = present.filter(|present| present.session.has_begun());
         // What it says is looked for as often; a beat at least, whoever is there.
-        Some(
-            due.unwrap_or(0)
-                .max(self.now_us + 1)
-                .min(self.now_us + REPEAT_US),
-        )
+        Some(greeted.map_or(beat, |present| {
+            present.session.poll_timeout().clamp(self.now_us + 1, beat)
+        }))
     }
 
     fn poll_note(&mut self) -> Option<String> {
@@ -245,6 +260,11 @@ impl Drive for JsonDrive {
     }
 
     fn end(&mut self) -> Result<(), DriveError> {
+        if !self.met {
+            // A former actuator's program has seen the end of its wire and is ended by its guard. To start another
+            // only to tell it to stand would be two at one robot.
+            return Ok(());
+        }
         let _ = self.set(Motion::STILL);
         let limit = match (&self.present, self.seat.is_owed()) {
             (Some(present), _) if present.session.fitness().is_ok() => LAST_ANSWER,

@@ -77,6 +77,8 @@ pub struct Session {
     said_us: u64,
     seq: u32,
     answered: u32,
+    /// Since when something is unanswered, however many lines were said since.
+    waiting_since: Option<u64>,
     /// When each of the latest lines was said.
     times: [u64; UNANSWERED],
     telemetry: Telemetry,
@@ -100,6 +102,7 @@ impl Session {
             said_us: 0,
             seq: 0,
             answered: 0,
+            waiting_since: None,
             times: [0; UNANSWERED],
             telemetry: Telemetry::default(),
             fault: None,
@@ -148,7 +151,7 @@ impl Session {
                 if seq < self.answered || seq > self.seq {
                     return Err(Trouble::Seq(seq));
                 }
-                self.answered = seq;
+                self.note_answer(seq);
                 self.telemetry = telemetry;
                 self.fault = fault;
                 Ok(None)
@@ -164,7 +167,7 @@ impl Session {
                 false => Ok(()),
             };
         }
-        let Some(since) = self.unanswered_since() else {
+        let Some(since) = self.waiting_since else {
             return Ok(());
         };
         match now_us.saturating_sub(since) > self.config.answer_us {
@@ -215,6 +218,7 @@ impl Session {
         if let Some(time) = self.times.get_mut(slot(self.seq)) {
             *time = now_us;
         }
+        self.waiting_since.get_or_insert(now_us);
         Some(self.seq)
     }
 
@@ -243,12 +247,26 @@ impl Session {
         &self.telemetry
     }
 
-    fn unanswered_since(&self) -> Option<u64> {
-        let waiting = self.seq.checked_sub(self.answered)?;
-        // The oldest whose time is still known.
+    fn note_answer(&mut self, seq: u32) {
+        if seq == self.answered {
+            return;
+        }
+        self.answered = seq;
         let kept = u32::try_from(UNANSWERED).unwrap_or(u32::MAX);
-        let oldest = self.seq - waiting.min(kept).checked_sub(1)?;
-        self.times.get(slot(oldest)).copied()
+        match self.seq - seq {
+            0 => self.waiting_since = None,
+            // The next line's time is known.
+            waiting if waiting <= kept => {
+                self.waiting_since = self.times.get(slot(seq + 1)).copied()
+            }
+            // It is not any more: what was waited for before goes on.
+            _ => {}
+        }
+    }
+
+    /// Whether it has said hello.
+    pub fn has_begun(&self) -> bool {
+        self.name.is_some()
     }
 }
 

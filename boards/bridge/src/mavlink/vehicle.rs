@@ -92,6 +92,8 @@ pub struct Vehicle {
     sticks: Option<Sticks>,
     sticks_us: u64,
     heartbeat_said_us: Option<u64>,
+    /// An arm was asked for and overtaken by a disarm before it was answered.
+    arm_unanswered: bool,
     /// How many of the streams were asked for.
     asked: usize,
     pose: Frame,
@@ -127,6 +129,7 @@ impl Vehicle {
             sticks: None,
             sticks_us: 0,
             heartbeat_said_us: None,
+            arm_unanswered: false,
             asked: 0,
             pose: Frame::default(),
             battery_mv: 0,
@@ -136,6 +139,10 @@ impl Vehicle {
 
     /// Arms the vehicle, or stops and disarms it.
     pub fn set_state(&mut self, state: DriveState) {
+        let asked = self
+            .pending
+            .is_some_and(|pending| pending.arm && pending.tries > 0);
+        self.arm_unanswered |= asked;
         let armed = state == DriveState::Armed;
         let was = self.state == DriveState::Armed;
         self.state = state;
@@ -239,7 +246,10 @@ impl Vehicle {
         }
         let pending = self.pending.filter(|pending| pending.tries > 0)?;
         match told.result {
+            // Of an arm that was given up meanwhile: a disarm is the same command, and still waits for its own.
+            _ if !pending.arm && std::mem::take(&mut self.arm_unanswered) => None,
             MavResult::MAV_RESULT_ACCEPTED => {
+                self.arm_unanswered = false;
                 self.pending = None;
                 self.obeys_us = pending.arm.then_some(now_us);
                 self.is_armed = pending.arm;

@@ -128,6 +128,30 @@ fn anybody_s_emergency_counts_and_a_reset_by_who_has_not_heard_of_it_does_not() 
 }
 
 #[test]
+fn one_that_a_lesser_stop_has_overtaken_holds_all_the_same() {
+    let mut kernel = armed();
+    let link_lost = Order::Stop {
+        epoch: Epoch::ALL,
+        reason: StopReason::LinkLost,
+    };
+    say(1)
+        .under(6)
+        .order(&mut kernel, 10, link_lost)
+        .expect("of the server");
+    assert_eq!(kernel.state(), State::Stopped(StopReason::LinkLost));
+    let late = say(100).under(5).order(&mut kernel, 20, emergency(41));
+    assert_eq!(late, Err(Rejection::Lease));
+    assert_eq!(kernel.state(), State::Emergency);
+    say(2)
+        .under(6)
+        .order(&mut kernel, 30, reset(41, 25))
+        .expect("reset");
+    // The same copy once more.
+    let _ = say(100).under(5).order(&mut kernel, 40, emergency(41));
+    assert_eq!(kernel.state(), State::Disarmed);
+}
+
+#[test]
 fn the_device_s_own_holds_too_and_a_fault_stays_one() {
     let mut kernel = armed();
     kernel.stop(at(5), StopReason::Emergency);

@@ -68,20 +68,52 @@ fn what_is_old_stale_or_too_much_is_refused_and_may_be_said_again() {
 }
 
 #[test]
-fn presses_begin_anew_with_a_lease_and_what_waited_is_forgotten() {
+fn a_press_is_done_once_whoever_has_the_lease_meanwhile() {
     let mut kernel = kernel();
     say(1).order(&mut kernel, 0, press(9, 0)).expect("taken");
     let before = kernel.poll_switch().expect("a switch");
-    say(2).order(&mut kernel, 0, press(10, 0)).expect("taken");
-    say(1)
-        .under(1)
-        .order(&mut kernel, 5, press(1, 5))
-        .expect("of the new lease");
     kernel.switched(&before, AckResult::Done);
-    assert_eq!(acks(&mut kernel, 5), [], "none for who has no lease");
-    let switch = kernel.poll_switch().expect("a switch");
-    kernel.switched(&switch, AckResult::Done);
-    assert_eq!(acks(&mut kernel, 6).len(), 1);
+    // Somebody stopped it since, and a repetition of the press comes under a lease of its own.
+    say(1).under(1).stop(&mut kernel, 3, 40);
+    say(1)
+        .under(2)
+        .order(&mut kernel, 5, press(9, 5))
+        .expect("known");
+    assert_eq!(kernel.poll_switch(), None, "the door stays locked");
+    // Who has no lease any more gets no answer.
+    say(2)
+        .under(2)
+        .order(&mut kernel, 6, press(10, 6))
+        .expect("new");
+    let late = kernel.poll_switch().expect("a switch");
+    say(1).under(3).stop(&mut kernel, 7, 40);
+    let told = acks(&mut kernel, 7).len();
+    kernel.switched(&late, AckResult::Done);
+    assert_eq!(acks(&mut kernel, 8), [], "after {told}");
+}
+
+#[test]
+fn each_sender_s_presses_are_known_apart_and_only_the_latest_senders() {
+    let mut kernel = kernel();
+    let from = |source: u32, seq: u32, number: u32| Command {
+        source: Source(source),
+        lease: Lease(0),
+        seq: Seq(seq),
+        order: press(number, 0),
+    };
+    for round in 0..2 {
+        for source in 0..PRESSERS as u32 {
+            let seq = round * 100 + source;
+            let (channel, told) = (Channel::Control, from(source, seq, 7));
+            let _ = kernel.handle_command(at(0), channel, &told);
+            assert_eq!(kernel.poll_switch().is_some(), round == 0, "{source}");
+            while kernel.poll_transmit(at(0)).is_some() {}
+        }
+    }
+    let _ = kernel.handle_command(at(0), Channel::Control, &from(99, 300, 1));
+    assert!(kernel.poll_switch().is_some());
+    let known = kernel.presses.iter().flatten().count();
+    assert_eq!(known, PRESSERS);
 }
 
 #[test]
