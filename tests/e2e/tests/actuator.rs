@@ -494,7 +494,10 @@ fn the_real_agent_is_stopped_and_aborted_in_mid_drive() {
 fn stopped_and(death: Signal) -> Standstill {
     let folder = StateDir::new();
     let trace = folder.path().join("trace");
-    let table = format!("board = \"sim\"\npicture_limit_ms = 0\ntrace = \"{}\"", trace.display());
+    let table = format!(
+        "board = \"sim\"\npicture_limit_ms = 0\ntrace = \"{}\"",
+        trace.display()
+    );
     let agent = agent(&folder, &table);
     let actuator = actuator_of(&agent);
     agent.line("retry in", SOON);
