@@ -78,7 +78,7 @@ class IrSimRobot:
         due = time.monotonic()
         while True:
             linear, angular = self.told
-            self.environment.step([[linear * METRES_A_SECOND], [angular * RADIANS_A_SECOND]])
+            self.environment.step([linear * METRES_A_SECOND, angular * RADIANS_A_SECOND])
             self.pose = tuple(float(value) for value in self.environment.robot.state.ravel()[:3])
             if not self.begun:
                 self.begun, self.start = True, self.pose

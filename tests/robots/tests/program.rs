@@ -274,7 +274,7 @@ async fn over_a_socket_one_drives_at_a_time() {
         second.lines
     );
     driver.arm().await;
-    driver.drive(Duration::from_millis(200)).await;
+    driver.drive(Duration::from_millis(400)).await;
     assert!(lines.is_powered(), "the second one was in the way");
 
     // The program dies: nobody is there to stop the wheels but its own motor controller; nothing is armed.
