@@ -10,7 +10,7 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "examples"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "boards" / "bridge" / "examples"))
 import transom  # noqa: E402
 
 trace = pathlib.Path(sys.argv[1])

@@ -29,7 +29,7 @@ pub fn peer(name: &str) -> PathBuf {
 /// One of the examples for users.
 pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples")
+        .join("../../boards/bridge/examples")
         .join(name)
 }
 
