@@ -273,6 +273,8 @@ async fn over_a_socket_one_drives_at_a_time() {
         "{:?}",
         second.lines
     );
+    // Nobody drove meanwhile.
+    Scene::stopped(&mut driver, StopReason::Stale).await;
     driver.arm().await;
     driver.drive(Duration::from_millis(400)).await;
     assert!(lines.is_powered(), "the second one was in the way");

@@ -31,7 +31,7 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 #[derive(Debug)]
 pub struct ChildSeat {
     command: Vec<OsString>,
-    /// The words before the command that have [`guard`](super::guard) called, if this program has such.
+    /// The words before the command that have [`guard`](super::guard()) called, if this program has such.
     guard: Vec<OsString>,
     folder: Option<PathBuf>,
     child: Option<Child>,
