@@ -105,7 +105,12 @@ fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Erro
         true => Some(claim::header()?),
         // Two simulated robots may be alike.
         false if config.board.is_simulated() => claim::board(&config.board.identity()).ok(),
-        false => Some(claim::board(&config.board.identity())?),
+        // One's own lines the kernel gives to one alone; serial lines, programs and vehicles it does not.
+        false => Some(claim::board(&config.board.identity()).map_err(|error| {
+            format!(
+                "the board is in use by transom-agent already ({error}): end that one first (`pgrep -a transom-agent` tells which)"
+            )
+        })?),
     };
     let mut outputs = board::open(&config.board, &mut |told| socket.warn(told))?;
     for refused in priority::raise() {
