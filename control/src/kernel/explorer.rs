@@ -152,7 +152,11 @@ fn key(kernel: &Kernel, judge: &Judge, now: u64) -> impl std::hash::Hash + Eq + 
     let armed = kernel.state == State::Armed;
     (
         (kernel.state.code(), reason, kernel.epoch, kernel.lease),
-        (seqs, kernel.stopped.map(|s| (age(s.at), s.lease, s.seq))),
+        (
+            seqs,
+            kernel.stopped.map(|s| (age(s.at), s.lease, s.seq)),
+            kernel.emergency,
+        ),
         (armed.then(|| age(kernel.fresh_at)), *judge),
         !kernel
             .motion
