@@ -2,35 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod common;
+
+use common::vectors;
 use serde_json::{Value, json};
 use transom_control::wire::{LeaseNotice, LeaseParty, LeaseRequest};
 
-fn vectors(list: &str) -> Vec<(String, Vec<u8>, Value)> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/data/control/lease.json"
-    );
-    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let rows = file[list].as_array().unwrap().clone();
-    assert!(rows.len() > 10, "{list}");
-    let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
-    let rows = rows.into_iter().map(|row| {
-        let told = row.get("message").unwrap_or(&row["error"]).clone();
-        (text(&row, "name"), unhex(&text(&row, "hex")), told)
-    });
-    rows.collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
-}
-
 #[test]
 fn requests_are_read_and_written() {
-    for (name, bytes, message) in vectors("requests") {
+    for (name, bytes, message) in vectors("lease", "requests") {
         assert!(LeaseRequest::is_meant(&bytes) && !LeaseNotice::is_meant(&bytes));
         let request = LeaseRequest::parse(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         let told = json!({
@@ -46,7 +26,7 @@ fn requests_are_read_and_written() {
 
 #[test]
 fn notices_are_read_and_written() {
-    for (name, bytes, message) in vectors("notices") {
+    for (name, bytes, message) in vectors("lease", "notices") {
         assert!(LeaseNotice::is_meant(&bytes) && !LeaseRequest::is_meant(&bytes));
         let notice = LeaseNotice::parse(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         let party = |party: LeaseParty, key: &str, value: Value| {
@@ -77,11 +57,11 @@ fn notices_are_read_and_written() {
 
 #[test]
 fn what_is_no_message_is_refused_by_name() {
-    for (name, bytes, error) in vectors("refused_requests") {
+    for (name, bytes, error) in vectors("lease", "refused_requests") {
         let refused = LeaseRequest::parse(&bytes).expect_err(&name);
         assert_eq!(json!(refused.name()), error, "{name}: {refused}");
     }
-    for (name, bytes, error) in vectors("refused_notices") {
+    for (name, bytes, error) in vectors("lease", "refused_notices") {
         let refused = LeaseNotice::parse(&bytes).expect_err(&name);
         assert_eq!(json!(refused.name()), error, "{name}: {refused}");
     }

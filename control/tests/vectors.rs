@@ -2,42 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod common;
+
+use common::vectors;
 use serde_json::{Value, json};
 use transom_control::{
     AckResult, Axes, Command, Order, Output, Picture, Refused, Report, ReportKind, State,
     StopReason,
 };
 
-fn vectors(list: &str) -> Vec<(String, Vec<u8>, Value)> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/data/control/vectors.json"
-    );
-    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let rows = file[list].as_array().unwrap().clone();
-    assert!(rows.len() > 1, "{list}");
-    rows.into_iter()
-        .map(|row| {
-            let text = |key: &str| row[key].as_str().unwrap().to_owned();
-            let told = match row.get("message") {
-                Some(message) => message.clone(),
-                None => row["error"].clone(),
-            };
-            (text("name"), unhex(&text("hex")), told)
-        })
-        .collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
-}
-
 #[test]
 fn commands_are_read_and_written() {
-    for (name, bytes, message) in vectors("commands") {
+    for (name, bytes, message) in vectors("vectors", "commands") {
         let command = Command::parse(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(command_as_json(&command), message, "{name}");
         assert_eq!(*command.emit(), *bytes, "{name}");
@@ -46,7 +22,7 @@ fn commands_are_read_and_written() {
 
 #[test]
 fn reports_are_read_and_written() {
-    for (name, bytes, message) in vectors("reports") {
+    for (name, bytes, message) in vectors("vectors", "reports") {
         let report = Report::parse(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(report_as_json(&report), message, "{name}");
         assert_eq!(*report.emit(), *bytes, "{name}");
@@ -55,7 +31,7 @@ fn reports_are_read_and_written() {
 
 #[test]
 fn pictures_are_read_and_written() {
-    for (name, bytes, message) in vectors("pictures") {
+    for (name, bytes, message) in vectors("vectors", "pictures") {
         let picture = Picture::parse(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         let json = json!({
             "kind": "picture",
@@ -69,15 +45,15 @@ fn pictures_are_read_and_written() {
 
 #[test]
 fn what_is_no_message_is_refused_by_name() {
-    for (name, bytes, error) in vectors("refused_pictures") {
+    for (name, bytes, error) in vectors("vectors", "refused_pictures") {
         let refused = Picture::parse(&bytes).expect_err(&name);
         assert_eq!(json!(refused.name()), error, "{name}: {refused}");
     }
-    for (name, bytes, error) in vectors("refused_commands") {
+    for (name, bytes, error) in vectors("vectors", "refused_commands") {
         let refused = Command::parse(&bytes).expect_err(&name);
         assert_eq!(json!(refused.name()), error, "{name}: {refused}");
     }
-    for (name, bytes, error) in vectors("refused_reports") {
+    for (name, bytes, error) in vectors("vectors", "refused_reports") {
         let refused = Report::parse(&bytes).expect_err(&name);
         assert_eq!(json!(refused.name()), error, "{name}: {refused}");
     }

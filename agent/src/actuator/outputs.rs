@@ -377,8 +377,16 @@ mod tests {
                 by: "transom-agent".to_owned(),
             })
         });
+        let denied: Opener<dyn Lock> = Box::new(|| {
+            Err(LineError::Denied {
+                line: "the lock",
+                what: "line 1".to_owned(),
+                group: "gpio",
+            })
+        });
         let ends = [
             (Slot::new(busy, &mut |_| {}), false),
+            (Slot::new(denied, &mut |_| {}), false),
             (lock_that_is_there(&Rc::new(Cell::new(false))), true),
             (lock_that_is_there(&Rc::new(Cell::new(true))), true),
         ];

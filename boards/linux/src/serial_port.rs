@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, ioctl_tiocexcl, tcgetattr, tcsetattr};
 use transom_boards_hal::{LineError, SerialPort};
 
 const LINE: &str = "the drive's port";
 
-/// An open port: raw bytes, eight bits, no parity, no flow control.
+/// An open port: raw bytes, eight bits, no parity, no flow control. Nobody else has it meanwhile: two that speak
+/// into one line drive one robot.
 #[derive(Debug)]
 pub struct TtyPort(File);
 
@@ -30,13 +31,15 @@ impl TtyPort {
                 what: what(),
                 group: "dialout",
             },
-            Errno::BUSY => LineError::Busy {
-                line: LINE,
-                what: what(),
-                by: "another program".to_owned(),
-            },
+            Errno::BUSY => busy(path),
             error => failed(path, &error),
         })?;
+        // The second keeps everybody out but root; the first keeps root's programs out too, if they ask.
+        flock(&port, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => busy(path),
+            error => failed(path, &error),
+        })?;
+        ioctl_tiocexcl(&port).map_err(|error| failed(path, &error))?;
         let mut attributes = tcgetattr(&port).map_err(|error| failed(path, &error))?;
         attributes.make_raw();
         attributes
@@ -80,6 +83,14 @@ impl SerialPort for TtyPort {
     }
 }
 
+fn busy(path: &Path) -> LineError {
+    LineError::Busy {
+        line: LINE,
+        what: path.display().to_string(),
+        by: "another program (`fuser` tells which)".to_owned(),
+    }
+}
+
 fn failed(path: &Path, error: &Errno) -> LineError {
     LineError::Failed {
         line: LINE,
@@ -90,6 +101,7 @@ fn failed(path: &Path, error: &Errno) -> LineError {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::os::fd::OwnedFd;
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
 
@@ -98,13 +110,28 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_is_sent_comes_out_unaltered_and_a_full_port_is_told_at_once() {
+    fn line() -> (OwnedFd, PathBuf) {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).expect("its owner");
         unlockpt(&master).expect("its other end");
         let name = ptsname(&master, Vec::new()).expect("its name").into_bytes();
         let path = PathBuf::from(std::ffi::OsString::from_vec(name));
+        (master, path)
+    }
+
+    #[test]
+    fn one_has_it_at_a_time() {
+        let (_master, path) = line();
+        let first = TtyPort::open(&path, 9600).expect("a port");
+        let error = TtyPort::open(&path, 9600).expect_err("it is taken");
+        assert!(error.to_string().contains("another program"), "{error}");
+        drop(first);
+        TtyPort::open(&path, 9600).expect("it is free again");
+    }
+
+    #[test]
+    fn what_is_sent_comes_out_unaltered_and_a_full_port_is_told_at_once() {
+        let (master, path) = line();
         let port = TtyPort::open(&path, 115_200).expect("a port");
         let mut drive = SerialDrive::new(port).expect("it takes a line");
         let ahead = Motion {

@@ -167,6 +167,7 @@ impl Drop for SimRobot {
 mod tests {
     use std::f64::consts::PI;
     use std::fs;
+    use std::io::Read as _;
 
     use super::*;
 
@@ -278,7 +279,16 @@ mod tests {
             trace.edge("left", edge);
         }
         assert!(trace.dropped() > 0);
-        drop(reader);
+        // What found room to be kept comes once the pipe is read.
+        let mut reader = fs::File::from(reader);
+        let mut text = vec![0; 1 << 20];
+        let read = reader.read(&mut text).expect("edges");
+        drop(trace);
+        let more = reader.read(&mut text[read..]).expect("more edges");
+        let text = String::from_utf8_lossy(&text[..read + more]);
+        let edges = text.lines().enumerate();
+        let in_order = |(at, line): (usize, &str)| line.ends_with(&format!(" left {at}"));
+        assert!(more > 1000 && edges.clone().all(in_order), "{more}");
         fs::remove_file(&path).expect("its removal");
     }
 }

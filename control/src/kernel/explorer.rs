@@ -9,6 +9,8 @@ use std::vec::Vec;
 
 use super::*;
 use crate::axes::Axis;
+use crate::numbers::Press;
+use crate::switch::Output;
 
 const TICK: u64 = 1000;
 const LIMIT: u64 = 2 * TICK;
@@ -45,6 +47,8 @@ struct Judge {
     applied: u32,
     /// Whether a setpoint counted since the arm.
     driven: bool,
+    /// The highest press of each source that was done.
+    pressed: [u32; 3],
 }
 
 impl Judge {
@@ -57,6 +61,7 @@ impl Judge {
         fresh: None,
         applied: 0,
         driven: false,
+        pressed: [0; 3],
     };
 
     fn pass(&mut self, ticks: u64) {
@@ -68,6 +73,23 @@ impl Judge {
 
     fn close(&mut self) {
         (self.open, self.fresh, self.driven) = (None, None, false);
+    }
+
+    /// Whether this switches something: once a press, for whoever may, and by no word that waited. Neither that
+    /// nothing is armed nor an emergency keeps a door shut.
+    fn switches(&mut self, now: u64, input: Input) -> bool {
+        let Input::Command(command) = input else {
+            return false;
+        };
+        let Order::Switch { press, echo, .. } = command.order else {
+            return false;
+        };
+        let pressed = &mut self.pressed[command.source.0 as usize];
+        let done = command.lease.0 >= self.lease && is_fresh(now, echo) && press.0 > *pressed;
+        if done {
+            *pressed = press.0;
+        }
+        done
     }
 
     /// Takes what comes, and what the kernel says that its arm or reset came to: refusing is always safe.
@@ -89,14 +111,10 @@ impl Judge {
         if is_news {
             self.heard = seq;
         }
-        let is_fresh = |echo: Stamp| {
-            now.checked_sub(echo.micros())
-                .is_some_and(|age| age <= LIMIT)
-        };
         match command.order {
             Order::Setpoint { epoch, echo, .. } => {
                 let counts = authorised
-                    && is_fresh(echo)
+                    && is_fresh(now, echo)
                     && self.open.is_some_and(|(open, arm)| {
                         open == epoch.0 && seq > arm && seq > self.applied
                     });
@@ -109,7 +127,7 @@ impl Judge {
                 if known {
                     return; // The same press again opens nothing.
                 }
-                assert!(authorised && is_fresh(echo), "armed by {command:?}");
+                assert!(authorised && is_fresh(now, echo), "armed by {command:?}");
                 assert!(!self.held, "armed in an emergency by {command:?}");
                 assert_eq!(self.open, None, "armed while armed by {command:?}");
                 assert_eq!(
@@ -121,7 +139,7 @@ impl Judge {
                 (self.fresh, self.driven) = (Some(0), false);
             }
             Order::Reset { epoch, echo } if done && self.held => {
-                assert!(authorised && is_fresh(echo), "reset by {command:?}");
+                assert!(authorised && is_fresh(now, echo), "reset by {command:?}");
                 assert_eq!(epoch.0, self.epoch, "a reset of another emergency");
                 self.held = false;
                 self.epoch += 1;
@@ -143,6 +161,11 @@ impl Judge {
     }
 }
 
+fn is_fresh(now: u64, echo: Stamp) -> bool {
+    now.checked_sub(echo.micros())
+        .is_some_and(|age| age <= LIMIT)
+}
+
 /// What of a kernel matters later.
 fn key(kernel: &Kernel, judge: &Judge, now: u64) -> impl std::hash::Hash + Eq + use<> {
     let age = |at: Stamp| now.saturating_sub(at.micros()).min(OLD);
@@ -150,12 +173,16 @@ fn key(kernel: &Kernel, judge: &Judge, now: u64) -> impl std::hash::Hash + Eq + 
     let reason = kernel.state.reason().map(StopReason::code);
     let seqs = [seen.arm, seen.opened, seen.end, seen.applied, seen.reset];
     let armed = kernel.state == State::Armed;
+    let presses = kernel
+        .presses
+        .map(|known| known.map(|(source, press, _)| (source, press)));
     (
         (kernel.state.code(), reason, kernel.epoch, kernel.lease),
         (
             seqs,
             kernel.stopped.map(|s| (age(s.at), s.lease, s.seq)),
             kernel.emergency,
+            presses,
         ),
         (armed.then(|| age(kernel.fresh_at)), *judge),
         !kernel
@@ -165,9 +192,25 @@ fn key(kernel: &Kernel, judge: &Judge, now: u64) -> impl std::hash::Hash + Eq + 
     )
 }
 
-fn inputs(now: u64, seqs: u32) -> Vec<Input> {
+fn inputs(now: u64, seqs: u32, presses: u32) -> Vec<Input> {
     let mut all = Vec::new();
     let echoes = [now, now - LIMIT, now - LIMIT - 1, now + 1].map(Stamp::from_micros);
+    for (lease, press) in (1..=2).flat_map(|lease| (1..=presses).map(move |press| (lease, press))) {
+        for (source, echo) in (1..=2).flat_map(|source| echoes.map(|echo| (source, echo))) {
+            all.push(Input::Command(Command {
+                source: Source(source),
+                lease: Lease(lease),
+                seq: Seq(1),
+                order: Order::Switch {
+                    press: Press(press),
+                    echo,
+                    output: Output::Lock,
+                    value: 1,
+                    ms: 0,
+                },
+            }));
+        }
+    }
     for lease in 1..=2 {
         for seq in 1..=seqs {
             let mut push = |order| {
@@ -230,6 +273,15 @@ fn step(kernel: &mut Kernel, judge: &mut Judge, before: u64, ticks: u64, input: 
             true
         }
     };
+    let switch = kernel.poll_switch();
+    assert_eq!(
+        switch.is_some(),
+        judge.switches(now, input),
+        "{input:?} {kernel:?} {judge:?}"
+    );
+    if let Some(switch) = switch {
+        kernel.switched(&switch, AckResult::Done);
+    }
     judge.take(now, input, done);
     // It may stop for more reasons than the judge knows, and hold. That it stands then, and holds, is not its
     // to say.
@@ -256,7 +308,7 @@ fn step(kernel: &mut Kernel, judge: &mut Judge, before: u64, ticks: u64, input: 
     now
 }
 
-fn explore(seqs: u32) -> (usize, u64) {
+fn explore(seqs: u32, presses: u32) -> (usize, u64) {
     let start = 100 * TICK;
     let config = KernelConfig {
         limit_us: LIMIT,
@@ -268,7 +320,7 @@ fn explore(seqs: u32) -> (usize, u64) {
     let mut steps = 0;
     while let Some((kernel, judge, before)) = queue.pop_front() {
         for ticks in 0..=2 {
-            for input in inputs(before + ticks * TICK, seqs) {
+            for input in inputs(before + ticks * TICK, seqs, presses) {
                 let (mut kernel, mut judge) = (kernel.clone(), judge);
                 let now = step(&mut kernel, &mut judge, before, ticks, input);
                 steps += 1;
@@ -283,7 +335,15 @@ fn explore(seqs: u32) -> (usize, u64) {
 
 #[test]
 fn no_sequence_of_inputs_and_times_moves_it_longer_than_the_limit() {
-    let (states, steps) = explore(2);
+    let (states, steps) = explore(2, 0);
+    std::println!("{states} states, {steps} steps");
+    assert!(states > 1000, "{states} states are too few to have looked");
+}
+
+/// With fewer numbers of commands, so that the search ends.
+#[test]
+fn whatever_else_comes_each_press_switches_once_and_no_wheel() {
+    let (states, steps) = explore(1, 2);
     std::println!("{states} states, {steps} steps");
     assert!(states > 1000, "{states} states are too few to have looked");
 }

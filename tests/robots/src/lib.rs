@@ -11,4 +11,4 @@
 
 mod scene;
 
-pub use scene::{Scene, example, peer, python};
+pub use scene::{SLACK_US, SOON, Scene, example, peer, program, python, within_the_limit};

@@ -6,10 +6,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use transom_control::{State, StopReason};
-use transom_tests_e2e::{Program, Remote, Sfu, Signal, binary, is_alive, monotonic_us, signal};
+use transom_tests_e2e::{
+    LIMIT_US, Lines, Program, Remote, Sfu, Signal, binary, is_alive, monotonic_us, signal, tell,
+};
 
 /// A library may take its time to be loaded.
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
+/// What an interpreter on a loaded machine may add to what the actuator keeps.
+pub const SLACK_US: u64 = 100_000;
 
 /// The Python that has what the robots need.
 pub fn python() -> PathBuf {
@@ -31,6 +35,28 @@ pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../boards/bridge/examples")
         .join(name)
+}
+
+/// The rest of a `[control]` table whose robot is the program that these words start.
+pub fn program(words: &[PathBuf]) -> String {
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| format!("{:?}", word.display().to_string()))
+        .collect();
+    format!(
+        "board = \"program\"\n[control.program]\ncommand = [{}]",
+        words.join(", ")
+    )
+}
+
+/// Says how long each end took, in microseconds, and asserts that none took longer than it may.
+#[track_caller]
+pub fn within_the_limit(what: &str, ends: &[u64]) {
+    tell(what, LIMIT_US, ends.iter().copied());
+    assert!(
+        ends.iter().all(|end| *end <= LIMIT_US + SLACK_US),
+        "{ends:?}"
+    );
 }
 
 /// A server and an agent.
@@ -64,6 +90,15 @@ impl Scene {
     /// Somebody who may drive.
     pub async fn driver(&self) -> Remote {
         Remote::open(&self.sfu, "drive").await
+    }
+
+    /// The same, who has driven for `time`; `lines` are the robot's.
+    pub async fn driven(&self, lines: &Lines, time: Duration) -> Remote {
+        let mut driver = self.driver().await;
+        driver.arm().await;
+        driver.drive(time).await;
+        assert!(lines.is_powered(), "{}", self.agent.lines().join("\n"));
+        driver
     }
 
     /// The number of the actuator that was started last.

@@ -14,14 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use transom_control::{Axes, Axis, StopReason};
-use transom_tests_e2e::{
-    LIMIT_US, Lines, Program, Remote, Signal, Standstill, monotonic_us, signal, tell,
-};
-use transom_tests_robots::{Scene, peer, python};
-
-const SOON: Duration = Duration::from_secs(30);
-/// What an interpreter on a loaded machine may add to what the actuator keeps.
-const SLACK_US: u64 = 100_000;
+use transom_tests_e2e::{Lines, Program, Remote, Signal, Standstill, monotonic_us, signal};
+use transom_tests_robots::{SLACK_US, SOON, Scene, peer, python, within_the_limit};
 
 struct Driven {
     scene: Scene,
@@ -93,15 +87,8 @@ impl Driven {
     }
 
     async fn driven(&self) -> Remote {
-        let mut driver = self.scene.driver().await;
-        driver.arm().await;
-        driver.drive(Duration::from_millis(600)).await;
-        assert!(
-            self.lines.is_powered(),
-            "{}",
-            self.scene.agent.lines().join("\n")
-        );
-        driver
+        let time = Duration::from_millis(600);
+        self.scene.driven(&self.lines, time).await
     }
 
     #[track_caller]
@@ -140,19 +127,11 @@ async fn a_rover_drives_tells_how_it_is_and_stands_when_the_operator_vanishes() 
         // one left.
         let (_, last) = *driver.sent.last().expect("it drove");
         driver.vanish();
-        ends.push(rover.stands(last));
+        ends.push(rover.stands(last).cause);
         rover.scene.told("stopped: stale", ends.len());
         rover.scene.told("the vehicle is disarmed", ends.len());
     }
-    tell(
-        "the operator vanishes, the last setpoint",
-        LIMIT_US,
-        ends.iter().map(|end| end.cause),
-    );
-    assert!(
-        ends.iter().all(|end| end.cause <= LIMIT_US + SLACK_US),
-        "{ends:?}"
-    );
+    within_the_limit("the operator vanishes, the last setpoint", &ends);
     assert!(rover.lines.edges("force").is_empty());
     // Once it stands its sticks are left to who else may have it; the heartbeat goes on, once a second.
     thread::sleep(Duration::from_secs(1));

@@ -11,12 +11,11 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use transom_tests_e2e::{LIMIT_US, Lines, Program, Signal, Standstill, monotonic_us, signal, tell};
-use transom_tests_robots::{Scene, example, peer, python};
+use transom_tests_e2e::{Lines, Program, Signal, monotonic_us, signal};
+use transom_tests_robots::{
+    SLACK_US, SOON, Scene, example, peer, program, python, within_the_limit,
+};
 
-const SOON: Duration = Duration::from_secs(30);
-/// What an interpreter on a loaded machine may add to what the actuator keeps.
-const SLACK_US: u64 = 100_000;
 /// A step of the simulation, and a wait for a processor.
 const SETTLED: Duration = Duration::from_millis(100);
 
@@ -24,14 +23,7 @@ fn scene(words: impl FnOnce(&Path) -> Vec<PathBuf>) -> (Scene, Lines) {
     let mut trace = PathBuf::new();
     let scene = Scene::start(|state| {
         trace = state.join("trace");
-        let words: Vec<String> = words(state)
-            .iter()
-            .map(|word| format!("{:?}", word.display().to_string()))
-            .collect();
-        format!(
-            "board = \"program\"\n[control.program]\ncommand = [{}]",
-            words.join(", ")
-        )
+        program(&words(state))
     });
     scene.told("the board obeys again", 1);
     (scene, Lines::new(&trace))
@@ -59,7 +51,7 @@ async fn a_simulated_robot_of_ir_sim_drives_and_stands_when_the_operator_vanishe
             .expect("it tells");
         driver.vanish();
         let stands = lines.wait_for_power(false, SOON);
-        ends.push(Standstill::new(&lines, monotonic_us(), stands, 0));
+        ends.push(stands - lines.last_command(stands));
         thread::sleep(SETTLED);
         let stood = travelled();
         thread::sleep(Duration::from_millis(500));
@@ -70,14 +62,9 @@ async fn a_simulated_robot_of_ir_sim_drives_and_stands_when_the_operator_vanishe
         assert!(told.x_mm > before);
         scene.told("stopped: stale", ends.len());
     }
-    tell(
+    within_the_limit(
         "the operator vanishes, the simulated robot's last command",
-        LIMIT_US,
-        ends.iter().map(|end| end.command),
-    );
-    assert!(
-        ends.iter().all(|end| end.command <= LIMIT_US + SLACK_US),
-        "{ends:?}"
+        &ends,
     );
 }
 
@@ -108,10 +95,7 @@ async fn a_ros_2_topic_has_what_the_operator_does() {
     scene.until("discovered", || !lines.edges("count").is_empty());
     let mut ends = Vec::new();
     for _ in 0..3 {
-        let mut driver = scene.driver().await;
-        driver.arm().await;
-        driver.drive(Duration::from_secs(1)).await;
-        assert!(lines.is_powered());
+        let mut driver = scene.driven(&lines, Duration::from_secs(1)).await;
         let heard: Vec<i32> = lines.edges("left").iter().map(|edge| edge.value).collect();
         let sent = driver
             .sent
@@ -125,24 +109,13 @@ async fn a_ros_2_topic_has_what_the_operator_does() {
         assert!(sent * 4 >= driver.sent.len() * 3);
         driver.vanish();
         let stands = lines.wait_for_power(false, SOON);
-        ends.push(Standstill::new(&lines, monotonic_us(), stands, 0));
+        ends.push(stands - lines.last_command(stands));
         thread::sleep(Duration::from_millis(300));
         assert!(!lines.is_powered(), "it moves again");
     }
-    tell(
-        "the operator vanishes, the topic's last motion",
-        LIMIT_US,
-        ends.iter().map(|end| end.command),
-    );
-    assert!(
-        ends.iter().all(|end| end.command <= LIMIT_US + SLACK_US),
-        "{ends:?}"
-    );
+    within_the_limit("the operator vanishes, the topic's last motion", &ends);
     // The actuator dies: the bridge program says zero with its last breath.
-    let mut driver = scene.driver().await;
-    driver.arm().await;
-    driver.drive(Duration::from_millis(500)).await;
-    assert!(lines.is_powered());
+    let _driver = scene.driven(&lines, Duration::from_millis(500)).await;
     let cause = monotonic_us();
     signal(scene.actuator(), Signal::KILL);
     let stands = lines.wait_for_power(false, SOON);

@@ -14,13 +14,9 @@ use std::time::Duration;
 
 use transom_control::StopReason;
 use transom_tests_e2e::{
-    LIMIT_US, Lines, Program, Remote, Signal, Standstill, is_alive, monotonic_us, signal, tell,
+    Lines, Program, Remote, Signal, Standstill, is_alive, monotonic_us, signal,
 };
-use transom_tests_robots::{Scene, peer, python};
-
-const SOON: Duration = Duration::from_secs(30);
-/// What an interpreter on a loaded machine may add to what the actuator keeps.
-const SLACK_US: u64 = 100_000;
+use transom_tests_robots::{SLACK_US, SOON, Scene, peer, program, python, within_the_limit};
 
 /// A robot whose program the actuator starts.
 struct Started {
@@ -56,15 +52,8 @@ impl Started {
     }
 
     async fn driven(&self) -> Remote {
-        let mut driver = self.scene.driver().await;
-        driver.arm().await;
-        driver.drive(Duration::from_millis(400)).await;
-        assert!(
-            self.lines.is_powered(),
-            "{}",
-            self.scene.agent.lines().join("\n")
-        );
-        driver
+        let time = Duration::from_millis(400);
+        self.scene.driven(&self.lines, time).await
     }
 
     /// It stands, from the last command that it obeyed on.
@@ -73,17 +62,6 @@ impl Started {
         let stands = self.lines.wait_for_power(false, SOON);
         Standstill::new(&self.lines, cause, stands, 0)
     }
-}
-
-fn program(words: &[PathBuf]) -> String {
-    let words: Vec<String> = words
-        .iter()
-        .map(|word| format!("{:?}", word.display().to_string()))
-        .collect();
-    format!(
-        "board = \"program\"\n[control.program]\ncommand = [{}]",
-        words.join(", ")
-    )
 }
 
 fn robot(state: &Path, mood: &str, socket: &Path) -> Program {
@@ -117,22 +95,14 @@ async fn it_drives_tells_how_it_is_and_stands_when_the_operator_vanishes() {
         );
         assert!(measured.x_mm > 0);
         driver.vanish();
-        ends.push(robot.stands(monotonic_us()));
+        ends.push(robot.stands(monotonic_us()).command);
         robot.scene.told("stopped: stale", ends.len());
         thread::sleep(Duration::from_millis(300));
         assert!(!robot.lines.is_powered(), "it moves again");
     }
     // The reason reached the program.
     assert!(!robot.lines.edges("stale").is_empty());
-    tell(
-        "the operator vanishes, the program's last command",
-        LIMIT_US,
-        ends.iter().map(|end| end.command),
-    );
-    assert!(
-        ends.iter().all(|end| end.command <= LIMIT_US + SLACK_US),
-        "{ends:?}"
-    );
+    within_the_limit("the operator vanishes, the program's last command", &ends);
     let pid = robot.pid();
     assert!(robot.scene.agent.terminate().status.success());
     assert!(!is_alive(pid));
@@ -164,15 +134,43 @@ async fn it_stops_when_the_actuator_is_killed_or_stopped() {
 async fn one_that_ignores_the_end_is_killed() {
     let robot = Started::new("deaf");
     let driver = robot.driven().await;
-    let pid = robot.pid();
-    signal(robot.scene.actuator(), Signal::KILL);
+    let (pid, actuator) = (robot.pid(), robot.scene.actuator());
+    signal(actuator, Signal::KILL);
     let killed = monotonic_us();
     robot.stands(killed);
     robot.scene.until("gone", || !is_alive(pid));
     let took = monotonic_us() - killed;
     println!("killed after {} ms", took / 1000);
     assert!(took < 3_000_000);
+    // The next actuator was there long before, and its program waited.
+    assert_ne!(robot.scene.actuator(), actuator);
+    assert_eq!(robot.pid(), pid, "two at one robot");
+    robot.scene.told("the program says hello", 2);
+    assert_ne!(robot.pid(), pid);
     drop(driver);
+}
+
+/// The program of a guard that was killed is killed with it, and another one is started under another guard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_guard_is_killed_goes_too() {
+    let robot = Started::new("deaf");
+    let mut driver = robot.driven().await;
+    let pid = robot.pid();
+    let guard = parent(pid);
+    assert_ne!(guard, robot.scene.actuator());
+    signal(guard, Signal::KILL);
+    robot.scene.until("gone", || !is_alive(pid));
+    driver.drive(Duration::from_millis(100)).await;
+    Scene::stopped(&mut driver, StopReason::Fault).await;
+    robot.scene.told("the program says hello", 2);
+    assert_ne!(robot.pid(), pid);
+}
+
+/// Who started a process.
+fn parent(pid: u32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    parent.and_then(|pid| pid.trim().parse().ok()).expect("one")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

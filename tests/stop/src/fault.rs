@@ -35,7 +35,7 @@ pub enum Fault {
     ReplayedPackets,
     /// An operator says nothing new, and everything that it said over again.
     ReplayedCommands,
-    /// Another operator stops it and takes the lease; the first one drives on.
+    /// Another operator overrides the lease and arms; the first one drives on.
     LeaseTaken,
     /// The operator's clock is an hour wrong, and its process is killed.
     ClockWrong,

@@ -310,11 +310,19 @@ fn moment(scene: &Scene, fault: Fault, cause: u64, stands: u64) -> u64 {
                 .iter()
                 .rfind(|edge| edge.value != 0 && edge.at <= stands);
             let last = last.expect("it moved");
-            let sent = scene.sent();
-            let sent = sent
-                .iter()
-                .rfind(|(at, speed)| *speed == last.value && *at <= last.at);
-            sent.expect("somebody sent it").0
+            // It was written down before, and may not have been read yet.
+            let deadline = monotonic_us() + 5_000_000;
+            loop {
+                let sent = scene.sent();
+                let sent = sent
+                    .iter()
+                    .rfind(|(at, speed)| *speed == last.value && *at <= last.at);
+                match sent {
+                    Some((at, _)) => return *at,
+                    None => assert!(monotonic_us() < deadline, "nobody sent {last:?}"),
+                }
+                sleep(Duration::from_millis(5));
+            }
         }
     }
 }
@@ -339,7 +347,7 @@ fn is_as_meant(scene: &mut Scene, fault: Fault) -> Result<(), String> {
     }
     let reason = match fault {
         Fault::BlindPage => "stopped: blind",
-        Fault::LeaseTaken => "stopped: operator",
+        Fault::LeaseTaken => "stopped: replaced",
         Fault::RuntimeBlocked | Fault::MainStopped | Fault::StallBurst => "stopped: stale",
         Fault::OperatorKilled | Fault::ClockWrong | Fault::Loss => "stopped: stale",
         Fault::ReplayedPackets | Fault::ReplayedCommands => "stopped: stale",

@@ -17,6 +17,8 @@ use crate::memory::MemoryGroup;
 pub const SOON: Duration = Duration::from_secs(30);
 /// Past which a picture is too old, where the agent asks for one.
 pub const PICTURE_LIMIT_US: u64 = 400_000;
+/// Of somebody who may drive, and take the lease from others.
+const CHIEF: &str = "the-token-of-the-chief";
 
 /// What a scene is made of.
 #[derive(Clone, Debug)]
@@ -82,7 +84,9 @@ impl Scene {
         let machines = setting.two_machines.then(Machines::start).transpose()?;
         let memory = setting.limited.then(MemoryGroup::new).transpose()?;
         let sfu = match &machines {
-            None => Sfu::start(),
+            None => Sfu::start_with(&format!(
+                "[[token]]\nname = \"chief\"\ntoken = \"{CHIEF}\"\nscopes = [\"drive\", \"admin\"]\n"
+            )),
             Some(machines) => {
                 let command = machines.house.command(&binary("transom-sfu"));
                 // Nobody else can read on that cable.
@@ -116,7 +120,8 @@ impl Scene {
         let (_, actuator) = started.split_once("pid=").expect("a pid");
         let actuator = actuator.trim().parse().expect("a number");
         let whep = format!("http://{to_whep}/whep/robot");
-        let operator = start_operator(setting, &sfu, &whep, machines.as_ref(), setting.habit);
+        let token = sfu.token("drive");
+        let operator = start_operator(setting, &token, &whep, machines.as_ref(), setting.habit);
         Ok(Self {
             operator,
             agent,
@@ -131,11 +136,11 @@ impl Scene {
         })
     }
 
-    /// Another operator who has heard of the robot, and drives it not.
+    /// Another operator, a chief, who has heard of the robot and drives it not.
     pub fn another(&self, habit: &'static str) -> Program {
         let operator = start_operator(
             &Setting::default(),
-            &self.sfu,
+            CHIEF,
             &self.whep,
             self.machines.as_ref(),
             habit,
@@ -236,7 +241,7 @@ fn start_agent(
 
 fn start_operator(
     setting: &Setting,
-    sfu: &Sfu,
+    token: &str,
     whep: &str,
     machines: Option<&Machines>,
     habit: &str,
@@ -252,7 +257,7 @@ fn start_operator(
         command.env("LD_PRELOAD", library);
         command.env("FAKETIME", format!("+{}s", setting.ahead));
     }
-    command.args([whep, &sfu.token("drive"), habit]);
+    command.args([whep, token, habit]);
     command.arg(setting.ahead.to_string());
     Program::start(command)
 }

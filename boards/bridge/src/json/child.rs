@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::Seat;
 use crate::wire::Wire;
@@ -82,23 +82,37 @@ impl ChildSeat {
         Ok(PipeWire { to, from })
     }
 
+    fn group(&self) -> Option<Pid> {
+        let id = self.child.as_ref()?.id();
+        Pid::from_raw(i32::try_from(id).ok()?)
+    }
+
     fn kill(&mut self) {
         // Not waited for yet, so the number is still its own.
-        let group = self.child.as_ref().map(Child::id);
-        let group = group.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        if let Some(group) = group {
+        if let Some(group) = self.group() {
             let _ = kill_process_group(group, Signal::KILL);
         }
         self.dismissed = true;
+    }
+
+    /// Whether the guard has ended; its number stays its own.
+    fn is_over(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = self.group().map(|pid| waitid(WaitId::Pid(pid), options));
+        matches!(status, Some(Ok(Some(_))))
     }
 }
 
 impl Seat for ChildSeat {
     fn look(&mut self, now_us: u64, note: &mut dyn FnMut(String)) -> Result<Option<Box<dyn Wire>>> {
-        if let Some(child) = &mut self.child {
-            if !self.dismissed {
+        if self.child.is_some() && !self.dismissed {
+            if !self.is_over() {
                 return Ok(None);
             }
+            // Whoever it leaves behind goes with it: the program too, where its guard was killed.
+            self.kill();
+        }
+        if let Some(child) = &mut self.child {
             let Some(status) = child.try_wait()? else {
                 return Ok(None);
             };

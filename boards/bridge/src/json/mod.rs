@@ -3,6 +3,7 @@
 
 mod bridge;
 mod child;
+mod fence;
 mod guard;
 mod heard;
 mod lines;
@@ -10,6 +11,8 @@ mod listener;
 mod output;
 mod said;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use bridge::JsonDrive;
 pub use child::{ChildSeat, PATH};

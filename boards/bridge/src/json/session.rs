@@ -383,8 +383,12 @@ mod tests {
         for at in 0..1000_u16 {
             session.set_motion(ahead(i16::try_from(at).expect("small")));
             session.poll_line(u64::from(at) * MS);
+            let silent = session.handle_timeout(u64::from(at) * MS).is_err();
+            assert_eq!(silent, at > 300, "at {at} ms");
         }
-        assert!(session.handle_timeout(1400 * MS).is_err());
+        // Nor is an answer to an early one the end of it.
+        answer(&mut session, 2).expect("an answer");
+        assert!(session.handle_timeout(1000 * MS).is_err());
     }
 
     #[test]

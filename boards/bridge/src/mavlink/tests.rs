@@ -204,6 +204,53 @@ fn who_refuses_or_does_not_answer_is_a_fault_until_it_is_stopped() {
     );
 }
 
+fn armed_rover() -> Wire {
+    let mut wire = Wire::new();
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
+    wire.says(10);
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    wire.vehicle.set_state(DriveState::Armed);
+    wire.says(10);
+    wire
+}
+
+#[test]
+fn the_late_answer_to_an_arm_is_none_to_the_disarm_that_overtook_it() {
+    let mut wire = armed_rover();
+    wire.vehicle.set_state(DriveState::Stopped("stale"));
+    wire.says(10);
+    assert_eq!(wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED), None);
+    assert!(!wire.vehicle.is_known_to_stand());
+    // Asked again, until it answers that.
+    assert!(!arms(&wire.says(500)));
+    let disarmed = Some(Heard::Armed(false));
+    assert_eq!(wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED), disarmed);
+    assert!(wire.vehicle.is_known_to_stand());
+}
+
+#[test]
+fn a_vehicle_that_says_it_is_armed_soon_after_its_disarm_is_disarmed_again_and_later_is_somebody_elses()
+ {
+    for (after, again) in [(1000, false), (2000, true), (6000, false)] {
+        let mut wire = armed_rover();
+        wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+        wire.vehicle.set_state(DriveState::Stopped("stale"));
+        wire.says(10);
+        wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+        wire.says(after);
+        wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, true);
+        let said = wire.says(100);
+        // Of COMMAND_LONG the command follows seven parameters.
+        let id = (MavCmd::MAV_CMD_COMPONENT_ARM_DISARM as u16).to_le_bytes();
+        let commands = of(&said, COMMAND);
+        let disarmed = commands
+            .iter()
+            .any(|frame| frame.payload().get(28..30) == Some(&id[..]));
+        assert_eq!(disarmed, again, "{after} ms");
+        assert_eq!(!of(&said, MANUAL).is_empty(), again, "{after} ms");
+    }
+}
+
 #[test]
 fn a_vehicle_that_is_lost_or_disarmed_by_others_is_a_fault() {
     let mut wire = Wire::new();

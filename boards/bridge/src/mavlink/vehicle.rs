@@ -27,6 +27,9 @@ const AGAIN_US: u64 = 400_000;
 const TRIES: u8 = 4;
 /// A heartbeat may be older than what was just acknowledged.
 const SETTLE_US: u64 = 1_500_000;
+/// Until then a vehicle that says it is armed is one that was disarmed from here in vain; later somebody else has
+/// armed it, and it is theirs.
+const DOUBT_US: u64 = 5_000_000;
 /// Neutral sticks after a stop, at least: some may be lost.
 const NEUTRAL: u8 = 10;
 /// Who never was heard for as long is not there.
@@ -68,6 +71,12 @@ struct Pending {
     sent_us: u64,
 }
 
+const DISARM: Pending = Pending {
+    arm: false,
+    tries: 0,
+    sent_us: 0,
+};
+
 /// The conversation with one vehicle, without clock and wire.
 #[derive(Debug)]
 pub struct Vehicle {
@@ -84,6 +93,8 @@ pub struct Vehicle {
     motion: Motion,
     /// It has acknowledged the arm, at this time.
     obeys_us: Option<u64>,
+    /// It has acknowledged the disarm, at this time.
+    disarmed_us: Option<u64>,
     pending: Option<Pending>,
     /// Neutral sticks that are still to be sent; while it is armed by us there is no end of them.
     neutral: u8,
@@ -118,11 +129,8 @@ impl Vehicle {
             state: DriveState::Disarmed,
             motion: Motion::STILL,
             obeys_us: None,
-            pending: Some(Pending {
-                arm: false,
-                tries: 0,
-                sent_us: 0,
-            }),
+            disarmed_us: None,
+            pending: Some(DISARM),
             neutral: NEUTRAL,
             refusal: None,
             said_text: None,
@@ -154,8 +162,7 @@ impl Vehicle {
             self.sticks = None;
             self.pending = Some(Pending {
                 arm: armed,
-                tries: 0,
-                sent_us: 0,
+                ..DISARM
             });
         }
     }
@@ -236,6 +243,12 @@ impl Vehicle {
         if settled && !self.is_armed {
             self.refusal = Some(self.with_text("it was disarmed, and not from here"));
         }
+        let in_vain = self
+            .disarmed_us
+            .is_some_and(|since| (SETTLE_US..DOUBT_US).contains(&now_us.saturating_sub(since)));
+        if in_vain && self.is_armed && self.pending.is_none() && self.state != DriveState::Armed {
+            self.pending = Some(DISARM);
+        }
         kind.filter(|_| is_new).map(Heard::Present)
     }
 
@@ -252,6 +265,7 @@ impl Vehicle {
                 self.arm_unanswered = false;
                 self.pending = None;
                 self.obeys_us = pending.arm.then_some(now_us);
+                self.disarmed_us = (!pending.arm).then_some(now_us);
                 self.is_armed = pending.arm;
                 Some(Heard::Armed(pending.arm))
             }

@@ -30,7 +30,7 @@ cargo xtask bench stop [--fault NAME,...] [--runs N] [--at-once N] [--dev] [--ye
   stall-burst                     nothing comes through for 2 s, then all at once
   replayed-packets, -commands     all datagrams come again 0.1 and 3 s later; an operator sends all
                                   that it ever said again
-  lease-taken                     another operator stops it, and takes it; the first one drives on
+  lease-taken                     another operator overrides the lease, and arms; the first one drives on
   clock-wrong                     the operator's clock is an hour ahead (libfaketime), and it is killed
   blind-page                      the operator's picture stands still, and its commands go on
 

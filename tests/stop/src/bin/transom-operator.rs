@@ -8,7 +8,7 @@
 //! - `insists`: it arms whenever the robot stands, and stops doing so at SIGUSR1
 //! - `replays`: it says nothing new any more, and all that it ever said over again, arms too
 //! - `blind`: it sees the newest picture, and that of this moment for ever from then on
-//! - `takes-over`: it watches; then it stops who drives, arms, and stands
+//! - `takes-over`: it watches; then it takes the lease as who may override, arms, and stands
 //!
 //! It prints `heard` with the first report, `armed MICROS`, `sent MICROS SPEED` before each setpoint, `picture MICROS` with the stamp of the last
 //! one seen, and `changed MICROS` at SIGUSR1; in CLOCK_MONOTONIC.
@@ -22,8 +22,9 @@
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use transom_control::wire::{LeaseAction, LeaseRequest};
 use transom_control::{
-    Axes, Axis, Channel, Command, Operator, OperatorConfig, Order, Phase, Stamp, StopReason,
+    Axes, Axis, Channel, Command, Operator, OperatorConfig, Order, Phase, Stamp,
 };
 use transom_tests_e2e::{Remote, monotonic_us};
 
@@ -107,8 +108,11 @@ impl Operating {
         self.changed = true;
         println!("changed {}", monotonic_us());
         if self.habit == Habit::TakesOver {
-            let now = self.remote.now();
-            self.remote.operator.stop(now, StopReason::Operator);
+            let request = LeaseRequest {
+                number: 1,
+                action: LeaseAction::Override,
+            };
+            self.remote.say(Channel::Reliable, &request.emit());
         }
     }
 
