@@ -143,6 +143,9 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
     }
     logging::start(&config.log.value)?;
     actuator::share_the_risk();
+    if config.control.actuator.is_some() {
+        actuator::stand_in_front();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

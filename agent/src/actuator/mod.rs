@@ -35,7 +35,7 @@ pub(crate) use pin::place;
 pub(crate) use robot::open_wire;
 pub(crate) use service::{clock, stamp_of};
 pub use socket::pair;
-pub use spared::share_the_risk;
+pub use spared::{share_the_risk, stand_in_front};
 pub use timing::{Tally, Timing};
 
 use std::error::Error;

@@ -457,6 +457,9 @@ fn the_actuator_comes_and_goes_with_the_agent() {
     assert!(is_alive(pid));
     // It can be heard: it took its memory and its place before it says anything.
     thread::sleep(Duration::from_millis(300));
+    // When memory runs short the kernel does not take the actuator first.
+    let (main, actuator) = (oom_score_adj(in_order.pid()), oom_score_adj(pid));
+    assert!(actuator < main, "{actuator} {main}");
     let ended = in_order.terminate();
     assert!(ended.status.success());
     let said = ended.lines.join("\n");
@@ -574,6 +577,11 @@ fn agent_command(folder: &StateDir, table: &str) -> Command {
     let mut command = transom_tests_e2e::agent();
     command.arg("--config").arg(config);
     command
+}
+
+fn oom_score_adj(pid: u32) -> i32 {
+    let text = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("a process");
+    text.trim().parse().expect("a number")
 }
 
 fn actuator_of(agent: &Program) -> u32 {

@@ -54,7 +54,7 @@ impl MemoryGroup {
 
     /// Tells the kernel whom to take first when memory runs short: else it might be the greedy one.
     pub fn offer(&self, pid: u32) {
-        fs::write(format!("/proc/{pid}/oom_score_adj"), "1000").expect("a process of ours");
+        adjust(pid, 1000);
     }
 
     /// Somebody in it who takes more and more.
@@ -68,7 +68,10 @@ impl MemoryGroup {
         self.limit(used + (16 << 20)).expect("a limit");
         let mut command = self.command(program);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.spawn().expect("our own program")
+        let greedy = command.spawn().expect("our own program");
+        // Who is greedy is larger than an actuator, but not in so small a group.
+        adjust(greedy.id(), 500);
+        greedy
     }
 
     /// How many processes the kernel has killed in it.
@@ -104,6 +107,12 @@ impl MemoryGroup {
         pair.and_then(|(_, count)| count.parse().ok())
             .expect("a count")
     }
+}
+
+/// As if it had so many thousandths of the memory more.
+fn adjust(pid: u32, thousandths: u32) {
+    let file = format!("/proc/{pid}/oom_score_adj");
+    fs::write(file, thousandths.to_string()).expect("a process of ours");
 }
 
 impl Drop for MemoryGroup {

@@ -85,7 +85,7 @@ impl Scene {
         let memory = setting.limited.then(MemoryGroup::new).transpose()?;
         let sfu = match &machines {
             None => Sfu::start_with(&format!(
-                "[[token]]\nname = \"chief\"\ntoken = \"{CHIEF}\"\nscopes = [\"drive\", \"admin\"]\n"
+                "[[token]]\nname = \"chief\"\ntoken = \"{CHIEF}\"\nscopes = [\"watch\", \"drive\", \"admin\"]\n"
             )),
             Some(machines) => {
                 let command = machines.house.command(&binary("transom-sfu"));
