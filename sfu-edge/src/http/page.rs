@@ -108,6 +108,10 @@ static ASSETS: &[Asset] = &[
     },
     Asset {
         kind: SCRIPT,
+        ..asset!("control/press.js", "")
+    },
+    Asset {
+        kind: SCRIPT,
         ..asset!("control/recorder.js", "")
     },
     Asset {

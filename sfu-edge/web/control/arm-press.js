@@ -9,6 +9,7 @@
 // Half a second: in a panic fingers land beside Stop, and what they land on must not be what lets the robot move.
 
 import { Hold } from './hold.js';
+import { bindPress } from './press.js';
 
 const HOLD_MS = 500;
 
@@ -52,19 +53,12 @@ export class ArmPress {
     else this.#drive.arm();
   }
 
-  // On a button: pointer, Enter, and clicks without a pointer.
   bind(button, signal) {
-    const on = (name, listener) => button.addEventListener(name, listener, { signal });
-    const isEnter = ({ code }) => code === 'Enter' || code === 'NumpadEnter';
-    on('pointerdown', (event) => event.button === 0 && this.press());
-    on('pointerup', () => this.lift());
-    for (const end of ['pointercancel', 'pointerleave', 'blur']) on(end, () => this.cancel());
-    on('keydown', (event) => {
-      if (!isEnter(event)) return;
-      event.preventDefault();
-      if (!event.repeat) this.press();
-    });
-    on('keyup', (event) => isEnter(event) && this.lift());
-    on('click', (event) => event.detail === 0 && this.click());
+    bindPress(button, {
+      press: () => this.press(),
+      lift: () => this.lift(),
+      cancel: () => this.cancel(),
+      click: () => this.click(),
+    }, signal);
   }
 }

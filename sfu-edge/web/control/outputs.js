@@ -8,6 +8,7 @@
 // half a second, and locks itself again. What the board answers that it has not is shown no more.
 
 import { Hold } from './hold.js';
+import { bindPress } from './press.js';
 import { SYSTEM } from './time.js';
 
 const HORN_MS = 500;
@@ -71,16 +72,7 @@ export class Outputs {
   // Each on its button, which the page names by `button(output)`.
   bind(button, signal) {
     for (const output of OUTPUTS) {
-      const on = (name, listener) => button(output).addEventListener(name, listener, { signal });
-      const isEnter = ({ code }) => code === 'Enter' || code === 'NumpadEnter';
-      on('pointerdown', (event) => event.button === 0 && this.press(output));
-      for (const end of ['pointerup', 'pointercancel', 'pointerleave', 'blur']) on(end, () => this.release(output));
-      on('keydown', (event) => {
-        if (!isEnter(event)) return;
-        event.preventDefault();
-        if (!event.repeat) this.press(output);
-      });
-      on('keyup', (event) => isEnter(event) && this.release(output));
+      bindPress(button(output), { press: () => this.press(output), lift: () => this.release(output) }, signal);
     }
   }
 

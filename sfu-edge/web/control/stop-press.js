@@ -7,6 +7,7 @@
 // Who holds on to Stop is afraid; and who only taps it wants to go on soon.
 
 import { Hold } from './hold.js';
+import { bindPress } from './press.js';
 
 const HOLD_MS = 1000;
 
@@ -36,22 +37,12 @@ export class StopPress {
     this.#hold.release();
   }
 
-  // On a button: pointer, Enter, and clicks without a pointer.
   bind(button, signal) {
-    const on = (name, listener) => button.addEventListener(name, listener, { signal });
-    const isEnter = ({ code }) => code === 'Enter' || code === 'NumpadEnter';
-    on('pointerdown', (event) => event.button === 0 && this.press());
-    for (const end of ['pointerup', 'pointercancel', 'pointerleave', 'blur']) on(end, () => this.lift());
-    on('keydown', (event) => {
-      if (!isEnter(event)) return;
-      event.preventDefault();
-      if (!event.repeat) this.press();
-    });
-    on('keyup', (event) => isEnter(event) && this.lift());
-    on('click', (event) => {
-      if (event.detail !== 0) return;
+    const lift = () => this.lift();
+    const click = () => {
       this.press();
-      this.lift();
-    });
+      lift();
+    };
+    bindPress(button, { press: () => this.press(), lift, click }, signal);
   }
 }

@@ -1,0 +1,62 @@
+// A press of a button by whatever hand.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { bindPress } from '../../../sfu-edge/web/control/press.js';
+
+function pressed(more = []) {
+  const button = new EventTarget();
+  const ended = new AbortController();
+  const did = [];
+  const act = (name) => [name, () => did.push(name)];
+  bindPress(button, Object.fromEntries(['press', 'lift', ...more].map(act)), ended.signal);
+  const say = (type, properties = {}) => {
+    const event = Object.assign(new Event(type, { cancelable: true }), properties);
+    button.dispatchEvent(event);
+    return event;
+  };
+  return { did, say, ended };
+}
+
+test('a finger presses and lifts, and only the first button of a mouse', () => {
+  const { did, say } = pressed();
+  say('pointerdown', { button: 0 });
+  say('pointerup');
+  say('pointerdown', { button: 2 });
+  assert.deepEqual(did, ['press', 'lift']);
+});
+
+test('what slips off or goes away ends it, in its own way where there is one', () => {
+  for (const end of ['pointercancel', 'pointerleave', 'blur']) {
+    const plain = pressed();
+    plain.say(end);
+    const own = pressed(['cancel']);
+    own.say(end);
+    assert.deepEqual([plain.did, own.did], [['lift'], ['cancel']], end);
+  }
+});
+
+test('Enter presses once however long it is held, and the browser makes no click of it', () => {
+  const { did, say } = pressed(['click']);
+  assert.ok(say('keydown', { code: 'Enter' }).defaultPrevented);
+  say('keydown', { code: 'Enter', repeat: true });
+  say('keyup', { code: 'Enter' });
+  assert.ok(!say('keydown', { code: 'Tab' }).defaultPrevented);
+  say('keyup', { code: 'Tab' });
+  assert.deepEqual(did, ['press', 'lift']);
+});
+
+test('a click counts where no pointer made it', () => {
+  const { did, say } = pressed(['click']);
+  say('click', { detail: 1 });
+  say('click', { detail: 0 });
+  assert.deepEqual(did, ['click']);
+});
+
+test('once it is over nothing is heard', () => {
+  const { did, say, ended } = pressed();
+  ended.abort();
+  say('pointerdown', { button: 0 });
+  assert.deepEqual(did, []);
+});
