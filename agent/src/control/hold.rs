@@ -36,10 +36,15 @@ impl HoldFile {
         })
     }
 
-    /// Notes each change until the sender is gone. Disks are slow: nobody waits for this.
-    pub(super) async fn follow(self, mut held: watch::Receiver<bool>) {
+    /// Notes each change, from this call on, until the sender is gone. Disks are slow: nobody waits for this.
+    pub(super) fn follow(self, held: watch::Receiver<bool>) -> impl Future<Output = ()> {
+        // Not when it is first polled: what comes before that is a change too.
+        let noted = *held.borrow();
+        self.note_changes(held, noted)
+    }
+
+    async fn note_changes(self, mut held: watch::Receiver<bool>, mut noted: bool) {
         let mut told = false;
-        let mut noted = *held.borrow();
         loop {
             let is_held = *held.borrow_and_update();
             if is_held != noted {
@@ -112,5 +117,29 @@ mod tests {
         let nowhere = HoldFile(None);
         nowhere.note(true).expect("nothing to do");
         assert!(!nowhere.is_there());
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_noted_is_noted_once_it_can() {
+        let name = format!("transom-hold-later-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let file = HoldFile(Some(folder.join(NAME)));
+        let (say, held) = watch::channel(false);
+        let following = tokio::spawn(file.clone().follow(held));
+        say.send(true).expect("it follows");
+        // The disk is not there yet, and nothing changes when it is.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!file.is_there());
+        fs::create_dir_all(&folder).expect("a folder");
+        let noted = async {
+            while !file.is_there() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(10 * AGAIN, noted).await;
+        in_time.expect("it was never tried again");
+        drop(say);
+        following.await.expect("it ends with who says");
+        fs::remove_dir_all(&folder).expect("its removal");
     }
 }

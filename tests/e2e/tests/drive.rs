@@ -443,6 +443,29 @@ async fn commands_and_reports_pass_between_workers() {
     scene.sfu.still_serves();
 }
 
+/// What an actuator was handed and never read holds the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emergency_that_a_dying_actuator_had_not_read_holds_the_next_one() {
+    let scene = Scene::start();
+    let started = scene.agent.line("actuator: started pid=", SOON);
+    let (_, pid) = started.split_once("pid=").expect("a pid");
+    let pid = pid.trim().parse().expect("a number");
+    let mut driver = scene.remote("drive").await;
+    driver.arm().await;
+    driver.drive(Duration::from_millis(300)).await;
+    scene.moves();
+    signal(pid, Signal::STOP);
+    driver.operator.emergency(monotonic_us());
+    driver.drive(Duration::from_millis(150)).await;
+    signal(pid, Signal::KILL);
+    let deadline = monotonic_us() + 10_000_000;
+    while driver.report().await.state != State::Emergency {
+        assert!(monotonic_us() < deadline, "{:#?}", scene.agent.lines());
+    }
+    assert!(scene.sfu.state.path().join("emergency-stop").exists());
+    assert!(!scene.lines.is_powered());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emergency_outlives_the_actuator_and_ends_with_a_reset() {
     let mut scene = Scene::start();
