@@ -95,7 +95,7 @@ async fn a_ros_2_topic_has_what_the_operator_does() {
     scene.until("discovered", || !lines.edges("count").is_empty());
     let mut ends = Vec::new();
     for _ in 0..3 {
-        let mut driver = scene.driven(&lines, Duration::from_secs(1)).await;
+        let driver = scene.driven(&lines, Duration::from_secs(1)).await;
         let heard: Vec<i32> = lines.edges("left").iter().map(|edge| edge.value).collect();
         let sent = driver
             .sent
