@@ -139,6 +139,12 @@ pub(crate) const PARTS: &[Part] = &[
         run: package,
     },
     Part {
+        name: "fuzz-length",
+        about: "a million changed inputs and more for the parsers of what drives a robot",
+        full: true,
+        run: fuzz_length,
+    },
+    Part {
         name: "cross-all",
         about: "the same for musl and for 32-bit ARM",
         full: true,
@@ -282,6 +288,16 @@ fn fuzz_replay(consent: Consent) -> Result<Count, Failure> {
         &["--package", "transom-tests-e2e", "--test", "fuzz_replay"],
         &[],
     )
+}
+
+fn fuzz_length(consent: Consent) -> Result<Count, Failure> {
+    needs::debian(needs::BUILD, consent)?;
+    let mut which = vec!["--package", "transom-tests-e2e", "--test", "fuzz_replay"];
+    which.extend(match has_nextest() {
+        true => ["--run-ignored", "only"],
+        false => ["--", "--ignored"],
+    });
+    rust_tests("fuzz-length", &which, &[])
 }
 
 fn docs(consent: Consent) -> Result<Count, Failure> {
@@ -580,9 +596,13 @@ fn check(label: &str, command: Command) -> Result<Count, Failure> {
     step::run(label, command).map(|()| Count::success())
 }
 
+fn has_nextest() -> bool {
+    needs::in_path("cargo-nextest")
+}
+
 /// cargo-nextest where it is installed (each test in a process of its own, in parallel), else cargo test.
 fn rust_tests(label: &str, which: &[&str], env: &[(&str, &str)]) -> Result<Count, Failure> {
-    let mut command = if needs::in_path("cargo-nextest") {
+    let mut command = if has_nextest() {
         workspace::cargo(["nextest", "run", "--no-fail-fast", "--no-tests", "fail"])
     } else {
         workspace::cargo(["test", "--no-fail-fast"])

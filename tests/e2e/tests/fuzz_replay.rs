@@ -79,7 +79,7 @@ fn lease() {
 
 /// A million inputs.
 #[test]
-#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only lease_at_length"]
+#[ignore = "by cargo xtask test --full --only fuzz-length"]
 fn lease_at_length() {
     at_length("lease", 1_000_000, targets::lease);
 }
@@ -101,35 +101,35 @@ fn record() {
 
 /// A million inputs.
 #[test]
-#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only record_at_length"]
+#[ignore = "by cargo xtask test --full --only fuzz-length"]
 fn record_at_length() {
     at_length("record", 1_000_000, targets::record);
 }
 
-/// Forty million inputs: about a minute.
+/// Forty million inputs: some minutes.
 #[test]
-#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only control_at_length"]
+#[ignore = "by cargo xtask test --full --only fuzz-length"]
 fn control_at_length() {
     at_length("control", 40_000_000, targets::control);
 }
 
 /// A million inputs.
 #[test]
-#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only relay_at_length"]
+#[ignore = "by cargo xtask test --full --only fuzz-length"]
 fn relay_at_length() {
     at_length("relay", 1_000_000, targets::relay);
 }
 
 /// A million inputs.
 #[test]
-#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only program_at_length"]
+#[ignore = "by cargo xtask test --full --only fuzz-length"]
 fn program_at_length() {
     at_length("program", 1_000_000, targets::program);
 }
 
 /// A million inputs.
 #[test]
-#[ignore = "by hand: cargo nextest run -p transom-tests-e2e --run-ignored only mavlink_at_length"]
+#[ignore = "by cargo xtask test --full --only fuzz-length"]
 fn mavlink_at_length() {
     at_length("mavlink", 1_000_000, targets::mavlink);
 }
