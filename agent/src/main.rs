@@ -142,10 +142,7 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     logging::start(&config.log.value)?;
-    actuator::share_the_risk();
-    if config.control.actuator.is_some() {
-        actuator::stand_in_front();
-    }
+    actuator::share_the_risk(config.control.actuator.is_some());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -35,16 +35,18 @@ pub(crate) use pin::place;
 pub(crate) use robot::open_wire;
 pub(crate) use service::{clock, stamp_of};
 pub use socket::pair;
-pub use spared::{share_the_risk, stand_in_front};
+pub use spared::share_the_risk;
 pub use timing::{Tally, Timing};
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use transom_boards_bridge::json::{GUARD, guard};
 use transom_control::KernelConfig;
@@ -71,7 +73,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if arguments.next_if(|word| word == GUARD).is_some() {
         // What the actuator is allowed is not for programs of others, nor what it is spared.
         priority::lower();
-        share_the_risk();
+        share_the_risk(false);
         return guard(arguments);
     }
     let config = match ActuatorCli::config_from(arguments) {
@@ -121,6 +123,17 @@ fn run(socket: &AgentSocket, config: &ActuatorConfig) -> Result<(), Box<dyn Erro
     serve(socket, &mut outputs, config.kernel)
 }
 
+/// Says what nobody is left to write into a log, on standard error, which the agent's log goes to. Only where that
+/// takes a line at once: who hangs in a pipe that nobody reads would be in the way of the next actuator.
+fn last_word(told: String) {
+    let error = io::stderr();
+    let mut ready = [PollFd::new(&error, PollFlags::OUT)];
+    if poll(&mut ready, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
+        // Where it is closed there is nobody to tell that to.
+        let _ = writeln!(io::stderr(), "transom-agent actuator: {told}");
+    }
+}
+
 /// Drives until the agent is gone; whatever ends it, the lines are made safe before it is told.
 fn serve(
     socket: &AgentSocket,
@@ -132,6 +145,13 @@ fn serve(
     let safe = outputs.end(clock().micros());
     match outcome {
         Ok(Ended::EndOfFile) => Ok(safe?),
+        Ok(Ended::AgentDied) => {
+            last_word(match &safe {
+                Ok(()) => "stopped: agent-died; the outputs are safe".to_owned(),
+                Err(error) => format!("stopped: agent-died; the outputs may be powered: {error}"),
+            });
+            Ok(safe?)
+        }
         Ok(Ended::Failed(error)) => {
             safe?;
             Err(format!("the socket to the agent: {error}; the outputs are safe").into())

@@ -25,8 +25,10 @@ const TELL_TIMING_US: u64 = 1_000_000;
 /// Why the loop ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The agent closed the socket, or died.
+    /// The agent closed the socket.
     EndOfFile,
+    /// The same without a word, though it had spoken before: it died.
+    AgentDied,
     /// The socket cannot be used.
     Failed(Errno),
 }
@@ -46,6 +48,8 @@ pub(super) struct Service<'a> {
     timing_told: Stamp,
     /// When the first command was taken of those that the board has not had yet.
     taken: Option<Stamp>,
+    /// The agent has spoken, and not said that it ends.
+    is_spoken_to: bool,
 }
 
 impl<'a> Service<'a> {
@@ -66,6 +70,7 @@ impl<'a> Service<'a> {
             timing: Timing::default(),
             timing_told: now,
             taken: None,
+            is_spoken_to: false,
         }
     }
 
@@ -77,7 +82,10 @@ impl<'a> Service<'a> {
                 Ok(false) => {
                     self.kernel.stop(clock(), StopReason::AgentDied);
                     self.apply(outputs, clock());
-                    return Ended::EndOfFile;
+                    return match self.is_spoken_to {
+                        true => Ended::AgentDied,
+                        false => Ended::EndOfFile,
+                    };
                 }
                 Err(error) => return Ended::Failed(error),
             }
@@ -124,7 +132,9 @@ impl<'a> Service<'a> {
                 Received::EndOfFile => return Ok(false),
             };
             let now = clock();
-            match frame.get(..len).and_then(ToActuator::parse) {
+            let told = frame.get(..len).and_then(ToActuator::parse);
+            self.is_spoken_to = !matches!(told, Some(ToActuator::Stop(StopReason::Shutdown)));
+            match told {
                 // Why it was refused is in the counters, and in the answer where there is one.
                 Some(ToActuator::Message(channel, came, message)) => {
                     let order = Command::parse(message).map(|command| command.order);

@@ -45,6 +45,7 @@ impl HoldFile {
 
     async fn note_changes(self, mut held: watch::Receiver<bool>, mut noted: bool) {
         let mut told = false;
+        let mut last = false;
         loop {
             let is_held = *held.borrow_and_update();
             if is_held != noted {
@@ -59,6 +60,9 @@ impl HoldFile {
                     _ => {}
                 }
             }
+            if last {
+                return;
+            }
             let again = async {
                 match is_held == noted {
                     true => std::future::pending().await,
@@ -68,6 +72,8 @@ impl HoldFile {
             tokio::select! {
                 changed = held.changed() => match changed {
                     Ok(()) => {}
+                    // Once more, if it could not be noted yet.
+                    Err(_) if is_held != noted => last = true,
                     Err(_) => return,
                 },
                 () = again => {}
@@ -76,7 +82,14 @@ impl HoldFile {
     }
 
     fn note(&self, held: bool) -> io::Result<()> {
-        let Some(path) = &self.0 else { return Ok(()) };
+        let Some(path) = &self.0 else {
+            if held {
+                tracing::warn!(
+                    "the emergency stop ends with this agent: outside systemd, STATE_DIRECTORY names a folder to note it in"
+                );
+            }
+            return Ok(());
+        };
         let told =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         if held {
@@ -138,6 +151,13 @@ mod tests {
         };
         let in_time = tokio::time::timeout(10 * AGAIN, noted).await;
         in_time.expect("it was never tried again");
+        // What could not be noted is tried once more at the end.
+        fs::remove_dir_all(&folder).expect("its removal");
+        say.send(false).expect("it follows");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        say.send(true).expect("it follows");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        fs::create_dir_all(&folder).expect("a folder");
         drop(say);
         following.await.expect("it ends with who says");
         fs::remove_dir_all(&folder).expect("its removal");

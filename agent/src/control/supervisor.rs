@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use transom_control::StopReason;
 
 use super::figures::ActuatorEnd;
@@ -40,6 +40,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(30);
 /// Actuators that are started only to make the lines safe at the end, and what each may take.
 const LAST_TRIES: u32 = 5;
 const LAST_TRY: Duration = Duration::from_secs(1);
+/// What the last note of an emergency stop may take.
+const NOTED: Duration = Duration::from_secs(2);
 
 /// The actuator, kept running until [`shutdown`](Self::shutdown).
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub struct Control {
     link: ActuatorLink,
     ending: watch::Sender<bool>,
     task: JoinHandle<Result<(), MayBePowered>>,
+    /// Notes on disk whether an emergency stop holds.
+    noting: JoinHandle<()>,
 }
 
 /// Nothing made the outputs safe at the end; the log says why.
@@ -98,7 +102,7 @@ impl Control {
             link.shared().figures().hold();
         }
         let (held, seen) = watch::channel(was_held);
-        tokio::spawn(hold_file.follow(seen));
+        let noting = tokio::spawn(hold_file.follow(seen));
         let supervisor = Supervisor {
             program,
             config,
@@ -113,6 +117,7 @@ impl Control {
             link,
             ending,
             task: tokio::spawn(supervisor.run()),
+            noting,
         }
     }
 
@@ -129,6 +134,12 @@ impl Control {
             tracing::error!("the actuator's supervisor: {error}");
             Err(MayBePowered)
         });
+        // The supervisor is gone, so this ends with its last word; a disk that hangs is not waited for.
+        if timeout(NOTED, self.noting).await.is_err() {
+            tracing::warn!(
+                "the disk does not answer: whether an emergency stop is noted is not known"
+            );
+        }
         let link = self.link;
         // It waits for a disk.
         let written = spawn_blocking(move || {
@@ -252,6 +263,7 @@ impl Supervisor {
             let mut mailbox = self.link.shared().mailbox();
             if mailbox.clear() {
                 self.link.shared().figures().hold();
+                self.note_hold();
             }
             mailbox.stop(clock(), StopReason::Shutdown);
             let _ = mailbox.first().map(|frame| process.send(frame));
@@ -375,6 +387,7 @@ impl Supervisor {
                 // An actuator that dies with it unread, or with its answer unsaid, is followed by one that is held.
                 if is_emergency(&frame) {
                     shared.figures().hold();
+                    self.note_hold();
                 }
                 shared.figures().on_handed_over(now, &frame, since);
                 shared.journal.on_handed_over(now, &frame, since);

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
-use rustix::termios::{OptionalActions, ioctl_tiocexcl, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use transom_boards_hal::{LineError, SerialPort};
 
 const LINE: &str = "the drive's port";
 
-/// An open port: raw bytes, eight bits, no parity, no flow control. Nobody else has it meanwhile: two that speak
-/// into one line drive one robot.
+/// An open port: raw bytes, eight bits, no parity, no flow control. Locked (`flock`), so that no other agent
+/// has it meanwhile, nor any program that asks: two that speak into one line drive one robot.
 #[derive(Debug)]
 pub struct TtyPort(File);
 
@@ -34,12 +34,12 @@ impl TtyPort {
             Errno::BUSY => busy(path),
             error => failed(path, &error),
         })?;
-        // The second keeps everybody out but root; the first keeps root's programs out too, if they ask.
+        // It ends with this process, however that ends. TIOCEXCL is the port's: as long as anybody else has it
+        // open it would keep the next actuator out.
         flock(&port, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => busy(path),
             error => failed(path, &error),
         })?;
-        ioctl_tiocexcl(&port).map_err(|error| failed(path, &error))?;
         let mut attributes = tcgetattr(&port).map_err(|error| failed(path, &error))?;
         attributes.make_raw();
         attributes

@@ -21,20 +21,33 @@ function pressed(more = []) {
 
 test('a finger presses and lifts, and only the first button of a mouse', () => {
   const { did, say } = pressed();
-  say('pointerdown', { button: 0 });
-  say('pointerup');
-  say('pointerdown', { button: 2 });
+  say('pointerdown', { button: 0, pointerId: 1 });
+  say('pointerup', { pointerId: 1 });
+  say('pointerdown', { button: 2, pointerId: 1 });
+  say('pointerup', { pointerId: 1 });
   assert.deepEqual(did, ['press', 'lift']);
 });
 
 test('what slips off or goes away ends it, in its own way where there is one', () => {
   for (const end of ['pointercancel', 'pointerleave', 'blur']) {
-    const plain = pressed();
-    plain.say(end);
-    const own = pressed(['cancel']);
-    own.say(end);
-    assert.deepEqual([plain.did, own.did], [['lift'], ['cancel']], end);
+    for (const more of [[], ['cancel']]) {
+      const { did, say } = pressed(more);
+      say(end, { pointerId: 1 });
+      say('pointerdown', { button: 0, pointerId: 1 });
+      say(end, { pointerId: 1 });
+      say('pointerup', { pointerId: 1 });
+      assert.deepEqual(did, ['press', ...(more.length ? more : ['lift'])], end);
+    }
   }
+});
+
+test('of two fingers the first begins it and the last ends it', () => {
+  const { did, say } = pressed();
+  for (const pointerId of [1, 2]) say('pointerdown', { button: 0, pointerId });
+  say('pointerup', { pointerId: 1 });
+  assert.deepEqual(did, ['press']);
+  say('pointerup', { pointerId: 2 });
+  assert.deepEqual(did, ['press', 'lift']);
 });
 
 test('Enter presses once however long it is held, and the browser makes no click of it', () => {
@@ -44,6 +57,7 @@ test('Enter presses once however long it is held, and the browser makes no click
   say('keyup', { code: 'Enter' });
   assert.ok(!say('keydown', { code: 'Tab' }).defaultPrevented);
   say('keyup', { code: 'Tab' });
+  say('keyup', { code: 'Enter' });
   assert.deepEqual(did, ['press', 'lift']);
 });
 

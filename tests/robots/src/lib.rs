@@ -9,6 +9,8 @@
     reason = "this crate is tests only"
 )]
 
+mod microcontroller;
 mod scene;
 
+pub use microcontroller::Microcontroller;
 pub use scene::{SLACK_US, SOON, Scene, example, peer, program, python, within_the_limit};

@@ -150,6 +150,29 @@ async fn one_that_ignores_the_end_is_killed() {
     drop(driver);
 }
 
+/// What a program started goes with it, or the next program would wait for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_program_leaves_behind_is_ended() {
+    let mut trace = PathBuf::new();
+    let scene = Scene::start(|state| {
+        trace = state.join("trace");
+        let script = format!(
+            "sleep 1000 & echo \"0 helper $!\" >>'{0}'; exec '{1}' '{2}' '{0}'",
+            trace.display(),
+            python().display(),
+            peer("trace_robot.py").display()
+        );
+        program(&["sh".into(), "-c".into(), script.into()])
+    });
+    scene.told("the program says hello", 1);
+    let helper = Lines::new(&trace).edges("helper").pop().expect("a helper");
+    let helper = helper.value.try_into().expect("a pid");
+    assert!(is_alive(helper));
+    signal(scene.actuator(), Signal::KILL);
+    scene.told("the program says hello", 2);
+    scene.until("gone", || !is_alive(helper));
+}
+
 /// The program of a guard that was killed is killed with it, and another one is started under another guard.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_whose_guard_is_killed_goes_too() {

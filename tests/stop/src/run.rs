@@ -352,6 +352,7 @@ fn is_as_meant(scene: &mut Scene, fault: Fault) -> Result<(), String> {
         Fault::OperatorKilled | Fault::ClockWrong | Fault::Loss => "stopped: stale",
         Fault::ReplayedPackets | Fault::ReplayedCommands => "stopped: stale",
         Fault::OperatorLeaves => "stopped: link-lost",
+        Fault::MainKilled | Fault::MainAborted | Fault::MainOutOfMemory => "stopped: agent-died",
         _ => return Ok(()),
     };
     let told = scene.agent.lines();

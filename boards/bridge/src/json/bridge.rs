@@ -19,6 +19,8 @@ const CHUNKS: usize = 4;
 const NOTES: usize = 8;
 /// What an answer to the last stop may take.
 const LAST_ANSWER: Duration = Duration::from_millis(200);
+/// What one that a former actuator left may take to go; who asks asks again.
+const LEFTOVER: Duration = Duration::from_millis(700);
 /// What a program that was just started may take for it.
 const LAST_START: Duration = Duration::from_millis(400);
 
@@ -263,7 +265,14 @@ impl Drive for JsonDrive {
         if !self.met {
             // A former actuator's program has seen the end of its wire and is ended by its guard. To start another
             // only to tell it to stand would be two at one robot.
-            return Ok(());
+            return match wait_for(LEFTOVER, |_| !self.seat.has_leftover()) {
+                true => Ok(()),
+                false => Err(DriveError::Robot {
+                    robot: self.seat.name(),
+                    told: "a former actuator's still runs: end it, or cut the robot's power"
+                        .to_owned(),
+                }),
+            };
         }
         let _ = self.set(Motion::STILL);
         let limit = match (&self.present, self.seat.is_owed()) {

@@ -11,6 +11,7 @@ use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::Seat;
+use super::fence::Fence;
 use crate::wire::Wire;
 
 /// This very program, even after it was replaced on the disk.
@@ -156,6 +157,13 @@ impl Seat for ChildSeat {
 
     fn name(&self) -> &'static str {
         "the program"
+    }
+
+    fn has_leftover(&self) -> bool {
+        let folder = self.folder.as_deref().unwrap_or("/".as_ref());
+        // As its guard sees it.
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Fence::stands(&Fence::name(&self.command, &folder))
     }
 
     fn is_owed(&self) -> bool {

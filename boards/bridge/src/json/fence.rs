@@ -30,6 +30,13 @@ impl Fence {
         format!("transom-program-{hash:016x}")
     }
 
+    /// Whether somebody has the name.
+    pub(super) fn stands(name: &str) -> bool {
+        let address = SocketAddr::from_abstract_name(name);
+        let raised = address.and_then(|address| UnixDatagram::bind_addr(&address));
+        raised.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    }
+
     /// Takes the name.
     ///
     /// # Errors
@@ -50,28 +57,27 @@ mod tests {
 
     use super::*;
 
-    fn taken(name: &str) -> bool {
-        Fence::raise(name).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
-    }
-
     #[test]
     fn it_stands_until_the_last_one_behind_it_ends() {
         let mine = std::process::id().to_string();
         let name = Fence::name(&["robot".into(), mine.into()], Path::new("/"));
+        assert!(!Fence::stands(&name));
         let fence = Fence::raise(&name).expect("free");
-        assert!(taken(&name));
+        let second = Fence::raise(&name).expect_err("taken");
+        assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
+        assert!(Fence::stands(&name));
         let mut program = Command::new("cat")
             .stdin(Stdio::piped())
             .spawn()
             .expect("started");
         // As if the guard had been killed.
         drop(fence);
-        assert!(taken(&name), "the program is behind it still");
+        assert!(Fence::stands(&name), "the program is behind it still");
         program.kill().expect("killed");
         program.wait().expect("ended");
         // Another test of this process may be between its fork and its exec.
         let until = Instant::now() + Duration::from_secs(5);
-        while taken(&name) {
+        while Fence::stands(&name) {
             assert!(Instant::now() < until);
         }
     }

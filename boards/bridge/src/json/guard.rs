@@ -89,9 +89,9 @@ fn alone(command: &[OsString]) -> io::Result<Option<Fence>> {
             raised => return raised.map(Some),
         }
         if Instant::now() >= until {
-            return Err(io::Error::other(
-                "another of it still runs, so this one was not started: end that one first (`ps` tells which)",
-            ));
+            return Err(io::Error::other(format!(
+                "another of it still runs, so this one was not started: end that one first (`ss -xap | grep {name}` tells which)"
+            )));
         }
         let mut reader = [PollFd::new(&output, PollFlags::empty())];
         wait(&mut reader, Some(&LOOK))?;
@@ -101,8 +101,8 @@ fn alone(command: &[OsString]) -> io::Result<Option<Fence>> {
     }
 }
 
-/// Waits for the end of either; kills the group, and so this process, where the actuator is gone and the program
-/// does not go.
+/// Waits for the end of either; where the actuator is gone, kills the group, and so this process, once the program
+/// has gone or had its time.
 fn watch(child: &Child) -> io::Result<()> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| io::Error::other("a process without a number"))?;
@@ -120,9 +120,8 @@ fn watch(child: &Child) -> io::Result<()> {
     }
     let mut program = [program.clone()];
     wait(&mut program, Some(&GRACE))?;
-    if program.iter().all(|end| end.revents().is_empty()) {
-        kill_process_group(getpgrp(), Signal::KILL)?;
-    }
+    // Also what a program that has ended leaves behind: nobody else is left to end that.
+    kill_process_group(getpgrp(), Signal::KILL)?;
     Ok(())
 }
 

@@ -43,6 +43,11 @@ pub trait Seat {
     /// What it is called in errors.
     fn name(&self) -> &'static str;
 
+    /// Whether one that a former actuator started may be there still, without a wire.
+    fn has_leftover(&self) -> bool {
+        false
+    }
+
     /// Whether a program should be there by itself.
     fn is_owed(&self) -> bool;
 }

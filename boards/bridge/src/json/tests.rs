@@ -47,6 +47,7 @@ impl Wire for TestWire {
 struct TestSeat {
     waiting: Rc<RefCell<VecDeque<TestWire>>>,
     taken: bool,
+    leftover: bool,
 }
 
 impl TestSeat {
@@ -75,6 +76,10 @@ impl Seat for TestSeat {
 
     fn name(&self) -> &'static str {
         "the program"
+    }
+
+    fn has_leftover(&self) -> bool {
+        self.leftover
     }
 
     fn is_owed(&self) -> bool {
@@ -124,4 +129,16 @@ fn another_program_is_not_moved_by_the_arm_of_the_one_before() {
     );
     assert_eq!(drive.check(), Ok(()), "once");
     assert!(!second.borrow().said.contains("\"linear\":1.0"));
+}
+
+#[test]
+fn the_end_is_no_good_one_while_a_former_program_runs() {
+    for leftover in [false, true] {
+        let seat = TestSeat {
+            leftover,
+            ..TestSeat::default()
+        };
+        let mut drive = JsonDrive::new(Box::new(seat), SessionConfig::default());
+        assert_eq!(drive.end().is_err(), leftover);
+    }
 }

@@ -143,6 +143,7 @@ fn told(heard: &Heard) -> String {
         Heard::Present(kind) => format!("the vehicle is there: a {}", kind.name()),
         Heard::Armed(true) => "the vehicle is armed".to_owned(),
         Heard::Armed(false) => "the vehicle is disarmed".to_owned(),
+        Heard::Left => "the vehicle refuses to be disarmed, and was not armed from here: it is left to its pilot".to_owned(),
         Heard::Text(text) => format!("the vehicle says: {text}"),
     }
 }
@@ -195,7 +196,7 @@ impl Drive for MavlinkDrive {
                 self.fitness()?;
                 Err(DriveError::Robot {
                     robot: "the vehicle",
-                    told: "it has not acknowledged that it is disarmed: one that flies hovers until its own failsafe; land it by its remote control".to_owned(),
+                    told: "it has not acknowledged that it is disarmed: one that flies hovers until its own failsafe; land it by the mode switch of its remote control".to_owned(),
                 })
             }
         }

@@ -170,6 +170,7 @@ fn who_refuses_or_does_not_answer_is_a_fault_until_it_is_stopped() {
     let mut wire = Wire::new();
     wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
     wire.says(10);
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
     wire.vehicle.set_state(DriveState::Armed);
     wire.says(10);
     let text = STATUSTEXT_DATA {
@@ -228,27 +229,116 @@ fn the_late_answer_to_an_arm_is_none_to_the_disarm_that_overtook_it() {
     assert!(wire.vehicle.is_known_to_stand());
 }
 
+/// Whether it is told to be disarmed within 0.1 s, and whether its sticks are held.
+fn disarms(wire: &mut Wire) -> (bool, bool) {
+    let said = wire.says(100);
+    // Of COMMAND_LONG the command follows seven parameters.
+    let id = (MavCmd::MAV_CMD_COMPONENT_ARM_DISARM as u16).to_le_bytes();
+    let commands = of(&said, COMMAND);
+    let disarms = commands
+        .iter()
+        .any(|frame| frame.payload().get(28..30) == Some(&id[..]));
+    (disarms, !of(&said, MANUAL).is_empty())
+}
+
+fn stopped_rover() -> Wire {
+    let mut wire = armed_rover();
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    wire.vehicle.set_state(DriveState::Stopped("stale"));
+    wire.says(10);
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    wire
+}
+
 #[test]
-fn a_vehicle_that_says_it_is_armed_soon_after_its_disarm_is_disarmed_again_and_later_is_somebody_elses()
- {
-    for (after, again) in [(1000, false), (2000, true), (6000, false)] {
-        let mut wire = armed_rover();
-        wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
-        wire.vehicle.set_state(DriveState::Stopped("stale"));
-        wire.says(10);
-        wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+fn a_vehicle_that_is_still_armed_after_its_disarm_is_disarmed_again() {
+    for (after, again) in [(1000, false), (2000, true), (9000, true)] {
+        let mut wire = stopped_rover();
         wire.says(after);
         wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, true);
-        let said = wire.says(100);
-        // Of COMMAND_LONG the command follows seven parameters.
-        let id = (MavCmd::MAV_CMD_COMPONENT_ARM_DISARM as u16).to_le_bytes();
-        let commands = of(&said, COMMAND);
-        let disarmed = commands
-            .iter()
-            .any(|frame| frame.payload().get(28..30) == Some(&id[..]));
-        assert_eq!(disarmed, again, "{after} ms");
-        assert_eq!(!of(&said, MANUAL).is_empty(), again, "{after} ms");
+        assert_eq!(disarms(&mut wire), (again, again), "{after} ms");
     }
+}
+
+#[test]
+fn a_vehicle_that_somebody_else_arms_is_theirs() {
+    let mut wire = stopped_rover();
+    wire.says(1000);
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
+    for _ in 0..5 {
+        wire.says(1000);
+        wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, true);
+        assert_eq!(disarms(&mut wire), (false, false));
+    }
+}
+
+#[test]
+fn one_that_is_heard_late_is_disarmed_first_of_all() {
+    let mut wire = Wire::new();
+    wire.says(10_000);
+    assert!(!wire.vehicle.is_known_to_stand());
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, true);
+    // Neutral once, in the place of what a former actuator said last.
+    assert_eq!(disarms(&mut wire), (true, true));
+    wire.says(2000);
+    assert!(!wire.vehicle.is_known_to_stand());
+    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, true);
+    assert!(!arms(&wire.says(500)), "it is asked until it answers");
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    assert!(wire.vehicle.is_known_to_stand());
+}
+
+#[test]
+fn one_that_flies_by_somebody_elses_hand_is_left_to_them() {
+    let mut wire = Wire::new();
+    wire.heartbeat(MavType::MAV_TYPE_QUADROTOR, true);
+    wire.says(10);
+    let refused = wire.acknowledges(MavResult::MAV_RESULT_DENIED);
+    assert_eq!(refused, Some(Heard::Left));
+    wire.says(1000);
+    for _ in 0..5 {
+        wire.heartbeat(MavType::MAV_TYPE_QUADROTOR, true);
+        assert_eq!(disarms(&mut wire), (false, false));
+        wire.says(900);
+    }
+    assert!(!wire.vehicle.is_known_to_stand());
+}
+
+#[test]
+fn one_that_was_armed_from_here_and_flies_is_held_until_it_lands() {
+    let mut wire = Wire::new();
+    wire.heartbeat(MavType::MAV_TYPE_QUADROTOR, false);
+    wire.says(10);
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    wire.vehicle.set_state(DriveState::Armed);
+    wire.says(10);
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    wire.vehicle.set_state(DriveState::Stopped("stale"));
+    for _ in 0..20 {
+        wire.says(900);
+        wire.acknowledges(MavResult::MAV_RESULT_DENIED);
+        wire.heartbeat(MavType::MAV_TYPE_QUADROTOR, true);
+        assert_eq!(throttle(&wire.says(100)), 500);
+    }
+    wire.heartbeat(MavType::MAV_TYPE_QUADROTOR, false);
+    wire.says(2000);
+    wire.heartbeat(MavType::MAV_TYPE_QUADROTOR, false);
+    assert!(of(&wire.says(500), MANUAL).is_empty());
+}
+
+#[test]
+fn the_late_answer_to_a_disarm_is_none_to_the_arm_that_overtook_it() {
+    let mut wire = armed_rover();
+    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
+    wire.vehicle.set_state(DriveState::Stopped("stale"));
+    wire.says(10);
+    wire.vehicle.set_state(DriveState::Armed);
+    wire.says(10);
+    assert_eq!(wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED), None);
+    wire.vehicle.set_motion(AHEAD);
+    assert_eq!(throttle(&wire.says(100)), 0, "nobody said that it is armed");
+    let armed = Some(Heard::Armed(true));
+    assert_eq!(wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED), armed);
 }
 
 #[test]

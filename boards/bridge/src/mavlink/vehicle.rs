@@ -27,9 +27,6 @@ const AGAIN_US: u64 = 400_000;
 const TRIES: u8 = 4;
 /// A heartbeat may be older than what was just acknowledged.
 const SETTLE_US: u64 = 1_500_000;
-/// Until then a vehicle that says it is armed is one that was disarmed from here in vain; later somebody else has
-/// armed it, and it is theirs.
-const DOUBT_US: u64 = 5_000_000;
 /// Neutral sticks after a stop, at least: some may be lost.
 const NEUTRAL: u8 = 10;
 /// Who never was heard for as long is not there.
@@ -58,6 +55,8 @@ pub enum Heard {
     Present(Kind),
     /// It did what it was told.
     Armed(bool),
+    /// It refuses to be disarmed, and was not armed from here.
+    Left,
     /// It says so itself.
     Text(String),
 }
@@ -95,6 +94,9 @@ pub struct Vehicle {
     obeys_us: Option<u64>,
     /// It has acknowledged the disarm, at this time.
     disarmed_us: Option<u64>,
+    /// It was armed from here, and has not said since that it is disarmed. One that somebody else has armed is
+    /// theirs.
+    is_ours: bool,
     pending: Option<Pending>,
     /// Neutral sticks that are still to be sent; while it is armed by us there is no end of them.
     neutral: u8,
@@ -103,8 +105,8 @@ pub struct Vehicle {
     sticks: Option<Sticks>,
     sticks_us: u64,
     heartbeat_said_us: Option<u64>,
-    /// An arm was asked for and overtaken by a disarm before it was answered.
-    arm_unanswered: bool,
+    /// An arm was overtaken by a disarm before it was answered, or a disarm by an arm.
+    overtaken: bool,
     /// How many of the streams were asked for.
     asked: usize,
     pose: Frame,
@@ -130,6 +132,7 @@ impl Vehicle {
             motion: Motion::STILL,
             obeys_us: None,
             disarmed_us: None,
+            is_ours: false,
             pending: Some(DISARM),
             neutral: NEUTRAL,
             refusal: None,
@@ -137,7 +140,7 @@ impl Vehicle {
             sticks: None,
             sticks_us: 0,
             heartbeat_said_us: None,
-            arm_unanswered: false,
+            overtaken: false,
             asked: 0,
             pose: Frame::default(),
             battery_mv: 0,
@@ -147,11 +150,10 @@ impl Vehicle {
 
     /// Arms the vehicle, or stops and disarms it.
     pub fn set_state(&mut self, state: DriveState) {
-        let asked = self
-            .pending
-            .is_some_and(|pending| pending.arm && pending.tries > 0);
-        self.arm_unanswered |= asked;
         let armed = state == DriveState::Armed;
+        self.overtaken |= self
+            .pending
+            .is_some_and(|pending| pending.arm != armed && pending.tries > 0);
         let was = self.state == DriveState::Armed;
         self.state = state;
         self.motion = Motion::STILL;
@@ -236,6 +238,13 @@ impl Vehicle {
             .contains(MavModeFlag::MAV_MODE_FLAG_SAFETY_ARMED);
         if is_new {
             self.asked = 0;
+            // What was said before nobody may have heard.
+            if let Some(pending) = &mut self.pending {
+                pending.tries = 0;
+            }
+        }
+        if !self.is_armed && self.state != DriveState::Armed {
+            self.is_ours = false;
         }
         let settled = self
             .obeys_us
@@ -245,8 +254,8 @@ impl Vehicle {
         }
         let in_vain = self
             .disarmed_us
-            .is_some_and(|since| (SETTLE_US..DOUBT_US).contains(&now_us.saturating_sub(since)));
-        if in_vain && self.is_armed && self.pending.is_none() && self.state != DriveState::Armed {
+            .is_some_and(|since| now_us.saturating_sub(since) > SETTLE_US);
+        if in_vain && self.is_armed && self.is_ours && self.pending.is_none() {
             self.pending = Some(DISARM);
         }
         kind.filter(|_| is_new).map(Heard::Present)
@@ -259,10 +268,9 @@ impl Vehicle {
         }
         let pending = self.pending.filter(|pending| pending.tries > 0)?;
         match told.result {
-            // Of an arm that was given up meanwhile: a disarm is the same command, and still waits for its own.
-            _ if !pending.arm && std::mem::take(&mut self.arm_unanswered) => None,
+            // Of the command that this one has overtaken: the two are one command to the vehicle.
+            _ if std::mem::take(&mut self.overtaken) => None,
             MavResult::MAV_RESULT_ACCEPTED => {
-                self.arm_unanswered = false;
                 self.pending = None;
                 self.obeys_us = pending.arm.then_some(now_us);
                 self.disarmed_us = (!pending.arm).then_some(now_us);
@@ -277,7 +285,11 @@ impl Vehicle {
                 None
             }
             // What flies is not disarmed: it is asked again, and hovers meanwhile.
-            _ => None,
+            _ if self.is_ours => None,
+            _ => {
+                self.pending = None;
+                Some(Heard::Left)
+            }
         }
     }
 
@@ -299,8 +311,13 @@ impl Vehicle {
             self.pending = None;
             self.refusal =
                 Some("it does not answer when it is to be armed: check the link".to_owned());
-        } else if due && !pending.arm && pending.tries >= TRIES && !self.is_armed {
-            // It says that it is disarmed, or says nothing at all.
+        } else if due
+            && !pending.arm
+            && pending.tries >= TRIES
+            && !self.is_armed
+            && self.is_there(now_us)
+        {
+            // It says itself that it is disarmed.
             self.pending = None;
         }
     }
@@ -319,6 +336,7 @@ impl Vehicle {
             && (pending.tries == 0 || now_us.saturating_sub(pending.sent_us) >= AGAIN_US)
         {
             let (arm, confirmation) = (pending.arm, pending.tries);
+            self.is_ours |= arm;
             pending.tries = pending.tries.saturating_add(1);
             pending.sent_us = now_us;
             return Some(self.speaker.arm(arm, confirmation));
@@ -353,7 +371,7 @@ impl Vehicle {
     }
 
     fn is_to_be_disarmed(&self) -> bool {
-        self.pending.is_some_and(|pending| !pending.arm) && self.is_armed
+        self.pending.is_some_and(|pending| !pending.arm) && self.is_armed && self.is_ours
     }
 
     fn is_there(&self, now_us: u64) -> bool {
