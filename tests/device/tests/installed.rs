@@ -52,7 +52,7 @@ fn installed_upgraded_and_purged() {
         ));
         root.run(&format!("dpkg --verify {name}"));
     }
-    root.run("getent group gpio");
+    root.run("getent group gpio && getent group i2c");
     let stranger = root.try_to("runuser -u nobody -- cat /etc/transom/transom-agent.toml");
     assert!(!stranger.status.success(), "anybody reads it");
 
@@ -93,8 +93,9 @@ fn installed_upgraded_and_purged() {
     let more: Vec<&String> = after
         .iter()
         .filter(|line| !before.contains(line))
-        // Another package may use it by now; Raspberry Pi OS has it from the start.
+        // Other packages may use them by now; Raspberry Pi OS has them from the start.
         .filter(|line| !line.starts_with("line of group: gpio:"))
+        .filter(|line| !line.starts_with("line of group: i2c:"))
         .collect();
     assert!(more.is_empty(), "left behind: {more:#?}");
     let less: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
@@ -256,10 +257,19 @@ fn systemd_starts_both_and_they_publish() {
     let devices = "modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0 && \
                    modprobe snd-aloop && udevadm settle && ls -l /dev/video0 /dev/snd/";
     println!("{}", board.run(devices, SOON).said);
+    // So is the machine's own I2C bus, of which no chip answers: the unit loads what gives it a device.
+    let bus = board.run("stat -c '%a %U %G %n' /dev/i2c-0", SOON).said;
+    assert_eq!(bus.trim(), "660 root i2c /dev/i2c-0");
+    board.run(
+        "echo 'outputs = \"sim\"' >/etc/transom/board.toml; \
+         echo 'battery = { ina219 = { bus = 0, address = 0x40 } }' >>/etc/transom/board.toml",
+        SOON,
+    );
     board.run(
         "sed -i 's|^source = .test.|source = \"v4l2:/dev/video0\"|; \
          s|^source = .none.|source = \"alsa:plughw:CARD=Loopback,DEV=1\"|; \
-         s|^#size = .*|size = \"320x180\"|; s|^#fps = .*|fps = 5|' /etc/transom/transom-agent.toml && \
+         s|^#size = .*|size = \"320x180\"|; s|^#fps = .*|fps = 5|; \
+         s|^board = .*|board = \"/etc/transom/board.toml\"|' /etc/transom/transom-agent.toml && \
          systemctl restart transom-agent",
         SOON,
     );
@@ -268,6 +278,9 @@ fn systemd_starts_both_and_they_publish() {
         SOON,
     );
     publishing(&mut board, SOON);
+    let asked = "journalctl --no-pager -u transom-agent | grep 'no voltage by /dev/i2c-0 at 0x40'";
+    let told = board.wait_for(asked, SOON);
+    assert!(told.contains("check the wiring"), "{told}");
     let log = board
         .run("journalctl --no-pager -o cat -n 20 -u transom-agent", SOON)
         .said;

@@ -27,13 +27,16 @@ pub(super) const PRODUCTS: &[Product] = &[
     Product {
         name: "transom-agent",
         groups: &[
-            "# Raspberry Pi OS has it.",
-            "getent group gpio >/dev/null || addgroup --system --quiet gpio",
+            "# Raspberry Pi OS has them.",
+            "for group in gpio i2c; do",
+            "    getent group $group >/dev/null || addgroup --system --quiet $group",
+            "done",
         ],
         udev: &[
             "if [ -d /run/udev ]; then",
             "    udevadm control --reload || true",
-            "    udevadm trigger --subsystem-match=gpio --subsystem-match=dma_heap || true",
+            "    udevadm trigger --subsystem-match=gpio --subsystem-match=i2c-dev \\",
+            "        --subsystem-match=dma_heap || true",
             "fi",
         ],
         started: &[],
