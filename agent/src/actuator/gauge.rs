@@ -42,16 +42,18 @@ impl Gauge {
     fn every(look: Duration, wired: BatteryWiring) -> Self {
         let millivolts = Arc::new(AtomicU16::new(0));
         let (tell, troubles) = mpsc::sync_channel(2);
-        let looker = Looker {
-            wired,
-            battery: None,
-            shown: Arc::clone(&millivolts),
-            once: Once::default(),
-            tell: tell.clone(),
+        let (shown, telling) = (Arc::clone(&millivolts), tell.clone());
+        let run = move || {
+            let looker = Looker {
+                wired,
+                battery: None,
+                shown,
+                once: Once::default(),
+                tell: telling,
+            };
+            looker.run(look);
         };
-        let begun = thread::Builder::new()
-            .name("battery".to_owned())
-            .spawn(move || looker.run(look));
+        let begun = thread::Builder::new().name("battery".to_owned()).spawn(run);
         if let Err(error) = begun {
             let _ = tell.try_send(format!(
                 "no thread looks at the battery, whose voltage is not known: {error}"
@@ -78,7 +80,8 @@ impl Looker {
     fn run(mut self, look: Duration) {
         loop {
             let now = self.look();
-            self.shown.store(now.unwrap_or(0), Ordering::Relaxed);
+            let millivolts = *now.as_ref().unwrap_or(&0);
+            self.shown.store(millivolts, Ordering::Relaxed);
             if let Some(trouble) = self.once.trouble(now.err()) {
                 let told = format!("no voltage by {}: {trouble}", self.wired);
                 // Nobody takes what was told before: there is no more to say.
