@@ -171,6 +171,11 @@ impl Drive for Equipped {
         self.drive.poll_note()
     }
 
+    fn poll_warning(&mut self) -> Option<String> {
+        let trouble = self.battery.as_ref().and_then(Gauge::poll_trouble);
+        trouble.or_else(|| self.drive.poll_warning())
+    }
+
     fn end(&mut self) -> Result<(), DriveError> {
         let turned = self.pan_tilt.as_mut().map(|servos| servos.turn([0; 2]));
         self.drive.end()?;

@@ -238,6 +238,9 @@ impl<'a> Service<'a> {
         while let Some(note) = outputs.drive.poll_note() {
             self.socket.note(&note);
         }
+        while let Some(warning) = outputs.drive.poll_warning() {
+            self.socket.warn(&warning);
+        }
         while let Some(told) = outputs.poll_told() {
             let (kind, state) = match told {
                 Told::State(kind, state) => {

@@ -160,13 +160,11 @@ fn others(wiring: &Wiring) -> Vec<(&'static str, String)> {
         others.push(("[mavlink]", mavlink.to_string()));
     }
     if let Some(battery) = &wiring.battery {
-        if let Some(file) = &battery.file {
-            others.push(("[battery] file", file.display().to_string()));
-        }
-        if let Some(chip) = &battery.ina219 {
-            let told = format!("/dev/i2c-{} at {:#x}", chip.bus, chip.address);
-            others.push(("[battery] ina219", told));
-        }
+        let key = match battery.file {
+            Some(_) => "[battery] file",
+            None => "[battery] ina219",
+        };
+        others.push((key, battery.to_string()));
     }
     if let Some(watchdog) = &wiring.watchdog {
         others.push(("[watchdog] device", watchdog.device.display().to_string()));

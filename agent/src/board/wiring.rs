@@ -466,6 +466,16 @@ impl fmt::Display for Outputs {
     }
 }
 
+impl fmt::Display for BatteryWiring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, &self.ina219) {
+            (Some(file), _) => write!(f, "{}", file.display()),
+            (None, Some(chip)) => write!(f, "/dev/i2c-{} at {:#x}", chip.bus, chip.address),
+            (None, None) => f.write_str("nothing"),
+        }
+    }
+}
+
 impl fmt::Display for MavlinkWiring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "system {}", self.system)?;

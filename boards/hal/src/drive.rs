@@ -139,6 +139,11 @@ pub trait Drive {
         None
     }
 
+    /// One that somebody should read.
+    fn poll_warning(&mut self) -> Option<String> {
+        None
+    }
+
     /// The end, in order: it may wait for a fifth of a second until it knows that the thing stands. An error
     /// where it may not.
     fn end(&mut self) -> Result<(), DriveError> {

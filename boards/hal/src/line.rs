@@ -39,6 +39,16 @@ pub enum LineError {
         /// Which it is.
         what: String,
     },
+    /// There is no such device, and it is no line.
+    #[error("{line}: {what} is absent: {mend}")]
+    NoDevice {
+        /// What it is for.
+        line: &'static str,
+        /// Which it is.
+        what: String,
+        /// What brings it.
+        mend: &'static str,
+    },
     /// Somebody else has it.
     #[error("{line}: {what} is in use by {by}: end that, or choose another line")]
     Busy {

@@ -24,9 +24,10 @@ impl KernelBattery {
 impl Battery for KernelBattery {
     fn millivolts(&mut self) -> Result<u16, LineError> {
         let text = fs::read_to_string(&self.0).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => LineError::Absent {
+            ErrorKind::NotFound => LineError::NoDevice {
                 line: LINE,
                 what: self.0.display().to_string(),
+                mend: "load the driver of its gauge, or name another `file`",
             },
             _ => self.failed(error.to_string()),
         })?;
@@ -66,7 +67,7 @@ mod tests {
         assert_eq!(write("in1_input", "7400\n").millivolts(), Ok(7_400));
         assert!(write("in2_input", "odd\n").millivolts().is_err());
         let absent = KernelBattery::new(folder.join("none")).millivolts();
-        assert!(matches!(absent, Err(LineError::Absent { .. })));
+        assert!(matches!(absent, Err(LineError::NoDevice { .. })));
         fs::remove_dir_all(&folder).expect("its removal");
     }
 }

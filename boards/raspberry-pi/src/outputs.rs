@@ -57,9 +57,10 @@ pub fn ina219(bus: u8, address: u8) -> Result<Ina219<I2c>, LineError> {
     let line = "the battery";
     let opened = I2c::with_bus(bus).map_err(|error| match error {
         rppal::i2c::Error::Io(io) if io.kind() == std::io::ErrorKind::NotFound => {
-            LineError::Absent {
+            LineError::NoDevice {
                 line,
                 what: format!("/dev/i2c-{bus}"),
+                mend: "`dtparam=i2c_arm=on` in config.txt and a restart, and `sudo modprobe i2c-dev`",
             }
         }
         rppal::i2c::Error::Io(io) if io.kind() == std::io::ErrorKind::PermissionDenied => {

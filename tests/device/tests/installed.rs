@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use transom_tests_device::{Board, Root, debs};
 
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(240);
 /// The watchdog's time, that of ending what hangs, and of starting again, on an emulated processor.
-const RECOVERY: Duration = Duration::from_secs(180);
+const RECOVERY: Duration = Duration::from_secs(300);
 
 const WANTED: &str = "/etc/systemd/system/multi-user.target.wants";
 
@@ -52,7 +52,14 @@ fn installed_upgraded_and_purged() {
         ));
         root.run(&format!("dpkg --verify {name}"));
     }
-    root.run("getent group gpio");
+    // As the guide has the doctor run: by the user, with what the unit gives the service.
+    let unit = root
+        .run("sed -n 's/^SupplementaryGroups=//p' /usr/lib/systemd/system/transom-agent.service");
+    let groups = root.run("id -Gn transom-agent");
+    for group in unit.split_whitespace() {
+        assert!(groups.split_whitespace().any(|its| its == group), "{group}");
+    }
+    assert!(unit.contains("video") && unit.contains("i2c"), "{unit}");
     let stranger = root.try_to("runuser -u nobody -- cat /etc/transom/transom-agent.toml");
     assert!(!stranger.status.success(), "anybody reads it");
 
@@ -93,8 +100,9 @@ fn installed_upgraded_and_purged() {
     let more: Vec<&String> = after
         .iter()
         .filter(|line| !before.contains(line))
-        // Another package may use it by now; Raspberry Pi OS has it from the start.
+        // Other packages may use them by now; Raspberry Pi OS has them from the start.
         .filter(|line| !line.starts_with("line of group: gpio:"))
+        .filter(|line| !line.starts_with("line of group: i2c:"))
         .collect();
     assert!(more.is_empty(), "left behind: {more:#?}");
     let less: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
@@ -146,10 +154,12 @@ fn bootable() -> Root {
     fs::write(network, "[Match]\nName=en*\n[Network]\nDHCP=yes\n").expect("written");
     root.run("systemctl enable board-console systemd-networkd; systemctl mask serial-getty@ttyS0");
     fs::write(root.path().join("root/pair"), PAIR).expect("written");
-    // A robot made of software, so that the actuator runs; the rest is as it was installed.
+    // A robot made of software, so that the actuator runs, and pictures that an emulated processor can
+    // encode beside everything else; the rest is as it was installed.
     root.run(
-        "sed -i 's/^#board = \"none\"/board = \"sim\"/' /etc/transom/transom-agent.toml && \
-         grep -x 'board = \"sim\"' /etc/transom/transom-agent.toml",
+        "sed -i 's/^#board = \"none\"/board = \"sim\"/; s/^#size = .*/size = \"320x180\"/; \
+         s/^#fps = .*/fps = 5/' /etc/transom/transom-agent.toml && \
+         grep -cxE 'board = \"sim\"|size = \"320x180\"|fps = 5' /etc/transom/transom-agent.toml | grep -x 3",
     );
     root
 }
@@ -195,17 +205,13 @@ fn systemd_starts_both_and_they_publish() {
         "{log}"
     );
     // And when memory runs short the kernel takes the main process first.
-    let started = log.split("actuator: started pid=").nth(1);
-    let actuator = started.and_then(|rest| rest.split_whitespace().next());
-    let actuator = actuator.expect("its pid");
-    let adjustments = format!(
-        "cat /proc/{actuator}/oom_score_adj /proc/$(systemctl show -P MainPID transom-agent)/oom_score_adj"
-    );
-    let adjusted = board.run(&adjustments, SOON).said;
-    assert_eq!(
-        adjusted.split_whitespace().collect::<Vec<_>>(),
-        ["-1000", "0"]
-    );
+    // Asked again: one that hung on a processor this slow was killed, and another has its place.
+    let adjustments = "main=$(systemctl show -P MainPID transom-agent); \
+         for process in $(cat /sys/fs/cgroup/system.slice/transom-agent.service/cgroup.procs); do \
+         test $process = $main && echo main || echo actuator; \
+         cat /proc/$process/oom_score_adj; done | xargs";
+    let adjusted = format!("{adjustments} | grep -xE 'main 0 actuator -1000'");
+    board.wait_for(&adjusted, SOON);
     assert!(
         log.contains("transom-sfu link"),
         "the journal tells how to get the link"
@@ -256,10 +262,18 @@ fn systemd_starts_both_and_they_publish() {
     let devices = "modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0 && \
                    modprobe snd-aloop && udevadm settle && ls -l /dev/video0 /dev/snd/";
     println!("{}", board.run(devices, SOON).said);
+    // So is the machine's own I2C bus, of which no chip answers: the unit loads what gives it a device.
+    let bus = board.run("stat -c '%a %U %G %n' /dev/i2c-0", SOON).said;
+    assert_eq!(bus.trim(), "660 root i2c /dev/i2c-0");
+    board.run(
+        "echo 'outputs = \"sim\"' >/etc/transom/board.toml; \
+         echo 'battery = { ina219 = { bus = 0, address = 0x40 } }' >>/etc/transom/board.toml",
+        SOON,
+    );
     board.run(
         "sed -i 's|^source = .test.|source = \"v4l2:/dev/video0\"|; \
          s|^source = .none.|source = \"alsa:plughw:CARD=Loopback,DEV=1\"|; \
-         s|^#size = .*|size = \"320x180\"|; s|^#fps = .*|fps = 5|' /etc/transom/transom-agent.toml && \
+         s|^board = .*|board = \"/etc/transom/board.toml\"|' /etc/transom/transom-agent.toml && \
          systemctl restart transom-agent",
         SOON,
     );
@@ -267,7 +281,14 @@ fn systemd_starts_both_and_they_publish() {
         "journalctl --no-pager -u transom-agent | grep 'camera opened'",
         SOON,
     );
+    // The doctor looks at it as well.
+    let ask = "for f in /dev/video0 /dev/snd/timer /dev/i2c-0; do \
+               runuser -u transom-agent -- test -r $f -a -w $f || echo $f; done";
+    assert_eq!(board.run(ask, SOON).said, "");
     publishing(&mut board, SOON);
+    let asked = "journalctl --no-pager -u transom-agent | grep 'no voltage by /dev/i2c-0 at 0x40'";
+    let told = board.wait_for(asked, SOON);
+    assert!(told.contains("check the wiring"), "{told}");
     let log = board
         .run("journalctl --no-pager -o cat -n 20 -u transom-agent", SOON)
         .said;

@@ -203,7 +203,8 @@ fn a_board_without_its_devices_starts_and_says_what_is_absent() {
     let folder = StateDir::new();
     let board = folder.write(
         "board.toml",
-        "chip = \"/dev/gpiochip99\"\n[button]\nline = 0\n[lock]\nline = 1\n",
+        "chip = \"/dev/gpiochip99\"\n[button]\nline = 0\n[lock]\nline = 1\n\
+         [battery]\nina219 = { bus = 99, address = 0x40 }\n",
     );
     let table = format!(
         "[control]\npicture_limit_ms = 0\nboard = \"{}\"\n",
@@ -220,6 +221,10 @@ fn a_board_without_its_devices_starts_and_says_what_is_absent() {
             told.contains("of /dev/gpiochip99 is absent") && told.contains("WARN"),
             "{told}"
         );
+    }
+    let told = agent.line("no voltage by", SOON);
+    for part in ["WARN", "/dev/i2c-99 at 0x40", "dtparam=i2c_arm=on"] {
+        assert!(told.contains(part), "{told}");
     }
     agent.line("connecting to", SOON);
     assert!(agent.runs());

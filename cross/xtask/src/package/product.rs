@@ -16,9 +16,10 @@ use crate::{step, workspace};
 /// One of our packages; its program is called the same.
 pub(super) struct Product {
     pub(super) name: &'static str,
-    /// Lines for its postinst: groups that must be there, and what follows new device rules and a
-    /// first start.
+    /// Lines for its postinst: groups that must be there, what its user joins, and what follows new
+    /// device rules and a first start.
     groups: &'static [&'static str],
+    joins: &'static [&'static str],
     udev: &'static [&'static str],
     started: &'static [&'static str],
 }
@@ -27,13 +28,22 @@ pub(super) const PRODUCTS: &[Product] = &[
     Product {
         name: "transom-agent",
         groups: &[
-            "# Raspberry Pi OS has it.",
-            "getent group gpio >/dev/null || addgroup --system --quiet gpio",
+            "# Raspberry Pi OS has them.",
+            "for group in gpio i2c; do",
+            "    getent group $group >/dev/null || addgroup --system --quiet $group",
+            "done",
+        ],
+        joins: &[
+            "# The unit gives it these by itself; this is for who runs it by `sudo -u`, such as the doctor.",
+            "for group in video audio gpio i2c dialout; do",
+            "    adduser --quiet @PACKAGE@ $group >/dev/null",
+            "done",
         ],
         udev: &[
             "if [ -d /run/udev ]; then",
             "    udevadm control --reload || true",
-            "    udevadm trigger --subsystem-match=gpio --subsystem-match=dma_heap || true",
+            "    udevadm trigger --subsystem-match=gpio --subsystem-match=i2c-dev \\",
+            "        --subsystem-match=dma_heap || true",
             "fi",
         ],
         started: &[],
@@ -41,6 +51,7 @@ pub(super) const PRODUCTS: &[Product] = &[
     Product {
         name: "transom-sfu",
         groups: &[],
+        joins: &[],
         udev: &[],
         started: &[
             "# An agent that is there already learns the token that was just made.",
@@ -116,6 +127,7 @@ impl Product {
         for line in script.lines() {
             let lines = match line.trim() {
                 "@GROUPS@" => self.groups,
+                "@JOINS@" => self.joins,
                 "@UDEV@" => self.udev,
                 "@STARTED@" => self.started,
                 _ => {
@@ -126,6 +138,7 @@ impl Product {
             };
             let margin = line.len() - line.trim_start().len();
             for line in lines {
+                let line = line.replace("@PACKAGE@", self.name);
                 filled.push_str(&format!("{:margin$}{line}\n", ""));
             }
         }
