@@ -25,6 +25,9 @@ pub(crate) const MYSELF: &str = "/proc/self/exe";
 /// Twenty beacons missed: it hangs, and with it what watches the outputs. While they are armed its limit
 /// is patience enough: only the next one makes the lines safe.
 const SILENCE: Duration = Duration::from_secs(1);
+/// Until its first word each next one has twice as long, up to eight times: a board may be too slow to read it from
+/// its card within a second, and one that is always killed on its way never makes anything safe.
+const SLOWEST: u32 = 3;
 /// Before it counts as silent: what it said while this process was itself stopped has to be read first, and a
 /// timer may be told before that.
 const DOUBT: Duration = Duration::from_millis(5);
@@ -110,6 +113,7 @@ impl Control {
             ended,
             spoke: false,
             had_lines: false,
+            mute: 0,
             commanded: false,
             held,
         };
@@ -161,6 +165,8 @@ struct Supervisor {
     spoke: bool,
     /// Any of them has.
     had_lines: bool,
+    /// Those in a row that were killed before their first word.
+    mute: u32,
     /// Any of them was told what may power a line.
     commanded: bool,
     /// Whether an emergency stop holds the device: noted on disk.
@@ -188,6 +194,7 @@ impl Supervisor {
             }
             if self.spoke {
                 pause = FIRST_PAUSE;
+                self.mute = 0;
             }
             if self.had_lines {
                 pause = pause.min(HASTE);
@@ -295,6 +302,9 @@ impl Supervisor {
             }
             Over::Silent => {
                 tracing::error!("actuator: it hangs, and was killed");
+                if !self.spoke {
+                    self.mute = self.mute.saturating_add(1);
+                }
                 self.note_end(ActuatorEnd::Silent, pid);
             }
             Over::Failed(error) => {
@@ -365,6 +375,9 @@ impl Supervisor {
     }
 
     fn patience(&self) -> Duration {
+        if !self.spoke {
+            return SILENCE * 2_u32.pow(self.mute.min(SLOWEST));
+        }
         match self.link.shared().figures().is_armed() {
             true => Duration::from_micros(self.config.kernel.limit_us).min(SILENCE),
             false => SILENCE,

@@ -12,7 +12,8 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -45,10 +46,14 @@ struct Drive {
 impl Drive {
     /// Under way, and to end as `end` says.
     fn start(end: &str) -> Self {
-        let folder = StateDir::new();
+        Self::start_program(StateDir::new(), &binary("transom-agent"), end)
+    }
+
+    /// The same with another program as actuator.
+    fn start_program(folder: StateDir, program: &Path, end: &str) -> Self {
         let trace = folder.path().join("trace");
         let mut command = Command::new(env!("CARGO_BIN_EXE_driver"));
-        command.arg(binary("transom-agent"));
+        command.arg(program);
         command.arg(&trace).args([end, "250"]);
         let driver = Program::start(command);
         let started = driver.line("actuator: started pid=", SOON);
@@ -423,6 +428,19 @@ fn an_actuator_that_hangs_at_rest_is_given_a_second() {
     assert!(lives || waited > 900_000, "killed within {waited} us");
     agent.line("it hangs, and was killed", SOON);
     assert!(monotonic_us() - stopped < 5_000_000);
+}
+
+/// Each next one has longer.
+#[test]
+fn an_actuator_that_takes_its_time_to_start_is_there_in_the_end() {
+    let folder = StateDir::new();
+    let agent = binary("transom-agent").display().to_string();
+    let script = format!("#!/bin/sh\n/bin/sleep 1.5\nexec {agent} \"$@\"\n");
+    let slow = folder.write("slow", script);
+    fs::set_permissions(&slow, fs::Permissions::from_mode(0o755)).expect("a program");
+    let drive = Drive::start_program(folder, &slow, "none");
+    drive.under_way();
+    drive.driver.line("it hangs, and was killed", SOON);
 }
 
 #[test]
