@@ -75,6 +75,76 @@ async fn a_camera_on_the_board_is_seen_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_over_a_bad_network_is_repaired() {
+    let mut board = Board::boot(Machine::Virt);
+    let mut sfu = sfu();
+    let link = link(&sfu, "door");
+    board.send("/tmp/agent.toml", b"metrics = \"127.0.0.1:9101\"\n");
+    board.start(
+        "agent",
+        &format!(
+            "transom-agent --config /tmp/agent.toml --whip '{link}' --source v4l2:/dev/video0 \
+             --size 320x180 --fps 15 --audio none"
+        ),
+    );
+    board.wait_for("grep -m1 connected /tmp/agent.log", SOON);
+    let mut player = Player::open(&sfu, "door", None).await.expect("a session");
+    player.connected().await;
+    // What leaves the board is late, and a tenth of it lost.
+    let netem = board.run(
+        "/sbin/tc qdisc add dev eth0 root netem delay 50ms loss 10%",
+        SOON,
+    );
+    assert_eq!(netem.status, 0, "{}", netem.said);
+    let bad = player.watch(WATCH).await;
+    let metrics = "wget -q -O - http://127.0.0.1:9101/metrics";
+    let repairs = board.run(
+        &format!("{metrics} | grep -E '^transom_agent_(nacks|retr)'"),
+        SOON,
+    );
+    let lost = board.run("/sbin/tc -s qdisc show dev eth0 | grep dropped", SOON);
+    let healed = board.run("/sbin/tc qdisc del dev eth0 root", SOON);
+    assert_eq!(healed.status, 0, "{}", healed.said);
+    let good = player.watch(WATCH / 2).await;
+
+    let (units, missing) = bad.units();
+    let (after, gaps) = good.units();
+    println!(
+        "over the bad network {} pictures, {missing} packets missing; {} and {gaps} after it\n{}\n{}",
+        units.len(),
+        after.len(),
+        lost.said,
+        repairs.said
+    );
+    let number_behind = |text: &str, mark: &str| {
+        let (_, rest) = text.split_once(mark).expect(mark);
+        let mut words = rest.split([' ', ',', '\n']).filter(|word| !word.is_empty());
+        words
+            .next()
+            .expect("a word")
+            .parse::<u64>()
+            .expect("a count")
+    };
+    let dropped = number_behind(&lost.said, "dropped");
+    let repaired = number_behind(&repairs.said, "retransmissions_total");
+    assert!(
+        dropped > 5 && repaired > 3,
+        "{dropped} lost, {repaired} sent again"
+    );
+    // Nearly all that was lost came after all.
+    assert!(units.len() > 40, "{} pictures", units.len());
+    assert!(missing * 5 < dropped, "{missing} missing of {dropped} lost");
+    assert_eq!(bars(&units[0].data), [true; 7], "no colour bars");
+    // Once the network is whole, nothing is missing any more.
+    assert!(
+        after.len() > 20 && gaps == 0,
+        "{} pictures, {gaps} gaps",
+        after.len()
+    );
+    sfu.still_serves();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_microphone_on_the_board_is_heard_elsewhere() {
     let mut board = Board::boot(Machine::Virt);
     let mut sfu = sfu();
