@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use openh264::decoder::Decoder;
+use openh264::decoder::{DecodedYUV, Decoder};
 use openh264::formats::YUVSource as _;
 use transom_tests_device::{Board, HOST, Machine};
 use transom_tests_e2e::{Player, Sfu};
@@ -88,32 +88,32 @@ async fn a_camera_over_a_bad_network_is_repaired() {
         ),
     );
     board.wait_for("grep -m1 connected /tmp/agent.log", SOON);
+    // After a while, what leaves the board is late, and a tenth of it lost; then the network heals.
+    board.start(
+        "netem",
+        "(sleep 3; /sbin/tc qdisc add dev eth0 root netem delay 50ms loss 10%; sleep 8; \
+         /sbin/tc -s qdisc show dev eth0; /sbin/tc qdisc del dev eth0 root; echo healed)",
+    );
     let mut player = Player::open(&sfu, "door", None).await.expect("a session");
     player.connected().await;
-    // What leaves the board is late, and a tenth of it lost.
-    let netem = board.run(
-        "/sbin/tc qdisc add dev eth0 root netem delay 50ms loss 10%",
-        SOON,
-    );
-    assert_eq!(netem.status, 0, "{}", netem.said);
-    let bad = player.watch(WATCH).await;
-    let metrics = "wget -q -O - http://127.0.0.1:9101/metrics";
+    let watched = player.watch(Duration::from_secs(15)).await;
+    board.wait_for("grep healed /tmp/netem.log", SOON);
+    let lost = board.run("grep dropped /tmp/netem.log", SOON).said;
     let repairs = board.run(
-        &format!("{metrics} | grep -E '^transom_agent_(nacks|retr)'"),
+        "wget -q -O - http://127.0.0.1:9101/metrics | grep ^transom_agent_retransmissions",
         SOON,
     );
-    let lost = board.run("/sbin/tc -s qdisc show dev eth0 | grep dropped", SOON);
-    let healed = board.run("/sbin/tc qdisc del dev eth0 root", SOON);
-    assert_eq!(healed.status, 0, "{}", healed.said);
-    let good = player.watch(WATCH / 2).await;
 
-    let (units, missing) = bad.units();
-    let (after, gaps) = good.units();
+    let (units, missing) = watched.units();
+    let mut decoder = Decoder::new().expect("a decoder");
+    let decoded = units.iter().filter(|unit| {
+        let decoded = decoder.decode(&unit.data);
+        matches!(decoded, Ok(Some(picture)) if bars_of(&picture) == [true; 7])
+    });
+    let shown = decoded.count();
     println!(
-        "over the bad network {} pictures, {missing} packets missing; {} and {gaps} after it\n{}\n{}",
+        "{} pictures, {shown} of them with bars; {missing} packets missing;\n{lost}\n{}",
         units.len(),
-        after.len(),
-        lost.said,
         repairs.said
     );
     let number_behind = |text: &str, mark: &str| {
@@ -125,22 +125,15 @@ async fn a_camera_over_a_bad_network_is_repaired() {
             .parse::<u64>()
             .expect("a count")
     };
-    let dropped = number_behind(&lost.said, "dropped");
+    let dropped = number_behind(&lost, "dropped");
     let repaired = number_behind(&repairs.said, "retransmissions_total");
     assert!(
         dropped > 5 && repaired > 3,
         "{dropped} lost, {repaired} sent again"
     );
-    // Nearly all that was lost came after all.
-    assert!(units.len() > 40, "{} pictures", units.len());
+    // Nearly all that was lost came after all, and what was not there in time did not end the picture.
     assert!(missing * 5 < dropped, "{missing} missing of {dropped} lost");
-    assert_eq!(bars(&units[0].data), [true; 7], "no colour bars");
-    // Once the network is whole, nothing is missing any more.
-    assert!(
-        after.len() > 20 && gaps == 0,
-        "{} pictures, {gaps} gaps",
-        after.len()
-    );
+    assert!(shown > 60, "{shown} pictures of {}", units.len());
     sfu.still_serves();
 }
 
@@ -207,15 +200,14 @@ fn tone(packets: &[Vec<u8>]) -> (f64, f64) {
 /// The camera shows eight bars from white to black: whether each is darker than the one before.
 fn bars(unit: &[u8]) -> [bool; 7] {
     let mut decoder = Decoder::new().expect("a decoder");
-    let decoded = decoder.decode(unit).expect("H.264").expect("a picture");
+    bars_of(&decoder.decode(unit).expect("H.264").expect("a picture"))
+}
+
+fn bars_of(decoded: &DecodedYUV<'_>) -> [bool; 7] {
     let (width, height) = decoded.dimensions();
     let (stride, _, _) = decoded.strides();
     // Below the text that the camera writes over them.
     let row = &decoded.y()[height * 7 / 8 * stride..][..width];
     let middle = |bar: usize| u32::from(row[width * (2 * bar + 1) / 16]);
-    println!(
-        "luma of the bars: {:?}",
-        [0, 1, 2, 3, 4, 5, 6, 7].map(middle)
-    );
     [0, 1, 2, 3, 4, 5, 6].map(|bar| middle(bar) > middle(bar + 1))
 }

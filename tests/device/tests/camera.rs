@@ -210,6 +210,7 @@ async fn a_recording_of_h264_goes_through_a_camera_untouched() {
     let bare: Vec<Vec<u8>> = clip.iter().map(|unit| without_sets(unit)).collect();
     board.send("/tmp/clip", &framed(&bare));
     board.run("kill $(cat /tmp/agent.pid) $(cat /tmp/feeder.pid)", SOON);
+    quiet(&mut player).await;
     board.start("feeder", "feeder /tmp/clip /dev/video9 H264 160 120 30");
     board.wait_for("grep -m1 pictures /tmp/feeder.log", SOON);
     board.start(

@@ -18,6 +18,8 @@ const SOON: Duration = Duration::from_secs(60);
 const SIZE: (u32, u32) = (648, 360);
 const MADE: (u32, u32) = (656, 368);
 const PICTURES: usize = 20;
+/// As the driver has it by default.
+const GROUP: usize = 10;
 
 /// What stands before each picture of FWHT (drivers/media/test-drivers/vicodec/codec-fwht.h): its magic, of
 /// eight bytes, a version, the size and flags.
@@ -85,19 +87,24 @@ async fn the_queues_of_an_encoder_work_and_what_is_no_h264_is_not_published() {
     let (moving, resting) = (coded(&done.said, "moves "), coded(&done.said, "rests "));
     for pictures in [&moving, &resting] {
         assert_eq!(pictures.len(), PICTURES);
-        // The first refers to nothing; an encoder that was opened anew does not know the last one's.
-        assert!(pictures[0].intra && pictures[1..].iter().all(|coded| !coded.intra));
+        // The first refers to nothing: an encoder that was opened anew does not know the last one's.
+        let intra = pictures.iter().map(|coded| coded.intra);
+        assert!(
+            intra.eq((0..PICTURES).map(|n| n % GROUP == 0)),
+            "{pictures:?}"
+        );
         assert!(pictures.iter().all(|coded| coded.size == MADE));
     }
     // It has seen what it was given: what does not move is nothing new.
     let mean = |pictures: &[Coded]| {
-        let rest = &pictures[1..];
-        rest.iter().map(|coded| coded.len).sum::<usize>() / rest.len()
+        let others = pictures.iter().filter(|coded| !coded.intra);
+        let (count, sum) = others.fold((0, 0), |(n, sum), coded| (n + 1, sum + coded.len));
+        sum / count
     };
     let (moves, rests) = (mean(&moving), mean(&resting));
     let slowest = moving.iter().chain(&resting).map(|coded| coded.took).max();
     println!("{moves} bytes a picture that moves, {rests} of one that rests; {slowest:?} at most");
-    assert!(rests * 4 < moves, "{rests} of {moves} bytes");
+    assert!(rests * 100 < moves, "{rests} of {moves} bytes");
     // What it lacks is told.
     let told = |what: &str| done.said.matches(what).count();
     assert_eq!(told("bitrate: Err(Refused"), 2, "{}", done.said);

@@ -13,11 +13,11 @@ cargo xtask bench board [--pictures SIZE@FPS,...] [--dev] [--yes]
   machine, ten seconds each: pictures a second, the encoder's milliseconds a picture, the agent's processor
   time, all by its own figures. The processor is emulated: this tells of changes, and nothing of a Pi.
 
-  --pictures LIST   sizes and rates to ask for (320x180@15,640x360@15,640x480@30,1280x720@30)
+  --pictures LIST   sizes and rates to ask for (320x180@15,640x360@15,640x480@30)
   --dev             the build that the tests use, instead of the release build
 ";
 
-const PICTURES: &str = "320x180@15,640x360@15,640x480@30,1280x720@30";
+const PICTURES: &str = "320x180@15,640x360@15,640x480@30";
 
 pub(super) fn bench(mut args: Args) -> Result<(), Failure> {
     let (mut pictures, mut profile, mut yes) = (PICTURES.to_owned(), Profile::Release, false);
