@@ -14,10 +14,9 @@ use transom_agent::cli::{Cli, Command, one_line};
 use transom_agent::config::{Config, ConfigError, SpeakerDevice};
 use transom_agent::control::{ActuatorLink, Control};
 use transom_agent::feed::AudioSource;
-use transom_agent::metrics::{HostNames, Metrics, MetricsServer};
+use transom_agent::metrics::{HostNames, Metrics, MetricsServer, StreamFigures};
 use transom_agent::publish::MediaFeed;
 use transom_agent::publisher::{self, PublishFigures, PublisherConfig};
-use transom_agent::rate::RateConfig;
 use transom_agent::record::{self, Recorder};
 use transom_agent::sound::play::{PlayConfig, PlayHandle, Playback};
 use transom_agent::sound::trial::Trial;
@@ -213,27 +212,36 @@ async fn publish(
     // Who may drive nothing is offered no channels to do it by.
     let driven = actuator.filter(|_| config.control.drives());
     let figures = Arc::new(PublishFigures::default());
+    let second = second.zip(config.second());
+    let of_second = second.as_ref().map(|(feed, _)| StreamFigures {
+        feed: feed.control.clone(),
+        publisher: Arc::default(),
+    });
     if let Some(address) = &config.metrics {
         let names = HostNames::of_this_machine(&config.metrics_hosts);
         let server = MetricsServer::open(address.value.0, names).await?;
         let metrics = Metrics {
-            feed: feed.control.clone(),
+            main: StreamFigures {
+                feed: feed.control.clone(),
+                publisher: Arc::clone(&figures),
+            },
+            second: of_second.clone(),
             stills: feed.stills.clone(),
-            publisher: Arc::clone(&figures),
             control: outputs,
             bell: bell_figures,
             process,
         };
         tokio::spawn(server.serve(Arc::new(metrics)));
     }
-    let second = second.zip(config.second());
-    if let Some((feed, (endpoint, rate))) = second {
-        tokio::spawn(publish_second(
-            feed,
-            Endpoint::new(endpoint)?,
+    if let (Some((feed, (endpoint, rate))), Some(of_second)) = (second, of_second) {
+        let publisher = PublisherConfig {
+            endpoint: Endpoint::new(endpoint)?,
+            addresses: AddressPolicy::default(),
             rate,
-            shutdown.clone(),
-        ));
+            actuator: None,
+            figures: of_second.publisher,
+        };
+        tokio::spawn(publish_second(feed, publisher, shutdown.clone()));
     }
     feed.wait_for_format(FORMAT_WAIT).await;
     let publisher = PublisherConfig {
@@ -255,19 +263,11 @@ async fn publish(
 /// stand behind its name.
 async fn publish_second(
     mut feed: MediaFeed,
-    endpoint: Endpoint,
-    rate: RateConfig,
+    publisher: PublisherConfig,
     shutdown: watch::Receiver<bool>,
 ) {
     let publishing = async {
         feed.wait_for_format(FORMAT_WAIT).await;
-        let publisher = PublisherConfig {
-            endpoint,
-            addresses: AddressPolicy::default(),
-            rate,
-            actuator: None,
-            figures: Arc::default(),
-        };
         if let Err(error) = publisher::run(publisher, feed, shutdown).await {
             tracing::warn!("no second stream any more: {error}");
         }

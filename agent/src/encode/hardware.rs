@@ -16,6 +16,8 @@ pub struct HardwareEncoder {
     assembler: Assembler,
     config: EncoderConfig,
     name: String,
+    /// It was told that it keeps its bitrate.
+    told: bool,
 }
 
 /// Why an encoder in hardware is not used.
@@ -58,10 +60,11 @@ impl HardwareEncoder {
             assembler: Assembler::default(),
             config: *config,
             name: format!("v4l2:{device}"),
+            told: false,
         };
         let begun = Instant::now();
         let grey = Picture::new(config.size);
-        let trial = hardware.unit(device, &grey, Duration::ZERO, true)?;
+        let trial = hardware.unit(&grey, Duration::ZERO, true)?;
         match trial {
             Some((_, true)) => {
                 tracing::debug!("{device} made its first picture in {:?}", begun.elapsed());
@@ -81,17 +84,16 @@ impl HardwareEncoder {
     /// The access unit of a picture, and whether it is a key frame.
     fn unit(
         &mut self,
-        device: &str,
         picture: &Picture,
         at: Duration,
         key: bool,
     ) -> Result<Option<(Vec<u8>, bool)>, HardwareError> {
         let (y, u, v) = picture.planes();
         let coded = self.encoder.encode([y, u, v], at, key)?;
-        tracing::trace!("{device} made {} bytes", coded.len());
+        tracing::trace!("{} made {} bytes", self.name, coded.len());
         let unit = self.assembler.assemble(AnnexB::new(&coded));
         unit.map_err(|error| HardwareError::Unit {
-            device: device.to_owned(),
+            device: self.encoder.device().to_owned(),
             error,
         })
     }
@@ -109,8 +111,7 @@ impl H264Encoder for HardwareEncoder {
         key: bool,
         out: &mut Vec<u8>,
     ) -> Result<Encoded, EncodeError> {
-        let name = self.name.clone();
-        let unit = self.unit(&name, picture, at, key).map_err(|error| {
+        let unit = self.unit(picture, at, key).map_err(|error| {
             tracing::debug!("{error}");
             EncodeError::Failed
         })?;
@@ -125,8 +126,11 @@ impl H264Encoder for HardwareEncoder {
 
     fn set_bitrate(&mut self, bps: u32) -> Result<(), EncodeError> {
         // Not every driver has the control; the picture is worth more.
-        if let Err(error) = self.encoder.set_bitrate(bps) {
-            tracing::debug!("{error}: it keeps its bitrate");
+        if let Err(error) = self.encoder.set_bitrate(bps)
+            && !self.told
+        {
+            self.told = true;
+            tracing::warn!("{error}: it keeps its own bitrate, however slow the network is");
         }
         Ok(())
     }

@@ -5,29 +5,31 @@
 mod host;
 mod server;
 mod snapshot;
+mod streams;
 
 use std::sync::Arc;
 
 pub use host::{HostName, HostNames};
 pub use server::MetricsServer;
+pub use streams::StreamFigures;
+use streams::Streams;
 use transom_rtc_telemetry::{Exposition, Process};
 
 use crate::bell::BellFigures;
 use crate::control::ActuatorLink;
-use crate::publish::{FeedControl, FeedCount};
-use crate::publisher::{PublishCount, PublishFigures, PublisherState};
+use crate::publish::FeedCount;
 use crate::sound::SoundCount;
 use crate::still::Stills;
 
 /// Where the figures come from.
 #[derive(Debug)]
 pub struct Metrics {
-    /// Capture and encoders.
-    pub feed: FeedControl,
+    /// The stream.
+    pub main: StreamFigures,
+    /// The second, smaller one, where there is one.
+    pub second: Option<StreamFigures>,
     /// Still pictures of the source.
     pub stills: Stills,
-    /// Sessions.
-    pub publisher: Arc<PublishFigures>,
     /// The bell.
     pub bell: Arc<BellFigures>,
     /// Driving, where there is a board.
@@ -45,11 +47,10 @@ impl Metrics {
             "Always 1; the version is in the label.",
         )
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
-        self.write_feed(&mut to);
+        let streams = Streams::new(&self.main, self.second.as_ref());
+        streams.write_feed(&mut to);
         self.write_sound(&mut to);
-        self.write_sessions(&mut to);
-        self.write_sent(&mut to);
-        self.write_udp(&mut to);
+        streams.write_sessions(&mut to);
         if let Some(control) = &self.control {
             control.write_metrics(&mut to);
         }
@@ -58,80 +59,24 @@ impl Metrics {
         to.finish()
     }
 
-    fn write_feed(&self, to: &mut Exposition) {
-        use FeedCount as F;
-        use PublishCount as P;
-        let (feed, sent) = (&self.feed, &self.publisher);
-        to.counter(
-            "transom_agent_frames_captured_total",
-            "Pictures that the source gave: drawn, from a camera, or of a recording.",
-        )
-        .value(feed.count(F::Captured));
-        to.counter(
-            "transom_agent_frames_encoded_total",
-            "Coded pictures handed to the publisher, coded here or by the source.",
-        )
-        .value(feed.count(F::Frames));
-        let mut dropped = to.counter(
-            "transom_agent_frames_dropped_total",
-            "Pictures that were left out, by why: before the encoder, in it, behind it, and on the way to the network (sound as well). \
-             A pause leaves out more, uncounted: then nobody is there.",
-        );
-        for (reason, count) in [
-            ("encoder_busy", feed.count(F::EncoderBusy)),
-            ("encoder_skipped", feed.count(F::EncoderSkipped)),
-            ("encoder_failed", feed.count(F::EncoderFailed)),
-            ("publisher_late", feed.count(F::Late)),
-            ("refers_to_lost", feed.count(F::Undecodable)),
-            ("not_connected", sent.count(P::FramesEarly)),
-            ("driver_busy", sent.count(P::FramesDriverBusy)),
-            ("path_slow", sent.count(P::FramesPathSlow)),
-            ("unusable", sent.count(P::FramesUnusable)),
-        ] {
-            dropped.sample(&[("reason", reason)], count);
-        }
-        to.histogram(
-            "transom_agent_encode_seconds",
-            "How long our encoder took for a picture.",
-        )
-        .sample(&[], feed.encode_time());
-        to.counter(
-            "transom_agent_encode_cpu_seconds_total",
-            "Processor time of our encoder's own thread.",
-        )
-        .value(feed.encode_cpu());
-        let encoder = feed.encoder();
-        if !encoder.is_empty() {
-            to.gauge(
-                "transom_agent_encoder_info",
-                "Always 1; the encoder in use is in the label: openh264, or v4l2 for one in hardware.",
-            )
-            .sample(&[("encoder", encoder.split(':').next().unwrap_or_default())], 1_u64);
-        }
-        to.gauge(
-            "transom_agent_video_bitrate_target_bits_per_second",
-            "What the picture may use now; 0 before the first session.",
-        )
-        .value(feed.bitrate().unwrap_or(0));
+    fn write_sound(&self, to: &mut Exposition) {
+        let feed = &self.main.feed;
         to.counter(
             "transom_agent_sound_packets_total",
             "Opus packets handed to the publisher.",
         )
-        .value(feed.count(F::Sound));
+        .value(feed.count(FeedCount::Sound));
         to.counter(
             "transom_agent_sound_packets_dropped_total",
             "Opus packets that the publisher was too slow for.",
         )
-        .value(feed.count(F::SoundLate));
+        .value(feed.count(FeedCount::SoundLate));
         to.counter(
             "transom_agent_sound_overruns_total",
             "Times that the sound card lost sound because it was not taken in time.",
         )
-        .value(feed.count(F::SoundOverruns));
-    }
-
-    fn write_sound(&self, to: &mut Exposition) {
-        let sound = self.feed.sound();
+        .value(feed.count(FeedCount::SoundOverruns));
+        let sound = feed.sound();
         let mut levels = to.gauge(
             "transom_agent_sound_level_dbfs",
             "How loud the last second was, mean and peak; NaN while there is no such device.",
@@ -212,128 +157,6 @@ impl Metrics {
             to.counter(name, help).value(sound.count(count));
         }
     }
-
-    fn write_sessions(&self, to: &mut Exposition) {
-        let figures = &self.publisher;
-        let now = figures.state();
-        let mut states = to.gauge(
-            "transom_agent_publisher_state",
-            "1 for what the publisher is at, 0 for the others.",
-        );
-        for state in PublisherState::ALL {
-            states.sample(&[("state", state.name())], state == now);
-        }
-        for (name, help, count) in [
-            (
-                "transom_agent_sessions_accepted_total",
-                "Offers that the server answered.",
-                PublishCount::Accepted,
-            ),
-            (
-                "transom_agent_sessions_connected_total",
-                "Sessions over which media could flow; all but the first are reconnects.",
-                PublishCount::Connected,
-            ),
-            (
-                "transom_agent_sessions_failed_total",
-                "Sessions that did not begin or were lost; another try follows each.",
-                PublishCount::Failed,
-            ),
-        ] {
-            to.counter(name, help).value(figures.count(count));
-        }
-        to.gauge(
-            "transom_agent_rtt_seconds",
-            "Round trip to the server; NaN while unknown.",
-        )
-        .value(figures.rtt().map_or(f64::NAN, |rtt| rtt.as_secs_f64()));
-        to.gauge(
-            "transom_agent_video_lost_ratio",
-            "The part of the picture's packets that the server missed over its last report, 0 to 1.",
-        )
-        .value(figures.fraction_lost());
-    }
-
-    fn write_udp(&self, to: &mut Exposition) {
-        use PublishCount as P;
-        let figures = &self.publisher;
-        for (name, help, count) in [
-            (
-                "transom_agent_udp_received_datagrams_total",
-                "Datagrams that came.",
-                P::DatagramsReceived,
-            ),
-            (
-                "transom_agent_udp_sent_datagrams_total",
-                "Datagrams that the kernel took.",
-                P::DatagramsSent,
-            ),
-            (
-                "transom_agent_udp_send_calls_total",
-                "System calls that it took them by.",
-                P::SendCalls,
-            ),
-            (
-                "transom_agent_udp_refused_total",
-                "Datagrams that the kernel refused: no route, no permission, too long.",
-                P::DatagramsRefused,
-            ),
-            (
-                "transom_agent_udp_gso_refused_total",
-                "Sends that left a datagram at a time because the kernel would not segment them.",
-                P::GsoRefused,
-            ),
-        ] {
-            to.counter(name, help).value(figures.count(count));
-        }
-        to.gauge(
-            "transom_agent_udp_gso_in_use",
-            "1 where the kernel segments what is sent (GSO), 0 where not; NaN without a session.",
-        )
-        .value(match figures.gso_in_use() {
-            Some(in_use) => f64::from(u8::from(in_use)),
-            None => f64::NAN,
-        });
-        let mut family = to.counter(
-            "transom_agent_datagrams_refused_total",
-            "Datagrams that came and were not taken, by why. Strangers can raise it.",
-        );
-        for (reason, count) in figures.datagrams_not_taken() {
-            family.sample(&[("reason", reason)], count);
-        }
-    }
-
-    fn write_sent(&self, to: &mut Exposition) {
-        use PublishCount as P;
-        let figures = &self.publisher;
-        to.counter(
-            "transom_agent_sent_packets_total",
-            "RTP packets sent, repairs apart.",
-        )
-        .sample(&[("kind", "audio")], figures.count(P::AudioPackets))
-        .sample(&[("kind", "video")], figures.count(P::VideoPackets));
-        to.counter(
-            "transom_agent_sent_bytes_total",
-            "RTP bytes sent, headers and repairs included.",
-        )
-        .sample(&[("kind", "audio")], figures.count(P::AudioBytes))
-        .sample(&[("kind", "video")], figures.count(P::VideoBytes));
-        to.counter(
-            "transom_agent_nacks_received_total",
-            "Packets that the server asked for again.",
-        )
-        .value(figures.count(P::RepairsWanted));
-        to.counter(
-            "transom_agent_retransmissions_total",
-            "Packets sent again, by RTX.",
-        )
-        .value(figures.count(P::Repairs));
-        to.counter(
-            "transom_agent_key_frame_requests_received_total",
-            "Key frames that the server asked for (PLI, FIR).",
-        )
-        .value(figures.count(P::KeyFramesWanted));
-    }
 }
 
 #[cfg(test)]
@@ -341,22 +164,56 @@ mod tests {
     use super::*;
     use transom_rtc_telemetry::Scrape;
 
-    #[test]
-    fn the_figures_are_of_the_format() {
-        let metrics = Metrics {
-            feed: FeedControl::default(),
+    fn metrics(second: Option<StreamFigures>) -> Metrics {
+        Metrics {
+            main: StreamFigures::default(),
+            second,
             stills: Stills::default(),
-            publisher: Arc::default(),
             bell: Arc::default(),
             control: None,
             process: Process::new(),
-        };
-        metrics.feed.add(FeedCount::Captured, 5);
+        }
+    }
+
+    #[test]
+    fn the_figures_are_of_the_format() {
+        let metrics = metrics(None);
+        metrics.main.feed.add(FeedCount::Captured, 5);
         let scrape = Scrape::parse(&metrics.write()).expect("the format");
         let captured = scrape.value("transom_agent_frames_captured_total", &[]);
         assert_eq!(captured, Some(5.0));
         let connecting = [("state", "connecting")];
         let state = scrape.value("transom_agent_publisher_state", &connecting);
         assert_eq!(state, Some(1.0));
+    }
+
+    #[test]
+    fn the_second_stream_is_told_apart_by_its_label() {
+        let metrics = metrics(Some(StreamFigures::default()));
+        metrics.main.feed.add(FeedCount::Captured, 5);
+        let second = metrics.second.as_ref().expect("a second stream");
+        second.feed.add(FeedCount::Captured, 2);
+        second.feed.set_bitrate(100_000);
+        let told = Scrape::parse(&metrics.write()).expect("the format");
+        let (stream, video) = (("stream", "second"), ("kind", "video"));
+        for (name, labels, expected) in [
+            ("transom_agent_frames_captured_total", &[][..], 5.0),
+            ("transom_agent_frames_captured_total", &[stream], 2.0),
+            (
+                "transom_agent_video_bitrate_target_bits_per_second",
+                &[stream],
+                100_000.0,
+            ),
+            ("transom_agent_encode_seconds_count", &[stream], 0.0),
+            ("transom_agent_sent_packets_total", &[stream, video], 0.0),
+            (
+                "transom_agent_publisher_state",
+                &[stream, ("state", "connecting")],
+                1.0,
+            ),
+            ("transom_agent_udp_sent_datagrams_total", &[stream], 0.0),
+        ] {
+            assert_eq!(told.value(name, labels), Some(expected), "{name}{labels:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use transom_boards_hal::{Camera, CameraError, CameraFormat, CodecWish, PixelForm
 use transom_rtc_proto::codec::h264::AnnexB;
 
 use super::access_unit::{Assembler, UnitError};
+use super::beginning::Beginning;
 use super::thinning::Thinning;
 use crate::backoff::Backoff;
 use crate::convert::Converter;
@@ -211,6 +212,7 @@ fn pass_through(
     stop: &Stop,
 ) -> Result<(), CaptureError> {
     let mut assembler = Assembler::default();
+    let mut beginning = Beginning::default();
     let mut patience = Patience::new(&camera.format(), capture.config.fps);
     let mut bitrate = None;
     let mut asked_at: Option<Instant> = None;
@@ -255,6 +257,9 @@ fn pass_through(
         match assembler.assemble(AnnexB::new(data)) {
             Ok(Some((unit, key))) => {
                 patience.good();
+                if let Some(never) = beginning.picture(at, &unit, key) {
+                    tracing::warn!("{never}");
+                }
                 if key {
                     control.take_key_frame_request();
                 }

@@ -1,6 +1,7 @@
 //! Where pictures come from.
 
 pub mod access_unit;
+mod beginning;
 pub mod camera;
 pub mod csi;
 pub mod file;

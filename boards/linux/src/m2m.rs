@@ -27,6 +27,12 @@ pub enum M2mError {
         /// What it would take.
         got: FrameSize,
     },
+    /// It has no control for key frames, and who joins would wait for ever.
+    #[error("encoder {device} makes no key frame when it is asked for one")]
+    NoKeyFrames {
+        /// The encoder.
+        device: String,
+    },
     /// It took a picture and gave nothing back.
     #[error("encoder {device} gives nothing back")]
     Silent {

@@ -71,6 +71,14 @@ impl M2mEncoder {
                 got: FrameSize::new(got.width, got.height),
             });
         }
+        if (got.width, got.height) != (size.width, size.height) {
+            // Nothing here tells it which part of that is to be shown: the Pi's remembers what it was asked for.
+            tracing::info!(
+                "encoder {device} makes {}x{} of {size}: it may show what is added, which repeats the edge",
+                got.width,
+                got.height
+            );
+        }
         Ok(Self {
             device: device.to_owned(),
             encoder,
@@ -78,6 +86,11 @@ impl M2mEncoder {
             size,
             started: false,
         })
+    }
+
+    /// The device.
+    pub fn device(&self) -> &str {
+        &self.device
     }
 
     /// Encodes one picture, given as its planes without padding, captured at
@@ -93,12 +106,20 @@ impl M2mEncoder {
     ) -> Result<Vec<u8>, M2mError> {
         // One that was late is no answer to this picture.
         while self.coded.try_recv().is_ok() {}
+        if key && let Err(error) = self.encoder.force_keyframe() {
+            tracing::debug!("{}", refused(&self.device, "VIDIOC_S_CTRL", Some(&error)));
+            return Err(M2mError::NoKeyFrames {
+                device: self.device.clone(),
+            });
+        }
         let size = self.size;
         let mut fill =
             |buffer: &mut [u8], layout: &Resolution, (): &()| fill(buffer, layout, size, planes);
         let stamp = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
         let input = EncodeInput::Mmap(&mut fill);
-        let taken = contained("VIDIOC_QBUF", || self.encoder.encode(input, stamp, key, ()));
+        let taken = contained("VIDIOC_QBUF", || {
+            self.encoder.encode(input, stamp, false, ())
+        });
         taken
             .ok_or_else(|| refused(&self.device, "VIDIOC_QBUF", None))?
             .map_err(|error| refused(&self.device, "VIDIOC_QBUF", Some(&error)))?;
@@ -139,7 +160,7 @@ fn fits(got: &Resolution, size: FrameSize) -> bool {
 }
 
 /// Copies the planes to where the driver's layout has them; how many bytes that
-/// are, `None` where they do not fit. Lines below the picture repeat its last.
+/// are, `None` where they do not fit. What the driver added repeats the picture's edge.
 fn fill(
     buffer: &mut [u8],
     layout: &Resolution,
@@ -154,16 +175,20 @@ fn fill(
     let half_stride = stride.div_ceil(2);
     let (u, v) = chroma.split_at_mut_checked(half_stride.checked_mul(half)?)?;
     let [from_y, from_u, from_v] = planes;
-    for (to, stride, from, width) in [
-        (luma, stride, from_y, width),
-        (u, half_stride, from_u, width / 2),
-        (v, half_stride, from_v, width / 2),
+    let (made, half_made) = (layout.width as usize, layout.width.div_ceil(2) as usize);
+    for (to, stride, from, width, made) in [
+        (luma, stride, from_y, width, made),
+        (u, half_stride, from_u, width / 2, half_made),
+        (v, half_stride, from_v, width / 2, half_made),
     ] {
         let rows = from.chunks_exact(width.max(1));
         let last = rows.clone().next_back()?;
         let rows = rows.chain(std::iter::repeat(last));
         for (to, from) in to.chunks_mut(stride.max(1)).zip(rows) {
             to.get_mut(..width)?.copy_from_slice(from);
+            if let (Some(added), Some(edge)) = (to.get_mut(width..made), from.last()) {
+                added.fill(*edge);
+            }
         }
     }
     Some(len)
@@ -215,6 +240,22 @@ mod tests {
         assert_eq!(buffer[30..36], [30, 31, 0, 30, 31, 0]);
         let short = fill(&mut buffer[..35], &layout, FrameSize::new(4, 2), planes);
         assert_eq!(short, None);
+    }
+
+    #[test]
+    fn columns_that_the_driver_added_repeat_the_edge() {
+        let layout = Resolution {
+            width: 6,
+            height: 2,
+            stride: 8,
+        };
+        let mut buffer = [0; 24];
+        let planes = [&[1, 2, 3, 4, 5, 6, 7, 8][..], &[20, 21], &[30, 31]];
+        let used = fill(&mut buffer, &layout, FrameSize::new(4, 2), planes);
+        assert_eq!(used, Some(24));
+        assert_eq!(buffer[..8], [1, 2, 3, 4, 4, 4, 0, 0]);
+        assert_eq!(buffer[8..16], [5, 6, 7, 8, 8, 8, 0, 0]);
+        assert_eq!(buffer[16..], [20, 21, 21, 0, 30, 31, 31, 0]);
     }
 
     #[test]

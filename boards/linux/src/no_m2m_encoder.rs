@@ -21,6 +21,11 @@ impl M2mEncoder {
     }
 
     /// Cannot be called.
+    pub fn device(&self) -> &str {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
     ///
     /// # Errors
     /// None: there is no such encoder.

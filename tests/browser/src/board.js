@@ -1,6 +1,7 @@
 // An ARM board made of software (its image is in the folder that TRANSOM_BOARD names), driven by its
 // console: a line is a number and a command; what comes back stands behind the number.
 
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -9,6 +10,8 @@ import { join } from 'node:path';
 
 // This machine, as the board sees it.
 export const HOST = '10.0.2.2';
+// The board, as it sees itself.
+export const BOARD = '10.0.2.15';
 
 export class Board {
   #qemu;
@@ -16,10 +19,14 @@ export class Board {
   #waiting = new Set();
   #commands = 0;
 
-  constructor(image) {
+  // `forward` are ports of this machine's loopback that lead to the board's: { tcp: { 40123: 8443 } }.
+  constructor(image, forward = {}) {
+    const forwarded = Object.entries(forward).flatMap(([protocol, ports]) => (
+      Object.entries(ports).map(([here, there]) => `,hostfwd=${protocol}:127.0.0.1:${here}-:${there}`)
+    ));
     this.#qemu = spawn('qemu-system-aarch64', [
       '-M', 'virt', '-cpu', 'cortex-a72', '-smp', '2', '-m', '1024',
-      '-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile=',
+      '-netdev', `user,id=net${forwarded.join('')}`, '-device', 'virtio-net-pci,netdev=net,romfile=',
       '-append', 'console=ttyAMA0 panic=-1 loglevel=1',
       '-display', 'none', '-no-reboot', '-monitor', 'none', '-serial', 'stdio',
       '-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initramfs'),
@@ -98,4 +105,16 @@ export class Board {
       this.#waiting.add(hear);
     });
   }
+}
+
+// Ports of this machine's loopback that nobody has, for a board to be reached by.
+export async function freePorts() {
+  const server = createServer().listen(0, '127.0.0.1');
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await Promise.all([once(server, 'listening'), once(socket, 'listening')]);
+  const ports = { tcp: server.address().port, udp: socket.address().port };
+  server.close();
+  socket.close();
+  await Promise.all([once(server, 'close'), once(socket, 'close')]);
+  return ports;
 }

@@ -94,8 +94,8 @@ class Stage {
   }
 
   // An ARM board made of software.
-  async board(image) {
-    const board = new Board(image);
+  async board(image, forward) {
+    const board = new Board(image, forward);
     this.#endings.push(() => board.end());
     await board.boot();
     return board;

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use openh264::decoder::Decoder;
+use openh264::decoder::{DecodedYUV, Decoder};
 use openh264::formats::YUVSource as _;
 use transom_tests_device::{Board, HOST, Machine};
 use transom_tests_e2e::{Player, Sfu};
@@ -75,6 +75,69 @@ async fn a_camera_on_the_board_is_seen_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_over_a_bad_network_is_repaired() {
+    let mut board = Board::boot(Machine::Virt);
+    let mut sfu = sfu();
+    let link = link(&sfu, "door");
+    board.send("/tmp/agent.toml", b"metrics = \"127.0.0.1:9101\"\n");
+    board.start(
+        "agent",
+        &format!(
+            "transom-agent --config /tmp/agent.toml --whip '{link}' --source v4l2:/dev/video0 \
+             --size 320x180 --fps 15 --audio none"
+        ),
+    );
+    board.wait_for("grep -m1 connected /tmp/agent.log", SOON);
+    // After a while, what leaves the board is late, and a tenth of it lost; then the network heals.
+    board.start(
+        "netem",
+        "(sleep 3; /sbin/tc qdisc add dev eth0 root netem delay 50ms loss 10%; sleep 8; \
+         /sbin/tc -s qdisc show dev eth0; /sbin/tc qdisc del dev eth0 root; echo healed)",
+    );
+    let mut player = Player::open(&sfu, "door", None).await.expect("a session");
+    player.connected().await;
+    let watched = player.watch(Duration::from_secs(15)).await;
+    board.wait_for("grep healed /tmp/netem.log", SOON);
+    let lost = board.run("grep dropped /tmp/netem.log", SOON).said;
+    let repairs = board.run(
+        "wget -q -O - http://127.0.0.1:9101/metrics | grep ^transom_agent_retransmissions",
+        SOON,
+    );
+
+    let (units, missing) = watched.units();
+    let mut decoder = Decoder::new().expect("a decoder");
+    let decoded = units.iter().filter(|unit| {
+        let decoded = decoder.decode(&unit.data);
+        matches!(decoded, Ok(Some(picture)) if bars_of(&picture) == [true; 7])
+    });
+    let shown = decoded.count();
+    println!(
+        "{} pictures, {shown} of them with bars; {missing} packets missing;\n{lost}\n{}",
+        units.len(),
+        repairs.said
+    );
+    let number_behind = |text: &str, mark: &str| {
+        let (_, rest) = text.split_once(mark).expect(mark);
+        let mut words = rest.split([' ', ',', '\n']).filter(|word| !word.is_empty());
+        words
+            .next()
+            .expect("a word")
+            .parse::<u64>()
+            .expect("a count")
+    };
+    let dropped = number_behind(&lost, "dropped");
+    let repaired = number_behind(&repairs.said, "retransmissions_total");
+    assert!(
+        dropped > 5 && repaired > 3,
+        "{dropped} lost, {repaired} sent again"
+    );
+    // Nearly all that was lost came after all, and what was not there in time did not end the picture.
+    assert!(missing * 5 < dropped, "{missing} missing of {dropped} lost");
+    assert!(shown > 60, "{shown} pictures of {}", units.len());
+    sfu.still_serves();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_microphone_on_the_board_is_heard_elsewhere() {
     let mut board = Board::boot(Machine::Virt);
     let mut sfu = sfu();
@@ -137,15 +200,14 @@ fn tone(packets: &[Vec<u8>]) -> (f64, f64) {
 /// The camera shows eight bars from white to black: whether each is darker than the one before.
 fn bars(unit: &[u8]) -> [bool; 7] {
     let mut decoder = Decoder::new().expect("a decoder");
-    let decoded = decoder.decode(unit).expect("H.264").expect("a picture");
+    bars_of(&decoder.decode(unit).expect("H.264").expect("a picture"))
+}
+
+fn bars_of(decoded: &DecodedYUV<'_>) -> [bool; 7] {
     let (width, height) = decoded.dimensions();
     let (stride, _, _) = decoded.strides();
     // Below the text that the camera writes over them.
     let row = &decoded.y()[height * 7 / 8 * stride..][..width];
     let middle = |bar: usize| u32::from(row[width * (2 * bar + 1) / 16]);
-    println!(
-        "luma of the bars: {:?}",
-        [0, 1, 2, 3, 4, 5, 6, 7].map(middle)
-    );
     [0, 1, 2, 3, 4, 5, 6].map(|bar| middle(bar) > middle(bar + 1))
 }

@@ -205,6 +205,27 @@ async fn a_recording_of_h264_goes_through_a_camera_untouched() {
         "{log}"
     );
     sfu.still_serves();
+
+    // One whose encoder never says how it encodes: nobody can decode it, and the log says so once.
+    let bare: Vec<Vec<u8>> = clip.iter().map(|unit| without_sets(unit)).collect();
+    board.send("/tmp/clip", &framed(&bare));
+    board.run("kill $(cat /tmp/agent.pid) $(cat /tmp/feeder.pid)", SOON);
+    quiet(&mut player).await;
+    board.start("feeder", "feeder /tmp/clip /dev/video9 H264 160 120 30");
+    board.wait_for("grep -m1 pictures /tmp/feeder.log", SOON);
+    board.start(
+        "agent",
+        &format!(
+            "transom-agent --whip '{link}' --source v4l2:/dev/video9 --size 160x120 --fps 30 --audio none"
+        ),
+    );
+    board.wait_for("grep 'without SPS and PPS' /tmp/agent.log", SOON);
+    let watched = player.watch(Duration::from_secs(12)).await;
+    let log = board.run("cat /tmp/agent.log", SOON).said;
+    println!("without parameter sets:\n{log}");
+    assert!(watched.video.is_empty(), "a picture that nobody can decode");
+    assert_eq!(log.matches("without SPS and PPS").count(), 1, "{log}");
+    assert!(log.contains("format = \"mjpeg\""), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -256,6 +277,12 @@ fn framed(pictures: &[Vec<u8>]) -> Vec<u8> {
         [&length.to_be_bytes()[..], picture].concat()
     });
     framed.flatten().collect()
+}
+
+fn without_sets(unit: &[u8]) -> Vec<u8> {
+    let nals = AnnexB::new(unit)
+        .filter(|nal| !matches!(NalType::of(nal), Some(NalType::Sps | NalType::Pps)));
+    nals.flat_map(|nal| [&[0, 0, 0, 1], nal].concat()).collect()
 }
 
 fn slices(unit: &[u8]) -> Vec<&[u8]> {

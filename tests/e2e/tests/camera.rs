@@ -14,6 +14,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use transom_rtc_proto::codec::h264::{AnnexB, Sps};
+use transom_rtc_telemetry::Scrape;
 use transom_tests_e2e::{Player, Program, Request, Sfu, StateDir, access_units, binary, exchange};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -128,6 +129,28 @@ async fn a_still_and_a_second_stream_come_of_the_same_pictures() {
     assert!(
         line.contains("encoder=openh264") && line.contains("encode_cpu="),
         "{line}"
+    );
+    // Both have figures, the second one's by its label.
+    let told = Request::new("GET", "/metrics").send(address);
+    let told = Scrape::parse(&told.body).expect("figures");
+    let (second, video) = (("stream", "second"), ("kind", "video"));
+    for (name, label) in [
+        ("transom_agent_frames_encoded_total", None),
+        ("transom_agent_encode_seconds_count", None),
+        ("transom_agent_sessions_connected_total", None),
+        ("transom_agent_sent_packets_total", Some(video)),
+        ("transom_agent_encoder_info", Some(("encoder", "openh264"))),
+    ] {
+        let both = [None, Some(second)].map(|of| {
+            let labels: Vec<_> = label.into_iter().chain(of).collect();
+            told.value(name, &labels).unwrap_or_default()
+        });
+        assert!(both.iter().all(|value| *value >= 1.0), "{name}: {both:?}");
+    }
+    let frames = |labels: &[_]| told.value("transom_agent_frames_encoded_total", labels);
+    assert!(
+        frames(&[second]) < frames(&[]),
+        "10 of 30 pictures a second"
     );
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the release build measured against the project's goals.
 
+mod board;
 mod browser;
 mod churn;
 mod figures;
@@ -32,6 +33,7 @@ cargo xtask bench WHAT [options]     (bench WHAT --help tells the options)
   start       time from exec to the first HTTP answer; memory then; size of the binary
   idle        wake-ups and memory of subscribers that nothing is sent to
   churn       thousands of joins and leaves: the server's memory as a curve
+  board       pictures a second and processor time of capturing and encoding on the virtual board
   stop        everything that goes wrong while a robot moves: how long until it stands
   commands    how old what a robot is driven by is, over a bad network; how long answers take
 
@@ -47,6 +49,7 @@ pub(crate) fn bench(mut args: Args) -> Result<(), Failure> {
         Some("start") => start::bench(args),
         Some("idle") => idle::bench(args),
         Some("churn") => churn::bench(args),
+        Some("board") => board::bench(args),
         Some("stop") => stop::stop(args),
         Some("commands") => stop::commands(args),
         Some(what @ ("latency" | "footprint")) => in_browser(what, args),

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use crate::cross::{self, Debian, PROGRAMS, Target};
 use crate::device::initramfs::Initramfs;
-use crate::device::loopback;
+use crate::device::kbuild::Kernel;
+use crate::device::{codec, loopback};
 use crate::failure::Failure;
 use crate::needs::{self, Consent};
 use crate::step;
@@ -74,8 +75,10 @@ const MODULES: &[(&str, &str)] = &[
     // A speaker on USB.
     ("xhci_pci", ""),
     ("snd_usb_audio", ""),
-    // What v4l2loopback needs; it is not of the kernel itself.
+    // What v4l2loopback and vicodec need; they are not of the kernel as Debian has it.
     ("videodev", ""),
+    ("v4l2_mem2mem", ""),
+    ("videobuf2_vmalloc", ""),
     // Delays and loses what is sent, once it is told to.
     ("sch_netem", ""),
 ];
@@ -96,21 +99,35 @@ pub(crate) fn ready(
     packages.push(&elf);
     sysroot.hold(&packages)?;
     let release = kernel.trim_start_matches("linux-image-").to_owned();
-    loopback::ready(&sysroot, &release)?;
+    let kernel = Kernel {
+        sysroot: &sysroot,
+        release: &release,
+    };
+    kernel.ready()?;
+    loopback::ready(&kernel)?;
+    codec::ready(&kernel)?;
     Ok((sysroot, release))
 }
 
-/// Makes the image and returns its folder: `vmlinuz`, `initramfs`, `raspberry-pi.dtb`.
+/// Makes the image with the programs built by `profile`, and returns its folder: `vmlinuz`, `initramfs`,
+/// `raspberry-pi.dtb`.
 pub(crate) fn image(
     target: &Target,
     debian: &Debian,
+    profile: Profile,
     consent: Consent,
 ) -> Result<PathBuf, Failure> {
     let (sysroot, release) = ready(target, debian, consent)?;
-    let programs = cross::build(target, Profile::Dev, false, consent)?;
+    let programs = cross::build(target, profile, false, consent)?;
     cross::build_tools(target, debian)?;
+    let tools = workspace::target()
+        .join(target.triple)
+        .join(Profile::Dev.folder());
 
-    let folder = workspace::target().join("device");
+    let mut folder = workspace::target().join("device");
+    if profile != Profile::Dev {
+        folder = folder.join(profile.folder());
+    }
     fs::create_dir_all(&folder).map_err(Failure::io(folder.display()))?;
     let root = sysroot.root();
     let kernel = root.join("boot").join(format!("vmlinuz-{release}"));
@@ -122,14 +139,22 @@ pub(crate) fn image(
         fs::copy(&from, folder.join(name)).map_err(Failure::io(from.display()))?;
     }
     let mut modules = modules(&sysroot, &release)?;
+    let kernel = Kernel {
+        sysroot: &sysroot,
+        release: &release,
+    };
     modules.push(Module {
         name: "v4l2loopback".to_owned(),
         options: loopback::OPTIONS,
-        path: loopback::build(&sysroot, debian, &release)?,
+        path: loopback::build(&kernel, debian)?,
     });
-    let stripped = stripped(debian, &programs, &folder.join("bin"))?;
+    let codec = codec::build(&kernel, debian)?;
+    let programs = PROGRAMS.map(|name| programs.join(name));
+    let tools = cross::TOOLS.map(|name| tools.join(name));
+    let all = programs.iter().chain(&tools);
+    let stripped = stripped(debian, all, &folder.join("bin"))?;
     let path = folder.join("initramfs");
-    fill(&path, &root, debian, &modules, &stripped).map_err(Failure::io(path.display()))?;
+    fill(&path, &root, debian, &modules, &codec, &stripped).map_err(Failure::io(path.display()))?;
     Ok(folder)
 }
 
@@ -138,6 +163,7 @@ fn fill(
     root: &Path,
     debian: &Debian,
     modules: &[Module],
+    codec: &Path,
     programs: &[PathBuf],
 ) -> std::io::Result<()> {
     let mut archive = Initramfs::new(BufWriter::new(File::create(path)?));
@@ -173,6 +199,8 @@ fn fill(
             archive.file(&format!("{name}.options"), module.options.as_bytes())?;
         }
     }
+    // Not with the others: a board that has an encoder uses it.
+    archive.copy("modules/later/vicodec.ko", codec)?;
     for program in programs {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         archive.copy(&format!("bin/{name}"), program)?;
@@ -257,13 +285,17 @@ fn kmod(tool: &str) -> PathBuf {
 }
 
 /// The programs without symbols: a tenth of the size.
-fn stripped(debian: &Debian, from: &Path, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn stripped<'a>(
+    debian: &Debian,
+    programs: impl Iterator<Item = &'a PathBuf>,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, Failure> {
     fs::create_dir_all(folder).map_err(Failure::io(folder.display()))?;
     let mut all = Vec::new();
-    for program in PROGRAMS.into_iter().chain(cross::TOOLS) {
-        let to = folder.join(program);
+    for program in programs {
+        let to = folder.join(program.file_name().unwrap_or_default());
         let mut strip = Command::new(format!("{}-strip", debian.multiarch));
-        strip.arg("-o").arg(&to).arg(from.join(program));
+        strip.arg("-o").arg(&to).arg(program);
         step::run("strip", strip)?;
         all.push(to);
     }

@@ -1,7 +1,9 @@
 //! `cargo xtask device`: a 64-bit ARM board made of software, with our programs on it.
 
+mod codec;
 mod image;
 mod initramfs;
+mod kbuild;
 mod loopback;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use crate::args::{self, Args};
 use crate::cross::{self, Debian, Libc, Target};
 use crate::failure::Failure;
 use crate::needs::Consent;
+use crate::workspace::Profile;
 
 const HELP: &str = "\
 cargo xtask device [--shell] [--yes]
@@ -58,8 +61,13 @@ pub(crate) fn ready(consent: Consent) -> Result<(), Failure> {
 
 /// Makes the board's image and returns its folder.
 pub(crate) fn image(consent: Consent) -> Result<PathBuf, Failure> {
+    image_of(Profile::Dev, consent)
+}
+
+/// The same with the programs built by another profile than tests have them.
+pub(crate) fn image_of(profile: Profile, consent: Consent) -> Result<PathBuf, Failure> {
     let (target, debian) = kind()?;
-    image::image(target, debian, consent)
+    image::image(target, debian, profile, consent)
 }
 
 fn kind() -> Result<(&'static Target, &'static Debian), Failure> {
