@@ -3,13 +3,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-// A server (`more` flags), an agent with a robot, and the links to both ways of looking at it.
-export async function robot(stage, { more = [] } = {}) {
+// A server (`more` flags), an agent with a robot (`control`: more lines of its table), and the links to both ways of
+// looking at it.
+export async function robot(stage, { more = [], control = '' } = {}) {
   const sfu = await stage.sfu({ more });
   const folder = stage.folder();
   const trace = join(folder, 'trace');
   const config = join(folder, 'transom-agent.toml');
-  writeFileSync(config, `[control]\nboard = "sim"\ntrace = "${trace}"\n`);
+  writeFileSync(config, `[control]\nboard = "sim"\ntrace = "${trace}"\n${control}`);
   const agent = await stage.agent(sfu, { more: ['--config', config] });
   return { sfu, agent, config, lines: new Lines(trace), driveLink: `${sfu.url}/#token=${sfu.tokens.drive}`, watchLink: sfu.link };
 }

@@ -123,9 +123,7 @@ async fn settings_are_set_and_what_a_camera_lacks_is_told() {
     board.start("agent", "transom-agent --config /tmp/agent.toml");
     board.wait_for("grep -m1 connected /tmp/agent.log", SOON);
     let mut player = watch(&sfu).await;
-    pictures(&mut player, SOON).await;
-    let watched = player.watch(Duration::from_secs(3)).await;
-    let mirrored = luma(&decode_last(&watched.units().0));
+    let mirrored = luma(&decode_last(&from_a_key_frame(&mut player).await));
     println!("luma of the mirrored bars: {mirrored:?}");
     assert!(mirrored.first() < mirrored.last(), "{mirrored:?}");
     // The second stream, for itself.
@@ -133,8 +131,7 @@ async fn settings_are_set_and_what_a_camera_lacks_is_told() {
         .await
         .expect("a session");
     low.connected().await;
-    pictures(&mut low, SOON).await;
-    let (width, height, _) = decode_last(&low.watch(Duration::from_secs(3)).await.units().0);
+    let (width, height, _) = decode_last(&from_a_key_frame(&mut low).await);
     assert_eq!((width, height), (160, 90));
     // A still picture of the same camera.
     let still = board.run(
@@ -292,6 +289,19 @@ fn slices(unit: &[u8]) -> Vec<&[u8]> {
 }
 
 /// The last picture: width, height, luma of its last row but a few.
+/// What comes within some seconds, once a key frame was among it.
+async fn from_a_key_frame(player: &mut Player) -> Vec<AccessUnit> {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let watched = player.watch(Duration::from_secs(3)).await;
+        let units = watched.units().0;
+        if units.iter().any(|unit| unit.key_frame) {
+            return units;
+        }
+        assert!(Instant::now() < deadline, "no key frame");
+    }
+}
+
 fn decode_last(units: &[AccessUnit]) -> (usize, usize, Vec<u8>) {
     let mut decoder = Decoder::new().expect("a decoder");
     let begin = units.iter().position(|unit| unit.key_frame);
