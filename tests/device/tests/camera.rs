@@ -165,16 +165,14 @@ async fn settings_are_set_and_what_a_camera_lacks_is_told() {
 async fn a_recording_of_h264_goes_through_a_camera_untouched() {
     let mut board = Board::boot(Machine::Virt);
     let (mut sfu, link) = sfu();
+    let agent = format!(
+        "transom-agent --whip '{link}' --source v4l2:/dev/video9 --size 160x120 --fps 30 --audio none"
+    );
     let clip = access_units(CLIP);
     board.send("/tmp/clip", &framed(&clip));
     board.start("feeder", "feeder /tmp/clip /dev/video9 H264 160 120 30");
     board.wait_for("grep -m1 pictures /tmp/feeder.log", SOON);
-    board.start(
-        "agent",
-        &format!(
-            "transom-agent --whip '{link}' --source v4l2:/dev/video9 --size 160x120 --fps 30 --audio none"
-        ),
-    );
+    board.start("agent", &agent);
     board.wait_for("grep -m1 connected /tmp/agent.log", SOON);
     let mut player = watch(&sfu).await;
     pictures(&mut player, SOON).await;
@@ -210,12 +208,7 @@ async fn a_recording_of_h264_goes_through_a_camera_untouched() {
     quiet(&mut player).await;
     board.start("feeder", "feeder /tmp/clip /dev/video9 H264 160 120 30");
     board.wait_for("grep -m1 pictures /tmp/feeder.log", SOON);
-    board.start(
-        "agent",
-        &format!(
-            "transom-agent --whip '{link}' --source v4l2:/dev/video9 --size 160x120 --fps 30 --audio none"
-        ),
-    );
+    board.start("agent", &agent);
     board.wait_for("grep 'without SPS and PPS' /tmp/agent.log", SOON);
     let watched = player.watch(Duration::from_secs(12)).await;
     let log = board.run("cat /tmp/agent.log", SOON).said;

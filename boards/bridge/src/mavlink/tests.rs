@@ -167,12 +167,7 @@ fn motion_waits_for_the_acknowledgement_and_ends_with_the_state() {
 
 #[test]
 fn who_refuses_or_does_not_answer_is_a_fault_until_it_is_stopped() {
-    let mut wire = Wire::new();
-    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
-    wire.says(10);
-    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
-    wire.vehicle.set_state(DriveState::Armed);
-    wire.says(10);
+    let mut wire = told_to_arm(MavType::MAV_TYPE_GROUND_ROVER);
     let text = STATUSTEXT_DATA {
         text: "PreArm: no".into(),
         ..STATUSTEXT_DATA::default()
@@ -205,9 +200,10 @@ fn who_refuses_or_does_not_answer_is_a_fault_until_it_is_stopped() {
     );
 }
 
-fn armed_rover() -> Wire {
+/// One that is there and disarmed, and has not answered yet that it is to be armed.
+fn told_to_arm(kind: MavType) -> Wire {
     let mut wire = Wire::new();
-    wire.heartbeat(MavType::MAV_TYPE_GROUND_ROVER, false);
+    wire.heartbeat(kind, false);
     wire.says(10);
     wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
     wire.vehicle.set_state(DriveState::Armed);
@@ -217,7 +213,7 @@ fn armed_rover() -> Wire {
 
 #[test]
 fn the_late_answer_to_an_arm_is_none_to_the_disarm_that_overtook_it() {
-    let mut wire = armed_rover();
+    let mut wire = told_to_arm(MavType::MAV_TYPE_GROUND_ROVER);
     wire.vehicle.set_state(DriveState::Stopped("stale"));
     wire.says(10);
     assert_eq!(wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED), None);
@@ -242,7 +238,7 @@ fn disarms(wire: &mut Wire) -> (bool, bool) {
 }
 
 fn stopped_rover() -> Wire {
-    let mut wire = armed_rover();
+    let mut wire = told_to_arm(MavType::MAV_TYPE_GROUND_ROVER);
     wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
     wire.vehicle.set_state(DriveState::Stopped("stale"));
     wire.says(10);
@@ -306,12 +302,7 @@ fn one_that_flies_by_somebody_elses_hand_is_left_to_them() {
 
 #[test]
 fn one_that_was_armed_from_here_and_flies_is_held_until_it_lands() {
-    let mut wire = Wire::new();
-    wire.heartbeat(MavType::MAV_TYPE_QUADROTOR, false);
-    wire.says(10);
-    wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
-    wire.vehicle.set_state(DriveState::Armed);
-    wire.says(10);
+    let mut wire = told_to_arm(MavType::MAV_TYPE_QUADROTOR);
     wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
     wire.vehicle.set_state(DriveState::Stopped("stale"));
     for _ in 0..20 {
@@ -328,7 +319,7 @@ fn one_that_was_armed_from_here_and_flies_is_held_until_it_lands() {
 
 #[test]
 fn the_late_answer_to_a_disarm_is_none_to_the_arm_that_overtook_it() {
-    let mut wire = armed_rover();
+    let mut wire = told_to_arm(MavType::MAV_TYPE_GROUND_ROVER);
     wire.acknowledges(MavResult::MAV_RESULT_ACCEPTED);
     wire.vehicle.set_state(DriveState::Stopped("stale"));
     wire.says(10);
