@@ -32,7 +32,13 @@ pub(crate) struct Flights {
     heard: bool,
     /// Whether the datagrams of the current round leave.
     passing: bool,
-    last_flight: Vec<u8>,
+    last: Vec<u8>,
+}
+
+/// The server's last flight, kept for a client whose copy was lost.
+#[derive(Debug, Default)]
+pub(crate) struct LastFlight {
+    datagram: Vec<u8>,
     repeated: Option<Duration>,
     repeats: u32,
 }
@@ -47,9 +53,7 @@ impl Flights {
             highest: None,
             heard: true,
             passing: true,
-            last_flight: Vec::new(),
-            repeated: None,
-            repeats: 0,
+            last: Vec::new(),
         }
     }
 
@@ -62,7 +66,7 @@ impl Flights {
     pub(crate) fn admit(&mut self, now: Duration, datagram: &[u8]) -> bool {
         let Some(seq) = leading_message_seq(datagram) else {
             if datagram.first() == Some(&CHANGE_CIPHER_SPEC) {
-                self.last_flight = datagram.to_vec();
+                self.last = datagram.to_vec();
                 // Leads the last flight of a server, or follows what a client began.
                 return self.passing || std::mem::take(&mut self.heard);
             }
@@ -86,10 +90,29 @@ impl Flights {
         self.passing
     }
 
-    /// The server's last flight, if the client may have it again now.
-    pub(crate) fn repeat_last(&mut self, now: Duration) -> Option<Vec<u8>> {
+    /// What was sent last, once the handshake is complete.
+    pub(crate) fn take_last(&mut self) -> LastFlight {
+        LastFlight {
+            datagram: std::mem::take(&mut self.last),
+            ..LastFlight::default()
+        }
+    }
+}
+
+impl LastFlight {
+    #[cfg(test)]
+    pub(crate) fn of(datagram: Vec<u8>) -> Self {
+        Self {
+            datagram,
+            ..Self::default()
+        }
+    }
+
+    /// The flight, if the client may have it again now. The time is since any
+    /// moment before the first call.
+    pub(crate) fn repeat(&mut self, now: Duration) -> Option<Vec<u8>> {
         let soon = |at: Duration| now.saturating_sub(at) < MIN_REPEAT_INTERVAL;
-        if self.last_flight.is_empty()
+        if self.datagram.is_empty()
             || self.repeats >= MAX_REPEATS
             || self.repeated.is_some_and(soon)
         {
@@ -97,12 +120,7 @@ impl Flights {
         }
         self.repeated = Some(now);
         self.repeats += 1;
-        Some(self.last_flight.clone())
-    }
-
-    /// The client needs no last flight: the server's Finished message came last.
-    pub(crate) fn forget_last(&mut self) {
-        self.last_flight = Vec::new();
+        Some(self.datagram.clone())
     }
 }
 
@@ -158,13 +176,14 @@ mod tests {
     #[test]
     fn the_last_flight_is_repeated_now_and_then() {
         let mut flights = Flights::new(MS(100));
-        assert_eq!(flights.repeat_last(MS(0)), None);
+        assert_eq!(flights.take_last().repeat(MS(0)), None);
         let last = [&[CHANGE_CIPHER_SPEC][..], &[0; 80]].concat();
         flights.on_input();
         assert!(flights.admit(MS(0), &last));
-        assert_eq!(flights.repeat_last(MS(50)), Some(last.clone()));
-        assert_eq!(flights.repeat_last(MS(60)), None);
-        let sent = (1..1000).filter(|i| flights.repeat_last(MS(50 + 100 * i)).is_some());
+        let mut flight = flights.take_last();
+        assert_eq!(flight.repeat(MS(50)), Some(last.clone()));
+        assert_eq!(flight.repeat(MS(60)), None);
+        let sent = (1..1000).filter(|i| flight.repeat(MS(50 + 100 * i)).is_some());
         assert_eq!(sent.count(), 255);
     }
 }

@@ -1,14 +1,17 @@
-//! webrtc-dtls as a coprocessor behind the DTLS port, and the guard before it.
+//! webrtc-dtls as a coprocessor behind the DTLS port, the guard before it, and the
+//! records after it.
 //!
 //! [`Dtls`] is one peer's DTLS neighbour. The core's [`DtlsAction`]s go in by
 //! [`Dtls::handle_action`], its [`DtlsEvent`]s come out by
 //! [`Dtls::poll_event`]; both return at once and may be called from any
-//! thread. A `wake` callback says that events wait, so that a media thread
+//! thread. A `wake` callback says that events of a handshake wait, so that a media thread
 //! (an eventfd) and an async driver (a `Notify`) use the same type.
 //!
-//! Between the two runs one tokio task a peer, which owns a
+//! Handshakes run in one tokio task a peer, which owns a
 //! `guard`: what arrives is parsed and reassembled there, under caps, and
-//! webrtc-dtls sees only whole handshake messages in order.
+//! webrtc-dtls sees only whole handshake messages in order. Once both ends
+//! have the keys, task and webrtc-dtls are gone, and records are sealed and
+//! opened by whoever calls (`established`).
 //!
 //! [`DtlsAction`]: transom_rtc_proto::port::DtlsAction
 //! [`DtlsEvent`]: transom_rtc_proto::port::DtlsEvent
@@ -22,6 +25,7 @@ compile_error!(
 mod certificate;
 mod config;
 mod coprocessor;
+mod established;
 mod flights;
 mod guard;
 mod mailbox;

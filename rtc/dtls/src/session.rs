@@ -1,12 +1,11 @@
-//! The task of one peer: wait for the role, shake hands, then carry
-//! application data until somebody closes.
+//! The task of one peer: wait for the role, shake hands, and hand over what the
+//! connection goes on with.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Once};
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::time::timeout;
 use transom_rtc_proto::port::{DtlsEvent, DtlsFailure, DtlsRole, SrtpProfile};
@@ -14,10 +13,13 @@ use webrtc_dtls::cipher_suite::CipherSuiteId;
 use webrtc_dtls::config::{ClientAuthType, Config, ExtendedMasterSecretType};
 use webrtc_dtls::conn::DTLSConn;
 use webrtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use webrtc_dtls::state::KeyLogData;
 use webrtc_util::KeyingMaterialExporter;
 use webrtc_util::conn::Conn;
 
 use crate::config::DtlsConfig;
+use crate::established::Established;
+use crate::flights::LastFlight;
 use crate::guard::Guard;
 use crate::mailbox::{Input, Mailbox};
 use crate::transport::Transport;
@@ -27,11 +29,6 @@ const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// Handshake messages are fragmented above this: with two headers a fragment
 /// stays below the 1,200 bytes that pass everywhere.
 const MESSAGE_MTU: usize = 1175;
-/// Longest application data taken or sent: SCTP's packets fit a datagram. Each
-/// peer has a buffer of this length.
-const MAX_APPLICATION_DATA: usize = 2048;
-/// Time that close_notify may take. It only has to reach our own queue.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A fatal `handshake_failure` as the first record of an epoch.
 const HANDSHAKE_FAILURE: [u8; 15] = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
 
@@ -40,18 +37,16 @@ const HANDSHAKE_FAILURE: [u8; 15] = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 enum End {
     /// The core closed it.
     Closed,
-    /// The peer closed it.
-    ClosedByPeer,
     Failed(DtlsFailure),
 }
 
-/// Runs a session to its end and reports that. A panic in it, or in
+/// Shakes hands, or reports why there was nothing to shake. A panic in it, or in
 /// webrtc-dtls below it, ends this peer only.
 pub(crate) async fn run(mailbox: Arc<Mailbox>, config: DtlsConfig) {
     match caught(session(&mailbox, &config)).await {
-        Some(End::Closed) => {}
-        Some(End::ClosedByPeer) => mailbox.put_event(DtlsEvent::Closed),
-        Some(End::Failed(failure)) => mailbox.put_event(DtlsEvent::Failed(failure)),
+        Some(Ok(())) => return, // it goes on without a task
+        Some(Err(End::Closed)) => {}
+        Some(Err(End::Failed(failure))) => mailbox.put_event(DtlsEvent::Failed(failure)),
         None => {
             mailbox.count(|s| s.panics += 1);
             mailbox.put_event(DtlsEvent::Failed(DtlsFailure::Panicked));
@@ -60,27 +55,22 @@ pub(crate) async fn run(mailbox: Arc<Mailbox>, config: DtlsConfig) {
     mailbox.finish();
 }
 
-async fn session(mailbox: &Arc<Mailbox>, config: &DtlsConfig) -> End {
-    let Some(role) = mailbox.role().await else {
-        return End::Closed;
-    };
+async fn session(mailbox: &Arc<Mailbox>, config: &DtlsConfig) -> Result<(), End> {
+    let role = mailbox.role().await.ok_or(End::Closed)?;
     let peer = Peer {
         mailbox,
         transport: Arc::new(Transport::new(Arc::clone(mailbox), config.flight_interval)),
     };
-    let mut guard = Guard::new(role);
     // Dropping the handshake, here or by the caller, ends webrtc-dtls's tasks.
-    // In a box: its state is many times that of the session that follows it,
+    // In a box: its state is many times that of a task that waits for its role,
     // and a task keeps the room of its largest state to the end.
     let shaken = timeout(
         config.handshake_deadline,
-        Box::pin(peer.shake_hands(role, config, &mut guard)),
+        Box::pin(peer.shake_hands(role, config)),
     );
-    match shaken.await {
-        Ok(Ok(dtls)) => peer.carry(&dtls, &mut guard).await,
-        Ok(Err(end)) => end,
-        Err(_) => End::Failed(DtlsFailure::Handshake),
-    }
+    shaken
+        .await
+        .unwrap_or(Err(End::Failed(DtlsFailure::Handshake)))
 }
 
 struct Peer<'a> {
@@ -89,15 +79,11 @@ struct Peer<'a> {
 }
 
 impl Peer<'_> {
-    async fn shake_hands(
-        &self,
-        role: DtlsRole,
-        config: &DtlsConfig,
-        guard: &mut Guard,
-    ) -> Result<DTLSConn, End> {
+    async fn shake_hands(&self, role: DtlsRole, config: &DtlsConfig) -> Result<(), End> {
+        let mut guard = Guard::new(role);
         let profiles = match role {
             DtlsRole::Client => config.profiles.clone(),
-            DtlsRole::Server => vec![self.choose_profile(config, guard).await?],
+            DtlsRole::Server => vec![self.choose_profile(config, &mut guard).await?],
         };
         let mut handshake = pin!(connect(&self.transport, role, config, &profiles));
         let dtls = loop {
@@ -105,16 +91,20 @@ impl Peer<'_> {
             tokio::select! {
                 biased;
                 done = &mut handshake => break done.map_err(|e| self.failure(&e))?,
-                input = self.mailbox.input() => self.on_early_input(input, guard)?,
+                input = self.mailbox.input() => self.on_early_input(input, &mut guard)?,
             }
         };
-        let connected = self.keys(&dtls).await?;
-        self.transport.complete(role == DtlsRole::Server);
-        self.mailbox.put_event(connected);
-        for datagram in guard.complete() {
-            self.transport.deliver(datagram);
-        }
-        Ok(dtls)
+        let (connected, secrets) = self.keys(&dtls).await?;
+        let (last_flight, sealed) = self.transport.complete();
+        let last_flight = match role {
+            DtlsRole::Server => last_flight,
+            DtlsRole::Client => LastFlight::default(), // the server's Finished message came last
+        };
+        let established = Established::new(role, &secrets, &sealed, last_flight)
+            .ok_or(End::Failed(DtlsFailure::Handshake))?;
+        self.mailbox
+            .establish(established, connected, guard.into_early());
+        Ok(())
     }
 
     /// Waits for the ClientHello and takes the best profile of ours that it
@@ -143,10 +133,6 @@ impl Peer<'_> {
         match input {
             Input::Close => Err(End::Closed),
             Input::Datagram(datagram) => self.on_datagram(&datagram, guard),
-            Input::Send(_) => {
-                self.mailbox.count(|s| s.queue_full += 1); // nobody to send it to yet
-                Ok(())
-            }
         }
     }
 
@@ -163,51 +149,11 @@ impl Peer<'_> {
         for datagram in admitted.datagrams {
             self.transport.deliver(datagram);
         }
-        if admitted.repeats_last_flight {
-            self.transport.repeat_last_flight();
-        }
         Ok(())
     }
 
-    async fn carry(&self, dtls: &DTLSConn, guard: &mut Guard) -> End {
-        let mut buf = vec![0; MAX_APPLICATION_DATA];
-        loop {
-            tokio::select! {
-                input = self.mailbox.input() => match input {
-                    Input::Close => {
-                        // Its own tasks may be gone already; then nobody hears us.
-                        let _ = timeout(CLOSE_TIMEOUT, Box::pin(dtls.close())).await;
-                        return End::Closed;
-                    }
-                    Input::Datagram(datagram) => {
-                        if let Err(end) = self.on_datagram(&datagram, guard) {
-                            return end;
-                        }
-                    }
-                    Input::Send(data) if data.len() > MAX_APPLICATION_DATA => {
-                        self.mailbox.count(|s| s.queue_full += 1);
-                    }
-                    Input::Send(data) => {
-                        if Box::pin(dtls.write(&data, None)).await.is_err() {
-                            return self.ended();
-                        }
-                    }
-                },
-                read = dtls.read(&mut buf, None) => match read {
-                    Ok(len) => {
-                        let data = buf.get(..len).unwrap_or_default().to_vec();
-                        self.mailbox.put_event(DtlsEvent::Received(data));
-                    }
-                    Err(webrtc_dtls::Error::ErrBufferTooSmall) => {
-                        self.mailbox.count(|s| s.records_refused += 1);
-                    }
-                    Err(_) => return self.ended(),
-                },
-            }
-        }
-    }
-
-    async fn keys(&self, dtls: &DTLSConn) -> Result<DtlsEvent, End> {
+    /// What the core gets to know, and what the records go on with.
+    async fn keys(&self, dtls: &DTLSConn) -> Result<(DtlsEvent, KeyLogData), End> {
         let profile = match dtls.selected_srtpprotection_profile() {
             SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => SrtpProfile::AeadAes128Gcm,
             SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => SrtpProfile::Aes128CmSha1_80,
@@ -218,14 +164,18 @@ impl Peer<'_> {
             .export_keying_material(EXPORTER_LABEL, &[], profile.keying_material_len())
             .await
             .map_err(|_| End::Failed(DtlsFailure::Handshake))?;
+        let secrets = state
+            .key_log_data()
+            .map_err(|_| End::Failed(DtlsFailure::Handshake))?;
         if state.peer_certificates.is_empty() {
             return Err(End::Failed(DtlsFailure::Handshake));
         }
-        Ok(DtlsEvent::Connected {
+        let connected = DtlsEvent::Connected {
             profile,
             keying_material,
             certificate: state.peer_certificates.swap_remove(0),
-        })
+        };
+        Ok((connected, secrets))
     }
 
     /// What a handshake that webrtc-dtls gave up died of.
@@ -238,15 +188,6 @@ impl Peer<'_> {
             | E::ErrRequestedButNoSrtpExtension => End::Failed(DtlsFailure::NoProfile),
             E::ErrAlertFatalOrClose if !self.transport.saw_alert() => self.panicked_below(),
             _ => End::Failed(DtlsFailure::Handshake),
-        }
-    }
-
-    /// webrtc-dtls's reader has ended.
-    fn ended(&self) -> End {
-        if self.transport.saw_alert() {
-            End::ClosedByPeer
-        } else {
-            self.panicked_below()
         }
     }
 
@@ -346,7 +287,7 @@ mod tests {
         assert_eq!(mailbox.stats().panics, 1);
     }
 
-    /// The task of an idle peer lives as long as the peer.
+    /// A task that waits for its role may wait for as long as connectivity checks take.
     #[test]
     fn a_session_does_not_keep_the_room_of_its_handshake() {
         let mailbox = Arc::new(Mailbox::new(Arc::new(|| ())));

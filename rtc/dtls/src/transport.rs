@@ -12,7 +12,9 @@ use transom_rtc_proto::port::DtlsEvent;
 use webrtc_util::Error;
 use webrtc_util::conn::Conn;
 
-use crate::flights::Flights;
+use crate::established::Sealed;
+use crate::flights::{Flights, LastFlight};
+use crate::guard::record::take_record;
 use crate::mailbox::Mailbox;
 
 /// Datagrams admitted by the guard that webrtc-dtls has not read; more are dropped.
@@ -26,9 +28,31 @@ pub(crate) struct Transport {
     began: Instant,
     queue: mpsc::Sender<Vec<u8>>,
     queued: tokio::sync::Mutex<mpsc::Receiver<Vec<u8>>>,
-    flights: Mutex<Flights>,
-    complete: AtomicBool,
+    sent: Mutex<Sent>,
     alert: AtomicBool,
+}
+
+/// What webrtc-dtls has sent.
+struct Sent {
+    flights: Flights,
+    sealed: Sealed,
+    complete: bool,
+}
+
+impl Sent {
+    /// Whether a datagram of webrtc-dtls shall leave.
+    fn admit(&mut self, now: Duration, datagram: &[u8]) -> bool {
+        if self.complete {
+            return false; // its number may be another record's already
+        }
+        let mut rest = datagram;
+        while let Some(record) = take_record(&mut rest) {
+            if record.epoch == 1 {
+                self.sealed.note(&record);
+            }
+        }
+        self.flights.admit(now, datagram)
+    }
 }
 
 impl Transport {
@@ -39,15 +63,18 @@ impl Transport {
             began: Instant::now(),
             queue,
             queued: tokio::sync::Mutex::new(queued),
-            flights: Mutex::new(Flights::new(flight_interval)),
-            complete: AtomicBool::new(false),
+            sent: Mutex::new(Sent {
+                flights: Flights::new(flight_interval),
+                sealed: Sealed::default(),
+                complete: false,
+            }),
             alert: AtomicBool::new(false),
         }
     }
 
     /// Gives webrtc-dtls a datagram that the guard made or admitted.
     pub(crate) fn deliver(&self, datagram: Vec<u8>) {
-        self.flights().on_input();
+        self.sent().flights.on_input();
         if self.queue.try_send(datagram).is_err() {
             self.mailbox.count(|s| s.queue_full += 1);
         }
@@ -63,24 +90,16 @@ impl Transport {
         self.alert.load(Ordering::Relaxed)
     }
 
-    /// The handshake is complete: from now on everything leaves.
-    pub(crate) fn complete(&self, keep_last_flight: bool) {
-        self.complete.store(true, Ordering::Relaxed);
-        if !keep_last_flight {
-            self.flights().forget_last();
-        }
+    /// The handshake is complete: what webrtc-dtls seals from now on leaves no more. Returns
+    /// our last flight, and what was sealed until now.
+    pub(crate) fn complete(&self) -> (LastFlight, Sealed) {
+        let mut sent = self.sent();
+        sent.complete = true;
+        (sent.flights.take_last(), std::mem::take(&mut sent.sealed))
     }
 
-    /// Answers a client that repeats its last flight.
-    pub(crate) fn repeat_last_flight(&self) {
-        let last = self.flights().repeat_last(self.began.elapsed());
-        if let Some(datagram) = last {
-            self.mailbox.put_event(DtlsEvent::Datagram(datagram));
-        }
-    }
-
-    fn flights(&self) -> MutexGuard<'_, Flights> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,9 +122,7 @@ impl Conn for Transport {
         if datagram.first() == Some(&ALERT) {
             self.note_alert();
         }
-        let leaves = self.complete.load(Ordering::Relaxed)
-            || self.flights().admit(self.began.elapsed(), datagram);
-        if leaves {
+        if self.sent().admit(self.began.elapsed(), datagram) {
             self.mailbox
                 .put_event(DtlsEvent::Datagram(datagram.to_vec()));
         }
@@ -144,4 +161,30 @@ impl Conn for Transport {
 /// Addresses are the core's business: it sends over the selected pair.
 fn no_address() -> Error {
     Error::Other("a DTLS transport has no address".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::record::{ContentType, frame};
+
+    #[tokio::test]
+    async fn nothing_leaves_once_the_handshake_is_complete() {
+        let mailbox = Arc::new(Mailbox::new(Arc::new(|| ())));
+        let transport = Transport::new(Arc::clone(&mailbox), Duration::from_millis(100));
+        let mut finished = frame(ContentType::Handshake, 6, &[0; 40]);
+        finished[4] = 1; // the epoch
+        let flight = [frame(ContentType::ChangeCipherSpec, 7, &[1]), finished].concat();
+        transport.deliver(vec![]);
+        transport.send(&flight).await.unwrap();
+        assert_eq!(
+            mailbox.take_event(),
+            Some(DtlsEvent::Datagram(flight.clone()))
+        );
+        let (mut last, sealed) = transport.complete();
+        assert_eq!(last.repeat(Duration::ZERO), Some(flight.clone()));
+        assert_ne!(sealed, Sealed::default());
+        transport.send(&flight).await.unwrap();
+        assert_eq!(mailbox.take_event(), None);
+    }
 }

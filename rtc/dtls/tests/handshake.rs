@@ -136,6 +136,46 @@ async fn handshakes_leave_no_tasks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_has_no_task() {
+    let alive = || Handle::current().metrics().num_alive_tasks();
+    let before = alive();
+    let (mut client, mut server) = pair();
+    assert!(connect(&mut client, &mut server).await);
+    settle().await;
+    assert_eq!(alive(), before);
+    // And does without one.
+    client.dtls.handle_action(DtlsAction::Send(vec![1; 100]));
+    for datagram in client.datagrams() {
+        server.dtls.handle_action(DtlsAction::Datagram(datagram));
+    }
+    server.datagrams();
+    assert_eq!(server.received(), [vec![1; 100]]);
+    assert!(!server.dtls.is_finished());
+}
+
+/// The core closes while the task shakes hands: what it still says is a goodbye.
+#[tokio::test(start_paused = true)]
+async fn close_and_the_end_of_the_handshake_may_meet() {
+    for rounds in 0..8 {
+        let (mut client, mut server) = pair();
+        let mut to_client = vec![];
+        for _ in 0..rounds {
+            let to_server = client.exchange(to_client).await;
+            to_client = server.exchange(to_server).await;
+        }
+        let to_server = client.exchange(to_client).await;
+        for datagram in to_server {
+            server.dtls.handle_action(DtlsAction::Datagram(datagram));
+        }
+        server.dtls.handle_action(DtlsAction::Close);
+        settle().await;
+        server.datagrams();
+        assert!(server.dtls.is_finished(), "after {rounds} rounds");
+        assert_eq!(server.failed(), None, "after {rounds} rounds");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn close_frees_a_handshake_under_way() {
     let alive = || Handle::current().metrics().num_alive_tasks();
     let before = alive();

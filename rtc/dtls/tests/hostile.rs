@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use support::{End, Seeded, carry, config, connect, pair, settle};
+use support::{End, Seeded, carry, config, connect, pair};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use transom_rtc_dtls::Certificate;
@@ -165,19 +165,38 @@ async fn a_datagram_of_data_is_received_once() {
 
 #[tokio::test(start_paused = true)]
 async fn queues_are_bounded_and_say_what_they_drop() {
-    let (mut client, mut server) = pair();
-    assert!(connect(&mut client, &mut server).await);
-    // Nobody lets the tasks run, and nobody polls.
+    let client = End::start(config(), DtlsRole::Client);
+    // Nobody lets the task run, and nobody polls.
     for _ in 0..10_000 {
         client.dtls.handle_action(DtlsAction::Send(vec![1; 1000]));
         client
             .dtls
             .handle_action(DtlsAction::Datagram(vec![1; 1000]));
     }
-    let stats = client.dtls.stats();
-    assert_eq!(stats.queue_full, 20_000 - 256 - 64);
-    settle().await;
-    assert_eq!(client.datagrams().len(), 256);
+    assert_eq!(client.dtls.stats().queue_full, 20_000 - 64);
+
+    let (mut client, mut server) = pair();
+    assert!(connect(&mut client, &mut server).await);
+    client.datagrams();
+    for _ in 0..10_000 {
+        client.dtls.handle_action(DtlsAction::Send(vec![1; 1000]));
+    }
+    assert_eq!(client.dtls.stats().queue_full, 10_000 - 256);
+    let sent = client.datagrams();
+    assert_eq!(sent.len(), 256);
+    for datagram in [&sent[..], &sent[..]].concat() {
+        server.dtls.handle_action(DtlsAction::Datagram(datagram));
+    }
+    for _ in 0..200 {
+        client.dtls.handle_action(DtlsAction::Send(vec![2; 1000]));
+    }
+    for datagram in client.datagrams() {
+        server.dtls.handle_action(DtlsAction::Datagram(datagram));
+    }
+    assert_eq!(server.dtls.stats().records_refused, 256); // the second time
+    assert_eq!(server.dtls.stats().queue_full, 200); // 256 are untaken
+    server.datagrams();
+    assert_eq!(server.received().len(), 256);
 }
 
 /// Flooding a client's repeated flight makes a server repeat its own now and

@@ -1,11 +1,12 @@
 //! Handshakes with somebody else's DTLS: OpenSSL's, over loopback UDP. The
-//! keying material that both export must be the same.
+//! keying material that both export must be the same, and each reads what the
+//! other says.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // test code
 
 #[allow(dead_code, unreachable_pub)] // shared by the test binaries
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -19,6 +20,7 @@ use transom_rtc_proto::port::{DtlsAction, DtlsRole, SrtpProfile};
 struct Openssl {
     child: Child,
     printed: Receiver<String>,
+    is_server: bool,
     _pem: Pem,
 }
 
@@ -77,6 +79,7 @@ impl Openssl {
         Self {
             child,
             printed,
+            is_server: args.first() == Some(&"s_server"),
             _pem: pem,
         }
     }
@@ -106,9 +109,14 @@ impl Drop for Openssl {
     }
 }
 
-/// Carries datagrams between `end` and the socket for as long as `until` says.
-async fn relay(end: &mut End, socket: &UdpSocket, peer: &mut Option<SocketAddr>, until: Duration) {
-    let until = Instant::now() + until;
+/// Carries datagrams between `end` and the socket until `done`, ten seconds at most.
+async fn relay(
+    end: &mut End,
+    socket: &UdpSocket,
+    peer: &mut Option<SocketAddr>,
+    done: impl Fn(&End) -> bool,
+) {
+    let until = Instant::now() + Duration::from_secs(10);
     let mut buf = [0; 2048];
     while Instant::now() < until {
         while let Ok((len, from)) = socket.recv_from(&mut buf) {
@@ -121,14 +129,43 @@ async fn relay(end: &mut End, socket: &UdpSocket, peer: &mut Option<SocketAddr>,
                 let _ = socket.send_to(&datagram, *peer);
             }
         }
-        end.woken(Duration::from_millis(2)).await;
-        if end.connected().is_some() || end.failed().is_some() {
-            for datagram in end.datagrams() {
-                let _ = socket.send_to(&datagram, peer.unwrap());
-            }
+        if done(end) {
             return;
         }
+        end.woken(Duration::from_millis(2)).await;
     }
+}
+
+/// Whether the handshake is over, well or not.
+fn is_shaken(end: &End) -> bool {
+    end.connected().is_some() || end.failed().is_some()
+}
+
+/// Says something to each other, both ways, and parts.
+async fn talk(
+    end: &mut End,
+    openssl: &mut Openssl,
+    socket: &UdpSocket,
+    peer: &mut Option<SocketAddr>,
+) {
+    let stdin = openssl.child.stdin.as_mut().unwrap();
+    stdin.write_all(b"from openssl\n").unwrap();
+    stdin.flush().unwrap();
+    relay(end, socket, peer, |end| !end.received().is_empty()).await;
+    assert_eq!(end.received(), [b"from openssl\n"]);
+    for line in [&b"from transom\n"[..], b"and again\n"] {
+        end.dtls.handle_action(DtlsAction::Send(line.to_vec()));
+    }
+    relay(end, socket, peer, |_| true).await;
+    openssl.prints("from transom");
+    openssl.prints("and again");
+    end.dtls.handle_action(DtlsAction::Close);
+    assert!(end.dtls.is_finished());
+    relay(end, socket, peer, |_| true).await;
+    openssl.prints(match openssl.is_server {
+        true => "DONE",
+        false => "closed",
+    });
 }
 
 fn socket() -> UdpSocket {
@@ -148,11 +185,14 @@ async fn openssl_as_client() {
         let mut server = End::start(config(), DtlsRole::Server);
         let theirs = Certificate::generate().unwrap();
         let at = socket.local_addr().unwrap().to_string();
-        let client = Openssl::run(&theirs, "client", profile, &["s_client", "-connect", &at]);
-        relay(&mut server, &socket, &mut None, Duration::from_secs(10)).await;
+        let args = ["s_client", "-connect", &at];
+        let mut client = Openssl::run(&theirs, "client", profile, &args);
+        let mut peer = None;
+        relay(&mut server, &socket, &mut peer, is_shaken).await;
         let (chosen, keys, shown) = server.connected().expect("connected");
         assert_eq!((chosen, shown), (profile, theirs.der()));
         assert_eq!(client.keying_material(), hex(keys));
+        talk(&mut server, &mut client, &socket, &mut peer).await;
     }
 }
 
@@ -168,13 +208,14 @@ async fn openssl_as_server() {
             .port();
         let accept = format!("127.0.0.1:{port}");
         let args = ["s_server", "-accept", &accept, "-Verify", "1"];
-        let server = Openssl::run(&theirs, "server", profile, &args);
+        let mut server = Openssl::run(&theirs, "server", profile, &args);
         server.prints("ACCEPT");
         let mut client = End::start(config(), DtlsRole::Client);
         let mut peer = Some(accept.parse().unwrap());
-        relay(&mut client, &socket, &mut peer, Duration::from_secs(10)).await;
+        relay(&mut client, &socket, &mut peer, is_shaken).await;
         let (chosen, keys, shown) = client.connected().expect("connected");
         assert_eq!((chosen, shown), (profile, theirs.der()));
         assert_eq!(server.keying_material(), hex(keys));
+        talk(&mut client, &mut server, &socket, &mut peer).await;
     }
 }

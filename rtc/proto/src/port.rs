@@ -1,7 +1,7 @@
 //! The ports: what the core asks of the crates that cannot live in it.
 //!
-//! DTLS is a neighbour with messages (it has tasks and timers of its own);
-//! SRTP and SCTP are layers with calls. All are bounded by whoever implements
+//! DTLS is a neighbour with messages (its handshake has tasks and timers of its
+//! own); SRTP and SCTP are layers with calls. All are bounded by whoever implements
 //! them.
 
 mod sctp;
@@ -211,7 +211,7 @@ pub enum DtlsEvent {
     Received(Vec<u8>),
     /// The handshake or the connection failed.
     Failed(DtlsFailure),
-    /// The peer sent close_notify.
+    /// The peer sent close_notify or a fatal alert.
     Closed,
 }
 

@@ -81,6 +81,24 @@ async fn closing_says_goodbye() {
     assert!(handle.stats().await.is_none() && handle.is_closed());
 }
 
+/// Whose other end answers no goodbye does not wait for one.
+#[tokio::test]
+async fn a_goodbye_is_not_waited_for() {
+    let (mut publisher, mut server) = publish(&Quirks::default());
+    publisher.connected().await;
+    server.connected().await;
+    server.task.abort();
+    let _ = server.task.await;
+    let begun = Instant::now();
+    publisher.handle.close().await;
+    assert_eq!(publisher.end().await, CloseReason::Local);
+    assert!(
+        begun.elapsed() < Duration::from_millis(150),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
 #[tokio::test]
 async fn a_peer_that_nobody_holds_is_closed() {
     let (publisher, server) = publish(&Quirks::default());

@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Goodbyes waited for at a time; more are cut off at once.
 const MAX: usize = 256;
 
-/// BYE leaves at once; close_notify comes from the DTLS task a moment later.
+/// BYE and close_notify leave at once, but a handshake under way ends by its task, a
+/// moment later.
 #[derive(Default)]
 pub(super) struct Farewells {
     leaving: Vec<Leaving>,
@@ -29,9 +30,14 @@ struct Leaving {
 
 impl Farewells {
     pub(super) fn push(&mut self, now: Instant, mut peer: Peer, dtls: Dtls, egress: &mut Egress) {
-        let pumped = contained(|| pump(now, &mut peer, &dtls, egress));
-        close_dtls(&dtls);
-        if pumped.is_some() && self.leaving.len() < MAX {
+        let pumped = contained(|| {
+            pump(now, &mut peer, &dtls, egress);
+            close_dtls(&dtls);
+            let finished = dtls.is_finished(); // asked before its last words are taken
+            pump(now, &mut peer, &dtls, egress);
+            finished
+        });
+        if pumped == Some(false) && self.leaving.len() < MAX {
             self.leaving.push(Leaving {
                 peer,
                 dtls,
@@ -45,9 +51,6 @@ impl Farewells {
         self.leaving.retain_mut(|l| {
             let finished = l.dtls.is_finished();
             let said = contained(|| {
-                while let Some(event) = l.dtls.poll_event() {
-                    l.peer.handle_dtls(now, event);
-                }
                 pump(now, &mut l.peer, &l.dtls, egress);
             });
             said.is_some() && !finished && now < l.until

@@ -307,13 +307,9 @@ impl World {
     pub(super) fn handle_dtls(&mut self, now: Instant, key: u32) {
         if let Some(slot) = self.peers.get_mut(key) {
             let (peer, dtls) = (&mut slot.peer, &slot.dtls);
-            let told = contained(|| {
-                while let Some(event) = dtls.poll_event() {
-                    peer.handle_dtls(now, event);
-                }
-            });
+            let told = contained(|| dtls.exchange(now, peer));
             match told {
-                Some(()) => self.mark(key),
+                Some(_) => self.mark(key),
                 None => self.on_panic(key),
             }
         }
@@ -544,6 +540,7 @@ impl World {
             return;
         };
         slot.dirty = false;
+        slot.dtls.exchange(now, &mut slot.peer);
         // An event may end the peer, and then there is none to ask.
         while let Some(event) = self.peers.get_mut(key).and_then(|s| s.peer.poll_event()) {
             self.on_event(now, key, event);
@@ -672,15 +669,17 @@ pub(super) fn contained<T>(f: impl FnOnce() -> T) -> Option<T> {
 
 /// Moves what a peer has to say to its DTLS neighbour and to the network.
 pub(super) fn pump(now: Instant, peer: &mut Peer, dtls: &Dtls, egress: &mut Egress) {
-    while let Some(action) = peer.poll_dtls(now) {
-        dtls.handle_action(action);
-    }
-    loop {
-        let start = egress.buf().len();
-        let Some(sent) = peer.poll_transmit(now, egress.buf(), MAX_SEGMENTS) else {
-            break;
-        };
-        egress.commit(sent.path, start, sent.segment_size);
+    let mut sent = true;
+    while std::mem::take(&mut sent) {
+        dtls.exchange(now, peer);
+        loop {
+            let start = egress.buf().len();
+            let Some(transmit) = peer.poll_transmit(now, egress.buf(), MAX_SEGMENTS) else {
+                break;
+            };
+            egress.commit(transmit.path, start, transmit.segment_size);
+            sent = true; // which makes room for more to be sealed
+        }
     }
 }
 

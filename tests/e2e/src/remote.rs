@@ -267,8 +267,10 @@ impl Remote {
     }
 
     /// Is gone from one moment to the next, without a word.
-    pub fn vanish(self) {
+    pub async fn vanish(self) {
         self.driver.abort();
+        // Not before: a driver that still runs would see its handles go, and say goodbye.
+        let _ = self.driver.await;
     }
 
     /// Sends a message as it is.

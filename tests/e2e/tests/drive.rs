@@ -362,7 +362,7 @@ async fn who_vanishes_stops_in_time() {
         driver.drive(Duration::from_millis(400)).await;
         scene.moves();
         let processor = scene.processor();
-        driver.vanish();
+        driver.vanish().await;
         ends.push(scene.stands(processor));
         scene.agent.line("stopped: stale", SOON);
         sleep(Duration::from_millis(200)).await;
@@ -434,7 +434,7 @@ async fn commands_and_reports_pass_between_workers() {
     driver.drive(Duration::from_millis(500)).await;
     scene.moves();
     let processor = scene.processor();
-    driver.vanish();
+    driver.vanish().await;
     let end = scene.stands(processor);
     assert!(end.in_time() || end.is_spoiled(), "{end:?}");
     for watcher in &mut watchers {

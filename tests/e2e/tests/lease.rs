@@ -217,7 +217,7 @@ async fn a_lease_that_nobody_renews_is_free_again() {
     scene.moves();
     let vanished = Instant::now();
     // No goodbye: the server takes half a minute to find that its session is over.
-    first.vanish();
+    first.vanish().await;
     assert_eq!(second.ask(LeaseAction::Acquire).await, LeaseResult::Held);
     while second.ask(LeaseAction::Acquire).await != LeaseResult::Done {
         second.listen(Duration::from_millis(200)).await;

@@ -73,11 +73,10 @@ impl Connection {
     /// Lets everything follow from what has happened until now. Poll the
     /// peer's events afterwards.
     pub(crate) fn settle(&mut self, now: Instant) -> io::Result<()> {
-        while let Some(event) = self.dtls.poll_event() {
-            self.peer.handle_dtls(now, event);
-        }
+        self.dtls.exchange(now, &mut self.peer);
         if self.peer.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.peer.handle_timeout(now);
+            self.dtls.exchange(now, &mut self.peer);
         }
         loop {
             self.buf.clear();
@@ -87,9 +86,8 @@ impl Connection {
             let size = sent.segment_size.unwrap_or(self.buf.len()).max(1);
             self.sent += self.buf.len().div_ceil(size) as u64;
         }
-        while let Some(action) = self.peer.poll_dtls(now) {
-            self.dtls.handle_action(action);
-        }
+        // A handshake under way answers later, and wakes us; nothing else is asked by sending.
+        self.dtls.exchange(now, &mut self.peer);
         Ok(())
     }
 

@@ -126,7 +126,7 @@ async fn a_rover_drives_tells_how_it_is_and_stands_when_the_operator_vanishes() 
         // MAVLink's sticks are coarser than our axes, so not every setpoint is an edge: what counts is when the last
         // one left.
         let (_, last) = *driver.sent.last().expect("it drove");
-        driver.vanish();
+        driver.vanish().await;
         ends.push(rover.stands(last).cause);
         rover.scene.told("stopped: stale", ends.len());
         rover.scene.told("the vehicle is disarmed", ends.len());
@@ -166,7 +166,7 @@ async fn a_rover_turns_as_it_is_told_over_a_serial_port() {
     println!("{told:?}");
     assert!(told.heading_mrad > 300 && told.x_mm > 50, "{told:?}");
     let cause = monotonic_us();
-    driver.vanish();
+    driver.vanish().await;
     rover.stands(cause);
 }
 
@@ -174,7 +174,7 @@ async fn a_rover_turns_as_it_is_told_over_a_serial_port() {
 async fn a_copter_hovers_where_it_is_stopped_and_is_never_disarmed_by_force() {
     let copter = Driven::by_udp("copter", "flies");
     let driver = copter.driven().await;
-    driver.vanish();
+    driver.vanish().await;
     copter.lines.wait_for_power(false, SOON);
     // It flies, so it refuses to be disarmed, and is held where it is.
     let controls = copter.count("controls");

@@ -49,7 +49,7 @@ async fn a_simulated_robot_of_ir_sim_drives_and_stands_when_the_operator_vanishe
             .status(monotonic_us())
             .telemetry
             .expect("it tells");
-        driver.vanish();
+        driver.vanish().await;
         let stands = lines.wait_for_power(false, SOON);
         ends.push(stands - lines.last_command(stands));
         thread::sleep(SETTLED);
@@ -107,7 +107,7 @@ async fn a_ros_2_topic_has_what_the_operator_does() {
             driver.sent.len()
         );
         assert!(sent * 4 >= driver.sent.len() * 3);
-        driver.vanish();
+        driver.vanish().await;
         let stands = lines.wait_for_power(false, SOON);
         ends.push(stands - lines.last_command(stands));
         thread::sleep(Duration::from_millis(300));

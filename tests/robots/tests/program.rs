@@ -94,7 +94,7 @@ async fn it_drives_tells_how_it_is_and_stands_when_the_operator_vanishes() {
             (11_900, -7, 1500)
         );
         assert!(measured.x_mm > 0);
-        driver.vanish();
+        driver.vanish().await;
         ends.push(robot.stands(monotonic_us()).command);
         robot.scene.told("stopped: stale", ends.len());
         thread::sleep(Duration::from_millis(300));

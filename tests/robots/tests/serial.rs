@@ -45,7 +45,7 @@ async fn they_stand_when_the_operator_vanishes() {
     for _ in 0..5 {
         let time = Duration::from_millis(400);
         let driver = robot.scene.driven(&robot.lines, time).await;
-        driver.vanish();
+        driver.vanish().await;
         let stands = robot.lines.wait_for_power(false, SOON);
         ends.push(stands - robot.lines.last_command(stands));
         thread::sleep(Duration::from_millis(300));

@@ -289,9 +289,13 @@ impl<D: Neighbour> End<D> {
         let mut buf = Vec::new();
         loop {
             let mut quiet = true;
+            // Turn by turn, as the real neighbour: what is sealed has to find room.
             while let Some(action) = self.peer.poll_dtls(now) {
                 self.dtls.handle_action(now, action);
                 quiet = false;
+                while let Some(event) = self.dtls.poll_event() {
+                    self.peer.handle_dtls(now, event);
+                }
             }
             while let Some(event) = self.dtls.poll_event() {
                 self.peer.handle_dtls(now, event);

@@ -143,6 +143,25 @@ fn setpoints_are_fresh_or_missing() {
     }
 }
 
+/// What SCTP may send at once is more than waits for the neighbour, and none of it is sent again.
+#[test]
+fn a_clean_path_loses_nothing_however_much_leaves_at_once() {
+    let mut pair = pair(0.0, 4, 1); // without jitter: what is late counts as lost
+    let config = ChannelConfig::new("control").delivery(CONTROL);
+    let (ours, _) = open(&mut pair, config);
+    for round in 1..20 {
+        for n in 0..20 {
+            pair.offerer
+                .peer
+                .send_message(ours, MessageKind::Binary, &[n; 12_000])
+                .expect("room");
+        }
+        pair.run_for(Duration::from_secs(2));
+        let came = pair.answerer.peer.channel_stats().messages_received;
+        assert_eq!(came, 20 * round);
+    }
+}
+
 #[test]
 fn a_full_channel_says_so_and_when_it_is_not() {
     let mut pair = pair(0.0, 20, 1);

@@ -1,4 +1,4 @@
-//! What stands between the network and webrtc-dtls.
+//! What stands between the network and webrtc-dtls during the handshake.
 //!
 //! Records of epoch 0 are anybody's. They are parsed here, fragments are put
 //! together under caps, and webrtc-dtls gets whole handshake messages, once
@@ -6,14 +6,14 @@
 //! are enciphered and pass as they came, if their size is one that
 //! `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256` gives them.
 //!
-//! Once the handshake is complete nothing in the clear passes any more: an
-//! alert that anybody can write must not end a connection.
+//! Once the handshake is complete, [`Established`](crate::established::Established)
+//! takes the guard's place.
 
-mod fragment;
-mod message;
+pub(crate) mod fragment;
+pub(crate) mod message;
 mod reader;
 mod reassembly;
-mod record;
+pub(crate) mod record;
 
 use transom_rtc_proto::port::{DtlsRole, SrtpProfile};
 
@@ -32,15 +32,15 @@ const MAX_MESSAGES: u16 = 32;
 const MAX_HELLO_RETRANSMISSIONS: u32 = 128;
 /// Records that look like the Finished message and are tried.
 const MAX_FINISHED: u32 = 320;
-/// Application data kept from before the Finished message, which it overtook.
+/// Records kept from before the Finished message, which they overtook.
 const MAX_EARLY: usize = 8;
 
 /// What AES-GCM adds to a record: explicit nonce and tag (RFC 5288 section 3).
-const GCM_OVERHEAD: usize = 8 + 16;
+pub(crate) const GCM_OVERHEAD: usize = 8 + 16;
 /// Finished: header and 12 bytes of verify_data (RFC 5246 section 7.4.9).
-const FINISHED_RECORD: usize = FRAGMENT_HEADER + 12 + GCM_OVERHEAD;
+pub(crate) const FINISHED_RECORD: usize = FRAGMENT_HEADER + 12 + GCM_OVERHEAD;
 /// An alert: level and description.
-const ALERT_RECORD: usize = 2 + GCM_OVERHEAD;
+pub(crate) const ALERT_RECORD: usize = 2 + GCM_OVERHEAD;
 
 const LEVEL_FATAL: u8 = 2;
 const CLOSE_NOTIFY: u8 = 0;
@@ -53,7 +53,6 @@ pub(crate) struct Hostile;
 #[derive(Debug)]
 pub(crate) struct Guard {
     role: DtlsRole,
-    complete: bool,
     reassembly: Reassembly,
     /// Next sequence number of epoch 0 towards webrtc-dtls.
     sequence_number: u64,
@@ -78,15 +77,12 @@ pub(crate) struct Admitted {
     pub(crate) datagrams: Vec<Vec<u8>>,
     /// An alert is among them.
     pub(crate) alert: bool,
-    /// The peer repeats a flight that we have answered for good.
-    pub(crate) repeats_last_flight: bool,
 }
 
 impl Guard {
     pub(crate) fn new(role: DtlsRole) -> Self {
         Self {
             role,
-            complete: false,
             reassembly: Reassembly::default(),
             sequence_number: 0,
             profiles: None,
@@ -119,11 +115,9 @@ impl Guard {
                 self.counters.refused += 1; // with all that follows: its length is not known
                 break;
             };
-            let taken = match (self.complete, record.epoch) {
-                (false, 0) => self.on_clear(&record, &mut admitted)?,
-                (false, 1) => self.on_early(&record, &mut admitted),
-                (true, 0) => self.on_late(&record, &mut admitted),
-                (true, 1) => on_enciphered(&record, &mut admitted),
+            let taken = match record.epoch {
+                0 => self.on_clear(&record, &mut admitted)?,
+                1 => self.on_early(&record, &mut admitted),
                 _ => false, // there is no renegotiation, and so no epoch 2
             };
             if !taken {
@@ -133,11 +127,9 @@ impl Guard {
         Ok(admitted)
     }
 
-    /// The handshake is complete: returns application data that came early.
-    pub(crate) fn complete(&mut self) -> Vec<Vec<u8>> {
-        self.complete = true;
-        self.reassembly.clear();
-        std::mem::take(&mut self.early)
+    /// The handshake is complete: returns what came early of what follows it.
+    pub(crate) fn into_early(self) -> Vec<Vec<u8>> {
+        self.early
     }
 
     /// A record in the clear, during the handshake.
@@ -232,8 +224,8 @@ impl Guard {
                 out.datagrams.push(datagram);
                 true
             }
-            // webrtc-dtls would wait for a reader that is not there yet.
-            ContentType::ApplicationData
+            // The other end was done sooner than we are; this is opened when we are.
+            ContentType::ApplicationData | ContentType::Alert
                 if record.body.len() >= GCM_OVERHEAD && self.early.len() < MAX_EARLY =>
             {
                 self.early.push(record.bytes.to_vec());
@@ -243,37 +235,11 @@ impl Guard {
         }
     }
 
-    /// A record in the clear, after the handshake.
-    fn on_late(&self, record: &Record<'_>, out: &mut Admitted) -> bool {
-        let mut body = record.body;
-        out.repeats_last_flight |= record.content == ContentType::Handshake
-            && take_fragment(&mut body).is_some_and(|f| message::is_expected(self.role, f.kind));
-        out.repeats_last_flight
-    }
-
     fn frame(&mut self, content: ContentType, body: &[u8]) -> Vec<u8> {
         let sequence_number = self.sequence_number;
         self.sequence_number += 1;
         frame(content, sequence_number, body)
     }
-}
-
-/// An enciphered record after the handshake.
-fn on_enciphered(record: &Record<'_>, out: &mut Admitted) -> bool {
-    match record.content {
-        ContentType::ApplicationData if record.body.len() >= GCM_OVERHEAD => {}
-        ContentType::Alert if record.body.len() == ALERT_RECORD => out.alert = true,
-        // The Finished message again. No other handshake record has a meaning
-        // now, and webrtc-dtls would collect its fragments.
-        ContentType::Handshake if record.body.len() == FINISHED_RECORD => {
-            out.repeats_last_flight = true;
-            return true;
-        }
-        // webrtc-dtls takes it without a tag and counts the epoch up.
-        _ => return false,
-    }
-    out.datagrams.push(record.bytes.to_vec());
-    true
 }
 
 #[cfg(test)]

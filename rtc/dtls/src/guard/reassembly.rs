@@ -86,11 +86,6 @@ impl Reassembly {
             body: partial.body,
         })
     }
-
-    /// Frees what it holds.
-    pub(crate) fn clear(&mut self) {
-        self.held = VecDeque::new();
-    }
 }
 
 impl Partial {

@@ -36,9 +36,18 @@ pub(crate) enum ContentType {
 pub(crate) struct Record<'a> {
     pub(crate) content: ContentType,
     pub(crate) epoch: u16,
+    /// 48 bits.
+    pub(crate) sequence_number: u64,
     pub(crate) body: &'a [u8],
     /// Header and body.
     pub(crate) bytes: &'a [u8],
+}
+
+impl Record<'_> {
+    /// Epoch and sequence number, as they stand in the header.
+    pub(crate) fn place(&self) -> [u8; 8] {
+        (u64::from(self.epoch) << 48 | self.sequence_number).to_be_bytes()
+    }
 }
 
 /// Takes the record at the front of `datagram` off it; `None` when what stands
@@ -55,7 +64,7 @@ pub(crate) fn take_record<'a>(datagram: &mut &'a [u8]) -> Option<Record<'a>> {
     };
     let version = reader.array()?;
     let epoch = reader.u16()?;
-    let _sequence_number = reader.take(6)?;
+    let [a, b, c, d, e, f] = reader.array()?;
     let body = reader.vec16()?.0;
     let bytes = whole.get(..RECORD_HEADER + body.len())?;
     let known = version == DTLS_1_2 || (version == DTLS_1_0 && epoch == 0);
@@ -66,6 +75,7 @@ pub(crate) fn take_record<'a>(datagram: &mut &'a [u8]) -> Option<Record<'a>> {
     Some(Record {
         content,
         epoch,
+        sequence_number: u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
         body,
         bytes,
     })

@@ -127,7 +127,9 @@ pub async fn carry(
 ) -> bool {
     let until = Instant::now() + limit;
     loop {
+        let mut carried = false;
         for datagram in client.datagrams() {
+            carried = true;
             for _ in 0..link(Way::ToServer, &datagram) {
                 server
                     .dtls
@@ -135,6 +137,7 @@ pub async fn carry(
             }
         }
         for datagram in server.datagrams() {
+            carried = true;
             for _ in 0..link(Way::ToClient, &datagram) {
                 client
                     .dtls
@@ -146,6 +149,9 @@ pub async fn carry(
         }
         if Instant::now() >= until {
             return false;
+        }
+        if carried {
+            continue; // what an end does at once it does not wake us for
         }
         let left = until - Instant::now();
         tokio::select! {

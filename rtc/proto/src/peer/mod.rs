@@ -368,7 +368,11 @@ impl Peer {
     /// The next thing to tell the DTLS neighbour. Call until `None`.
     pub fn poll_dtls(&mut self, now: Instant) -> Option<DtlsAction> {
         let action = self.secure.poll_action();
-        action.or_else(|| self.poll_channel_packet(now))
+        // What would find no room once it is sealed waits in its association.
+        action.or_else(|| match self.secure.has_room() {
+            true => self.poll_channel_packet(now),
+            false => None,
+        })
     }
 
     /// The next event. Call until `None`.

@@ -13,9 +13,14 @@ use crate::port::{
 };
 use crate::sdp::{Fingerprint, Session};
 
-/// Datagrams that may wait for the DTLS neighbour, either way. Beyond them the
+/// Datagrams of the neighbour that may wait for the network. Beyond them the
 /// newest is dropped: DTLS retransmits.
-const MAX_WAITING: usize = 32;
+const MAX_OUTGOING: usize = 32;
+/// Bytes of datagrams and data that may wait for the neighbour, likewise: a window
+/// of SCTP may come in one batch.
+const MAX_WAITING: usize = 320 * 1024;
+/// What each of them costs besides its bytes.
+const OVERHEAD: usize = 64;
 
 /// The DTLS handshake as the core sees it, and the keys that come of it.
 pub(super) struct Secure {
@@ -26,6 +31,8 @@ pub(super) struct Secure {
     srtp: Option<Box<dyn Srtp>>,
     profile: Option<SrtpProfile>,
     actions: VecDeque<DtlsAction>,
+    /// Bytes in `actions`.
+    waiting: usize,
     outgoing: VecDeque<Vec<u8>>,
 }
 
@@ -58,6 +65,7 @@ impl Secure {
             srtp: None,
             profile: None,
             actions: VecDeque::new(),
+            waiting: 0,
             outgoing: VecDeque::new(),
         }
     }
@@ -115,9 +123,11 @@ impl Secure {
     }
 
     fn act(&mut self, action: DtlsAction) -> Result<(), DropReason> {
-        if self.actions.len() >= MAX_WAITING {
+        let waiting = self.waiting + size(&action);
+        if waiting > MAX_WAITING {
             return Err(DropReason::QueueFull);
         }
+        self.waiting = waiting;
         self.actions.push_back(action);
         Ok(())
     }
@@ -131,7 +141,14 @@ impl Secure {
     }
 
     pub(super) fn poll_action(&mut self) -> Option<DtlsAction> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front()?;
+        self.waiting -= size(&action);
+        Some(action)
+    }
+
+    /// Whether another datagram of the neighbour would be kept.
+    pub(super) fn has_room(&self) -> bool {
+        self.outgoing.len() < MAX_OUTGOING
     }
 
     pub(super) fn poll_datagram(&mut self) -> Option<Vec<u8>> {
@@ -142,7 +159,7 @@ impl Secure {
         match event {
             // Also once closed: close_notify has to get out.
             DtlsEvent::Datagram(datagram) => {
-                if self.outgoing.len() < MAX_WAITING {
+                if self.has_room() {
                     self.outgoing.push_back(datagram);
                 }
                 Outcome::Nothing
@@ -195,5 +212,13 @@ impl From<SrtpError> for DropReason {
             SrtpError::TooManySources => Self::TooManySources,
             _ => Self::Malformed,
         }
+    }
+}
+
+/// What an action costs of the room for those that wait. What changes the state has room always.
+fn size(action: &DtlsAction) -> usize {
+    match action {
+        DtlsAction::Datagram(bytes) | DtlsAction::Send(bytes) => OVERHEAD + bytes.len(),
+        DtlsAction::Start(_) | DtlsAction::Close => 0,
     }
 }

@@ -90,6 +90,10 @@ impl Driver {
             if let Some(reason) = self.is_over(now, finished) {
                 return Ok(reason);
             }
+            // It said goodbye just now, of which nobody wakes us.
+            if self.farewell_until.is_some() && !finished && self.parts.dtls.is_finished() {
+                continue;
+            }
             self.set(timer.as_mut(), now);
             let Parts {
                 socket,
@@ -120,24 +124,25 @@ impl Driver {
 
     /// Lets everything follow from what has happened until now.
     fn settle(&mut self, now: Instant) -> io::Result<()> {
-        let Parts {
-            peer, dtls, socket, ..
-        } = &mut self.parts;
-        while let Some(event) = dtls.poll_event() {
-            peer.handle_dtls(now, event);
-        }
+        let Parts { peer, dtls, .. } = &mut self.parts;
+        dtls.exchange(now, peer);
         if peer.poll_timeout().is_some_and(|(at, _)| at <= now) {
             peer.handle_timeout(now);
         }
-        self.outbox.pump(now, peer, socket)?;
-        // Last, as sending too may make events and actions.
-        self.tell_all(now);
-        let Parts { peer, dtls, .. } = &mut self.parts;
-        while let Some(action) = peer.poll_dtls(now) {
-            dtls.handle_action(action);
+        // Sending and telling may make events and actions, for which nobody wakes us.
+        loop {
+            self.tell_all(now);
+            let Parts {
+                peer, dtls, socket, ..
+            } = &mut self.parts;
+            dtls.exchange(now, peer);
+            self.outbox.pump(now, peer, socket)?;
+            self.tell_all(now);
+            let Parts { peer, dtls, .. } = &mut self.parts;
+            if !dtls.exchange(now, peer) {
+                return Ok(());
+            }
         }
-        self.tell_all(now);
-        Ok(())
     }
 
     fn tell_all(&mut self, now: Instant) {
