@@ -192,7 +192,7 @@ fn a_killed_agent_leaves_a_log_up_to_its_last_second_and_the_next_goes_on_with_i
         .filter(|entry| matches!(entry.event, Event::Setpoint(_)));
     let setpoints = setpoints.count();
     assert!((6..=30).contains(&setpoints), "{setpoints}");
-    driver.vanish().await;
+    runtime.block_on(driver.vanish());
 
     // The next one.
     let (agent, _) = robot.start(&sfu);
