@@ -137,8 +137,12 @@ impl Greeting<'_> {
             (Some(_), _) => self.base(),
             (None, Some(lan)) => lan.clone(),
             (None, None) if self.qr => {
-                return "\nNo QR code: only this machine is served; --lan serves phones too.\n"
-                    .to_owned();
+                let serves_others = self.doors.iter().any(|d| d.scheme == Scheme::Https);
+                return match serves_others {
+                    true => "\nNo QR code: this machine has no address on a network yet; connect it and ask again.\n",
+                    false => "\nNo QR code: only this machine is served; --lan serves phones too.\n",
+                }
+                .to_owned();
             }
             (None, None) => return String::new(),
         };
@@ -202,4 +206,44 @@ fn stdout_is_journal() -> bool {
         return false;
     };
     journal == format!("{}:{}", metadata.dev(), metadata.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::settings::Cli;
+
+    #[test]
+    fn why_there_is_no_qr_code_is_said_rightly() {
+        let folder = std::env::temp_dir().join(format!("transom-greeting-{}", std::process::id()));
+        let settings = Settings::new(&Cli::parse_from(["transom-sfu"]), |_| None).unwrap();
+        let secrets = Secrets::load_or_create(&folder).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let own = OpenDoor {
+            scheme: Scheme::Http,
+            address: ([127, 0, 0, 1], 8080).into(),
+        };
+        let others = OpenDoor {
+            scheme: Scheme::Https,
+            address: ([0, 0, 0, 0], 8443).into(),
+        };
+        let said = |doors: &[OpenDoor], addresses: &[IpAddr]| {
+            let greeting = Greeting {
+                settings: &settings,
+                secrets: &secrets,
+                doors,
+                addresses,
+                certificate: None,
+                qr: true,
+            };
+            greeting.links()
+        };
+        let here = [IpAddr::from([192, 168, 1, 5])];
+        assert!(said(&[own], &here).contains("--lan serves phones too"));
+        assert!(said(&[own, others], &[]).contains("no address on a network yet"));
+        assert!(said(&[own, others], &here).contains("https://192.168.1.5:8443/#token="));
+        assert!(!said(&[own, others], &here).contains("No QR code"));
+    }
 }

@@ -7,6 +7,7 @@ use tokio::runtime::Builder;
 use transom_control::{Channel, Epoch, Order, ReportKind, Seq};
 use transom_tests_e2e::{Remote, monotonic_us};
 
+use crate::bare::Bare;
 use crate::cable::Weather;
 use crate::scene::{Scene, Setting};
 
@@ -97,8 +98,17 @@ pub fn ages(seconds: u64, seed: u64) -> (Times, f64) {
     )
 }
 
+/// How long commands waited for their answers.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// By either channel.
+    pub channels: [(Channel, Times); 2],
+    /// The same way by bare sockets, in turn with them: what the machine itself takes.
+    pub bare: Times,
+}
+
 /// Commands by either channel over loopback, and how long each waited for its answer.
-pub fn answers(count: u32) -> [(Channel, Times); 2] {
+pub fn answers(count: u32) -> Answers {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -109,6 +119,7 @@ pub fn answers(count: u32) -> [(Channel, Times); 2] {
         ..Setting::default()
     });
     let scene = scene.expect("loopback");
+    let bare = Bare::start().expect("sockets");
     let url = format!("http://{}/whep/robot", scene.sfu.http);
     runtime.block_on(async {
         let mut remote = Remote::call(&url, &scene.sfu.token("drive")).await;
@@ -116,17 +127,23 @@ pub fn answers(count: u32) -> [(Channel, Times); 2] {
         remote.arm().await;
         let mut seq = FIRST;
         let mut measured = Vec::new();
+        let mut rounds = Vec::new();
         for channel in [Channel::Control, Channel::Reliable] {
             let mut times = Vec::new();
             for _ in 0..count {
                 seq += 1;
                 times.push(answer(&mut remote, channel, seq).await);
-                remote.listen(BETWEEN).await;
+                remote.listen(BETWEEN / 2).await;
+                rounds.push(bare.round().expect("it comes back"));
+                remote.listen(BETWEEN / 2).await;
             }
             measured.push((channel, Times::new(times)));
         }
         remote.close().await;
-        measured.try_into().expect("two channels")
+        Answers {
+            channels: measured.try_into().expect("two channels"),
+            bare: Times::new(rounds),
+        }
     })
 }
 
@@ -143,26 +160,40 @@ async fn answer(remote: &mut Remote, channel: Channel, seq: u32) -> f64 {
 
 /// Measures both, prints a table, and tells whether the ages are what they must be. Answers have a goal only.
 pub fn latency(seconds: u64) -> bool {
-    println!("| | count | p50 | p99 | most | goal |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    println!("| | count | p50 | p99 | most | goal | of bare sockets' p50, p99 |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     let (ages, rate) = ages(seconds, 1);
     let (median, most) = AGES_MS;
     println!(
-        "| age of the newest setpoint obeyed: 20 ms RTT, 2.5 % loss a hop, {rate:.1} Hz | {} | {:.1} ms | {:.1} ms | {:.1} ms | p50 < {median} ms, p99 < {most} ms |",
+        "| age of the newest setpoint obeyed: 20 ms RTT, 2.5 % loss a hop, {rate:.1} Hz | {} | {:.1} ms | {:.1} ms | {:.1} ms | p50 < {median} ms, p99 < {most} ms | |",
         ages.count(),
         ages.at(0.5),
         ages.at(0.99),
         ages.at(1.0)
     );
-    for (channel, times) in answers(300) {
+    let answers = answers(300);
+    let bare = &answers.bare;
+    for (channel, times) in &answers.channels {
+        let goal = format!("p99 < {ANSWER_MS} ms");
+        let row = row(times, &goal);
         println!(
-            "| command to answer over loopback, {} | {} | {:.2} ms | {:.2} ms | {:.2} ms | p99 < {ANSWER_MS} ms |",
+            "| command to answer over loopback, {} {row} {:.1}, {:.1} |",
             channel.label(),
-            times.count(),
-            times.at(0.5),
-            times.at(0.99),
-            times.at(1.0)
+            times.at(0.5) / bare.at(0.5),
+            times.at(0.99) / bare.at(0.99)
         );
     }
+    let row = row(bare, "");
+    println!("| the same wake-ups, bare sockets {row} |");
     ages.at(0.5) < median && ages.at(0.99) < most
+}
+
+fn row(times: &Times, goal: &str) -> String {
+    format!(
+        "| {} | {:.2} ms | {:.2} ms | {:.2} ms | {goal} |",
+        times.count(),
+        times.at(0.5),
+        times.at(0.99),
+        times.at(1.0)
+    )
 }

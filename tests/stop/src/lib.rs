@@ -14,6 +14,7 @@
     reason = "this crate is tests only"
 )]
 
+mod bare;
 mod cable;
 mod detour;
 mod fault;
@@ -25,10 +26,11 @@ mod run;
 mod scene;
 mod table;
 
+pub use bare::Bare;
 pub use cable::{Cable, Weather};
 pub use detour::detour;
 pub use fault::{Fault, From};
-pub use latency::{Times, ages, answers, latency};
+pub use latency::{Answers, Times, ages, answers, latency};
 pub use machines::{Machine, Machines};
 pub use many::{in_browser, run_many};
 pub use memory::{MemoryGroup, be_greedy};
