@@ -87,6 +87,7 @@ mod tests {
             bitrate_bps: 500_000,
             max_bitrate_bps: 1_000_000,
         };
+        let started = Instant::now();
         let drawing = thread::spawn(move || {
             let mut encoders = Encoders::new(EncoderChoice::Software);
             run(
@@ -112,9 +113,10 @@ mod tests {
             assert!(apart.abs() < 5_000, "{apart} us apart");
             read += 1;
         }
+        // So many are due, and one at once; a loaded machine may drop some.
+        let due = started.elapsed().as_millis() * 30 / 1000 + 2;
         stop.set();
         drawing.join().expect("it ends").expect("without an error");
-        // 30 are due; a loaded machine may drop some.
-        assert!((15..=31).contains(&read), "{read}");
+        assert!((15..=due).contains(&read), "{read} of {due}");
     }
 }

@@ -218,7 +218,8 @@ mod tests {
     #[test]
     fn why_there_is_no_qr_code_is_said_rightly() {
         let folder = std::env::temp_dir().join(format!("transom-greeting-{}", std::process::id()));
-        let settings = Settings::new(&Cli::parse_from(["transom-sfu"]), |_| None).unwrap();
+        let cli = Cli::parse_from(["transom-sfu", "--state-dir", "unused"]);
+        let settings = Settings::new(&cli, |_| None).unwrap();
         let secrets = Secrets::load_or_create(&folder).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         let own = OpenDoor {
