@@ -2,7 +2,7 @@
 
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
-use crate::picture::Picture;
+use transom_picture::Picture;
 
 /// Good to look at, and a tenth of a byte to a quarter a pixel.
 const QUALITY: u8 = 85;
@@ -93,8 +93,8 @@ pub fn is_complete(data: &[u8]) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::convert::Converter;
     use transom_boards_hal::{CameraFormat, FrameSize, PixelFormat};
+    use transom_picture::Converter;
 
     const RED: &[u8] = include_bytes!("../../tests/data/media/red.jpg");
 

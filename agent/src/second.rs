@@ -9,12 +9,12 @@ use std::time::Instant;
 use openh264::decoder::Decoder;
 use transom_boards_hal::FrameSize;
 
-use crate::picture::Picture;
 use crate::publish::{FeedControl, FeedCount};
-use crate::scale::{fit, scale};
 use crate::slot::Slot;
 use crate::source::Thinning;
 use crate::still;
+use transom_picture::Picture;
+use transom_picture::{fit, scale};
 
 /// Coded pictures that wait to be decoded: a quarter of a second at 30 a second.
 const UNITS: usize = 8;

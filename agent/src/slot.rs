@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::picture::Picture;
+use transom_picture::Picture;
 
 /// A place for one picture that waits to be encoded.
 ///

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use transom_boards_hal::FrameSize;
 
 use crate::jpeg;
-use crate::picture::Picture;
+use transom_picture::Picture;
 
 /// Who asks this soon after another gets the same picture.
 const FRESH: Duration = Duration::from_millis(200);

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use crate::picture::Picture;
 use crate::second::SecondLane;
 use crate::still::Stills;
+use transom_picture::Picture;
 
 /// Still pictures for who asks, and a second, smaller stream.
 #[derive(Debug, Default)]

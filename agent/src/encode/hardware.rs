@@ -7,8 +7,8 @@ use transom_boards_linux::{M2mEncoder, M2mError, list_encoders};
 use transom_rtc_proto::codec::h264::AnnexB;
 
 use super::{EncodeError, Encoded, EncoderConfig, H264Encoder};
-use crate::picture::Picture;
 use crate::source::access_unit::{Assembler, UnitError};
+use transom_picture::Picture;
 
 /// A V4L2 encoder that has shown on a picture that it works.
 pub struct HardwareEncoder {

@@ -2,7 +2,6 @@
 
 mod choice;
 mod hardware;
-mod scene;
 mod software;
 mod worker;
 
@@ -15,7 +14,7 @@ pub use hardware::{HardwareEncoder, HardwareError};
 pub use software::SoftwareEncoder;
 pub use worker::{EncodeWorker, encode_until};
 
-use crate::picture::Picture;
+use transom_picture::Picture;
 
 /// What an encoder is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use openh264_sys2::{
     SBitrateInfo, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
 
-use super::scene::Scene;
 use super::{EncodeError, Encoded, EncoderConfig, H264Encoder};
-use crate::picture::Picture;
+use transom_picture::Picture;
+use transom_picture::Scene;
 
 /// openh264, constrained baseline, one slice a frame.
 pub struct SoftwareEncoder {
@@ -163,12 +163,12 @@ fn to_f32(fps: u32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::TestPicture;
-    use crate::source::timecode::{self, TimeCode};
     use openh264::decoder::Decoder;
     use openh264::formats::YUVSource;
     use std::time::Instant;
     use transom_boards_hal::FrameSize;
+    use transom_picture::TestPicture;
+    use transom_picture::timecode::{self, TimeCode};
     use transom_rtc_proto::codec::h264::{AnnexB, NalType, Sps};
     use transom_rtc_proto::time::WallTime;
 

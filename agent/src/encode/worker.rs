@@ -6,10 +6,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{EncodeError, Encoded, EncoderConfig, Encoders, H264Encoder};
 use crate::output::VideoOutput;
-use crate::picture::Picture;
 use crate::publish::FeedCount;
 use crate::slot::{Slot, Taken};
 use crate::stop::Stop;
+use transom_picture::Picture;
 
 /// Key frames are at least this far apart, however often they are asked for:
 /// each costs as much as ten others, and one answers all that asked.

@@ -65,9 +65,9 @@ fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Picture;
     use std::time::Instant;
     use transom_boards_hal::FrameSize;
+    use transom_picture::Picture;
 
     #[tokio::test]
     async fn another_machine_sees_nothing() {

@@ -6,7 +6,7 @@ use std::f32::consts::TAU;
 use transom_rtc_proto::time::WallTime;
 
 use super::{PacedSound, WavError};
-use crate::source::FLASH_US;
+use transom_picture::FLASH_US;
 
 const RATE: f32 = 48_000.0;
 /// A5: pleasant, and well inside every speaker's range.

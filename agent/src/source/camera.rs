@@ -12,14 +12,14 @@ use super::access_unit::{Assembler, UnitError};
 use super::beginning::Beginning;
 use super::thinning::Thinning;
 use crate::backoff::Backoff;
-use crate::convert::Converter;
 use crate::encode::{EncodeError, EncoderConfig, Encoders, encode_until};
 use crate::output::VideoOutput;
-use crate::picture::Picture;
 use crate::publish::{FeedControl, FeedCount};
 use crate::slot::Slot;
 use crate::stop::Stop;
 use crate::taps::Taps;
+use transom_picture::Converter;
+use transom_picture::Picture;
 
 /// Longest wait for a frame; a stop is seen in between.
 const FRAME_TIMEOUT: Duration = Duration::from_millis(100);

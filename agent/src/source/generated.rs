@@ -3,15 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::TestPicture;
 use crate::clock::Pace;
 use crate::encode::{EncodeError, EncoderConfig, Encoders, encode_until};
 use crate::output::VideoOutput;
-use crate::picture::Picture;
 use crate::publish::FeedCount;
 use crate::slot::Slot;
 use crate::stop::Stop;
 use crate::taps::Taps;
+use transom_picture::Picture;
+use transom_picture::TestPicture;
 
 /// Draws and encodes until told to stop.
 pub fn run(
@@ -68,10 +68,10 @@ mod tests {
     use crate::clock::MediaClock;
     use crate::encode::EncoderChoice;
     use crate::publish::FeedControl;
-    use crate::source::timecode;
     use openh264::decoder::Decoder;
     use openh264::formats::YUVSource;
     use transom_boards_hal::FrameSize;
+    use transom_picture::timecode;
 
     #[test]
     fn the_time_code_is_the_time_of_capture() {

@@ -15,6 +15,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transom-rtc-telemetry", &[]),
     // The names of codes.
     ("transom-record", &["transom-control"]),
+    // Sizes and formats of cameras; times that a picture carries.
+    (
+        "transom-picture",
+        &["transom-boards-hal", "transom-rtc-proto"],
+    ),
     ("transom-rtc-dtls", &["transom-rtc-proto"]),
     ("transom-rtc-srtp", &["transom-rtc-proto"]),
     ("transom-rtc-sctp", &["transom-rtc-proto"]),
@@ -46,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "transom-boards-raspberry-pi",
             "transom-boards-sim",
             "transom-control",
+            "transom-picture",
             "transom-record",
         ],
     ),

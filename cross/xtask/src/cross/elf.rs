@@ -27,6 +27,10 @@ pub(crate) struct Program {
     pub(crate) versions: Vec<String>,
 }
 
+/// What a program with relative relocations names instead of a version, and the version that has it.
+const RELATIVE_RELOCATIONS: &str = "ABI_DT_RELR";
+const RELATIVE_RELOCATIONS_SINCE: &str = "2.36";
+
 /// A version as symbols have it: numbers, dots between them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(Vec<u32>);
@@ -49,6 +53,10 @@ impl Program {
         self.versions
             .iter()
             .filter_map(|version| version.strip_prefix(name)?.strip_prefix('_'))
+            .map(|version| match version {
+                RELATIVE_RELOCATIONS => RELATIVE_RELOCATIONS_SINCE,
+                version => version,
+            })
             .filter_map(Version::parse)
             .max()
     }
@@ -73,7 +81,7 @@ impl fmt::Display for Program {
 }
 
 impl Version {
-    /// `None` for what is no number, such as `GLIBC_PRIVATE` or `GLIBC_ABI_DT_RELR`.
+    /// `None` for what is no number, such as that of `GLIBC_PRIVATE`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         text.split('.')
             .map(|number| number.parse().ok())

@@ -7,9 +7,9 @@
 use transom_boards_hal::FrameSize;
 use transom_rtc_proto::time::WallTime;
 
-use super::font;
-use super::timecode::{self, TimeCode};
+use crate::font;
 use crate::picture::Picture;
+use crate::timecode::{self, TimeCode};
 
 /// The flash and the beep begin with the second and last this long.
 pub const FLASH_US: u64 = 100_000;

@@ -3,9 +3,9 @@
 use crate::picture::Picture;
 
 /// Dots from one character to the next.
-pub(super) const ADVANCE: usize = 6;
+pub(crate) const ADVANCE: usize = 6;
 /// Dots from the top of a line to its bottom.
-pub(super) const HEIGHT: usize = 7;
+pub(crate) const HEIGHT: usize = 7;
 
 const WIDTH: usize = 5;
 
@@ -33,7 +33,7 @@ const fn glyph(character: char) -> [u8; HEIGHT] {
 
 /// Writes `text` in luma `ink`, its top left corner at (`x`, `y`), each dot
 /// `scale` pixels wide and high. What lies outside the picture is cut off.
-pub(super) fn write(
+pub(crate) fn write(
     picture: &mut Picture,
     text: &str,
     (x, y): (usize, usize),

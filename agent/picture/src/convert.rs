@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn jpegs_come_out_in_limited_range() {
         let jpeg = format(PixelFormat::Mjpeg, 64, 48, 0);
-        let red = include_bytes!("../../tests/data/media/red.jpg");
+        let red = include_bytes!("../../../tests/data/media/red.jpg");
         let picture = convert(&jpeg, red).expect("a picture");
         let (y, u, v) = picture.planes();
         // Red in BT.601 limited range is 81, 90, 240.
@@ -324,7 +324,7 @@ mod tests {
         let picture = convert(&cut, red).expect("a picture");
         assert_eq!(picture.size(), FrameSize::new(62, 40));
         assert!(picture.planes().2.iter().all(|p| p.abs_diff(240) <= 3));
-        let white = include_bytes!("../../tests/data/media/white.jpg");
+        let white = include_bytes!("../../../tests/data/media/white.jpg");
         let picture = convert(&jpeg, white).expect("a picture");
         assert!(picture.planes().0.iter().all(|p| p.abs_diff(235) <= 1));
         assert!(picture.planes().1.iter().all(|p| p.abs_diff(128) <= 1));
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn damaged_frames_are_errors() {
-        let red = include_bytes!("../../tests/data/media/red.jpg");
+        let red = include_bytes!("../../../tests/data/media/red.jpg");
         let jpeg = format(PixelFormat::Mjpeg, 64, 48, 0);
         assert_eq!(convert(&jpeg, b"no JPEG"), Err(ConvertError::Jpeg));
         assert_eq!(

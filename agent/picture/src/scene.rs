@@ -20,14 +20,14 @@ const SPACING: Duration = Duration::from_secs(1);
 /// large as a key frame, whose quality goes by the bitrate: a second's worth
 /// in one picture, which a narrow link then delivers a second late.
 #[derive(Debug, Default)]
-pub(super) struct Scene {
+pub struct Scene {
     fields: Vec<u8>,
     last_cut: Option<Duration>,
 }
 
 impl Scene {
     /// Whether `picture`, captured at media time `at`, begins another scene.
-    pub(super) fn is_cut(&mut self, picture: &Picture, at: Duration) -> bool {
+    pub fn is_cut(&mut self, picture: &Picture, at: Duration) -> bool {
         let fields = means(picture);
         let before = std::mem::replace(&mut self.fields, fields);
         let count = u32::try_from(before.len()).unwrap_or(0);
@@ -68,7 +68,7 @@ fn means(picture: &Picture) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::TestPicture;
+    use crate::test_picture::TestPicture;
     use transom_boards_hal::FrameSize;
     use transom_rtc_proto::time::WallTime;
 
