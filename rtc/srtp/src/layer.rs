@@ -52,7 +52,7 @@ impl Srtp for Layer {
         self.opener.open_rtcp(packet)
     }
 
-    fn warm(&self, ssrc: Ssrc) -> u64 {
+    fn warm(&self, ssrc: Option<Ssrc>) -> u64 {
         self.sealer.warm(ssrc)
     }
 

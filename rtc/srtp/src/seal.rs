@@ -67,8 +67,13 @@ impl Sealer {
         self.context.seal_rtcp(buf, len)
     }
 
-    /// Reads what sealing a packet of `ssrc` will read. The value means nothing.
-    pub(crate) fn warm(&self, ssrc: Ssrc) -> u64 {
+    /// Reads what sealing a packet of `ssrc` will read; without one, where that is. The
+    /// value means nothing.
+    pub(crate) fn warm(&self, ssrc: Option<Ssrc>) -> u64 {
+        let Some(ssrc) = ssrc else {
+            let first = self.first[0].map_or(0, |ssrc| ssrc.0);
+            return u64::from(first) ^ self.sources.len() as u64 ^ self.cipher.warm_handle();
+        };
         let source = self.place(ssrc).and_then(|at| self.sources.get(at));
         source.map_or(0, |s| s.rtp.warm()) ^ self.cipher.warm() ^ self.profile as u64
     }

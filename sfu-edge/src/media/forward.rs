@@ -1,6 +1,6 @@
 //! What one subscriber gets of its stream.
 
-use transom_rtc_proto::peer::Outgoing;
+use transom_rtc_proto::peer::{Outgoing, WarmStep};
 use transom_rtc_proto::time::Instant;
 
 use super::egress::Egress;
@@ -20,24 +20,37 @@ pub(super) struct Forwarded {
 
 /// Subscribers whose state is fetched at once: enough for their misses to
 /// overlap, few enough to stay in the cache until it is their turn.
-pub(super) const WARMED: usize = 8;
+pub(super) const WARMED: usize = 16;
 
 /// Reads what forwarding to these subscribers will read, so that it is in the
-/// cache when their turn comes.
+/// cache when their turn comes. Step by step: what a pointer leads to can be
+/// asked for only when the pointer is here, and asked for all together the
+/// misses of a step are one wait.
 pub(super) fn warm<'a>(stream: &Stream, peers: &Peers, keys: impl Iterator<Item = &'a u32>) {
     let mut seen = 0;
-    for slot in keys.filter_map(|key| peers.get(*key)) {
-        let Role::Subscriber(subscriptions) = &slot.role else {
-            continue;
-        };
-        for subscription in subscriptions {
-            let published = stream.track(subscription.kind);
-            if published.is_some_and(|p| subscription.has_work(p)) {
-                seen ^= slot.peer.warm(subscription.track) ^ subscription.warm();
-            }
-        }
+    let mut slots = [None; WARMED];
+    for (slot, key) in slots.iter_mut().zip(keys) {
+        *slot = peers.get(*key);
+    }
+    let slots = slots.iter().flatten();
+    for slot in slots.clone() {
         let path = slot.media_path;
         seen ^= path.map_or(0, |p| u64::from(p.local.port() ^ p.remote.port()));
+        seen ^= slot.peer.warm(WarmStep::Peer) ^ u64::from(slot.is_publisher());
+    }
+    for slot in slots.clone() {
+        seen ^= slot.peer.warm(WarmStep::Srtp);
+        for subscription in slot.subscriptions() {
+            seen ^= subscription.warm();
+        }
+    }
+    for slot in slots {
+        for subscription in slot.subscriptions() {
+            let published = stream.track(subscription.kind);
+            if published.is_some_and(|p| subscription.has_work(p)) {
+                seen ^= slot.peer.warm(WarmStep::Track(subscription.track));
+            }
+        }
     }
     std::hint::black_box(seen);
 }

@@ -95,7 +95,15 @@ impl PeerSlot {
     }
 
     /// The subscriber's tracks; none of a publisher.
-    pub(super) fn subscriptions(&mut self) -> &mut [Subscription] {
+    pub(super) fn subscriptions(&self) -> &[Subscription] {
+        match &self.role {
+            Role::Publisher(_) => &[],
+            Role::Subscriber(subscriptions) => subscriptions,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn subscriptions_mut(&mut self) -> &mut [Subscription] {
         match &mut self.role {
             Role::Publisher(_) => &mut [],
             Role::Subscriber(subscriptions) => subscriptions,

@@ -489,7 +489,7 @@ impl World {
             let mut awaits_key_frame = false;
             for (index, subscriber) in stream.subscribers.iter().enumerate() {
                 if index % WARMED == 0 {
-                    let next = stream.subscribers.iter().skip(index).take(WARMED);
+                    let next = stream.subscribers.iter().skip(index);
                     warm(stream, &self.peers, next);
                 }
                 let (peers, egress) = (&mut self.peers, &mut self.egress);

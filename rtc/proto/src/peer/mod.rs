@@ -26,6 +26,7 @@ mod report;
 mod secure;
 mod send;
 mod timer;
+mod warm;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -38,6 +39,7 @@ pub use event::{CloseReason, DropReason, Event, Received, RtpInfo, TrackId};
 pub use receive::ReceiveTrackStats;
 pub use send::{ClockReference, Forwarder, Frame, Outgoing, SendError, SendTrackStats};
 pub use timer::Timer;
+pub use warm::WarmStep;
 
 use crate::channel::Channels;
 use crate::ice::{IceAgent, IceConfig, IceEvent, IceStats, IceTimers, Path};
@@ -251,16 +253,20 @@ impl Peer {
         Ok(())
     }
 
-    /// Reads what [`Peer::forwarder`] and sealing will read of this peer and
-    /// `track`, so that it is in the cache by then. Where many peers are served
-    /// one after the other, each begins with a dozen misses that wait for one
-    /// another; asked of several at once, these overlap. The value means
-    /// nothing: give it to [`core::hint::black_box`].
-    pub fn warm(&self, track: TrackId) -> u64 {
-        let Some((ssrc, seen)) = self.send.warm(track) else {
-            return 0;
-        };
-        seen ^ self.secure.warm(ssrc)
+    /// Reads of this peer what [`Peer::forwarder`] and sealing will read, so that
+    /// it is in the cache by then. Where many peers are served one after the
+    /// other, each begins with a dozen misses that wait for one another; asked
+    /// of several peers, one step after the other, these overlap. The value
+    /// means nothing: give it to [`core::hint::black_box`].
+    pub fn warm(&self, step: WarmStep) -> u64 {
+        match step {
+            WarmStep::Peer => self.send.warm() ^ self.secure.warm(),
+            WarmStep::Srtp => self.secure.warm_srtp(None),
+            WarmStep::Track(track) => match self.send.warm_track(track) {
+                Some((ssrc, seen)) => seen ^ self.secure.warm_srtp(Some(ssrc)),
+                None => 0,
+            },
+        }
     }
 
     /// Seals ready packets of `track`, as many as there are.

@@ -101,8 +101,13 @@ impl Secure {
         self.srtp.as_mut()
     }
 
-    /// Reads what sealing a packet of `ssrc` will read.
-    pub(super) fn warm(&self, ssrc: Ssrc) -> u64 {
+    /// Reads where the SRTP layer is.
+    pub(super) fn warm(&self) -> u64 {
+        self.has_keys().into()
+    }
+
+    /// Reads what sealing a packet of `ssrc` will read; without one, where that is.
+    pub(super) fn warm_srtp(&self, ssrc: Option<Ssrc>) -> u64 {
         self.srtp.as_ref().map_or(0, |srtp| srtp.warm(ssrc))
     }
 

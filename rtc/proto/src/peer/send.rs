@@ -218,8 +218,13 @@ impl SendSide {
         }
     }
 
+    /// Reads where the tracks are.
+    pub(super) fn warm(&self) -> u64 {
+        self.tracks.len() as u64
+    }
+
     /// The track's source, and something of what forwarding reads.
-    pub(super) fn warm(&self, id: TrackId) -> Option<(Ssrc, u64)> {
+    pub(super) fn warm_track(&self, id: TrackId) -> Option<(Ssrc, u64)> {
         let track = self.tracks.get(self.place(id)?)?;
         Some((track.sealer.ssrc, track.warm()))
     }

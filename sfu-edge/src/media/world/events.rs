@@ -178,7 +178,7 @@ impl World {
         };
         self.counts.add(Count::KeyFramesWanted, 1);
         let stream = slot.stream;
-        let mut subscriptions = slot.subscriptions().iter_mut();
+        let mut subscriptions = slot.subscriptions_mut().iter_mut();
         if let Some(subscription) = subscriptions.find(|s| s.track == track)
             && subscription.may_request_key_frame(now)
         {
