@@ -44,11 +44,13 @@ pub(super) fn warm<'a>(stream: &Stream, peers: &Peers, keys: impl Iterator<Item 
             seen ^= subscription.warm();
         }
     }
-    for slot in slots {
-        for subscription in slot.subscriptions() {
-            let published = stream.track(subscription.kind);
-            if published.is_some_and(|p| subscription.has_work(p)) {
-                seen ^= slot.peer.warm(WarmStep::Track(subscription.track));
+    for step in [WarmStep::Track, WarmStep::Keys] {
+        for slot in slots.clone() {
+            for subscription in slot.subscriptions() {
+                let published = stream.track(subscription.kind);
+                if published.is_some_and(|p| subscription.has_work(p)) {
+                    seen ^= slot.peer.warm(step(subscription.track));
+                }
             }
         }
     }

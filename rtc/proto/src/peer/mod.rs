@@ -262,10 +262,8 @@ impl Peer {
         match step {
             WarmStep::Peer => self.send.warm() ^ self.secure.warm(),
             WarmStep::Srtp => self.secure.warm_srtp(None),
-            WarmStep::Track(track) => match self.send.warm_track(track) {
-                Some((ssrc, seen)) => seen ^ self.secure.warm_srtp(Some(ssrc)),
-                None => 0,
-            },
+            WarmStep::Track(track) => self.send.warm_track(track),
+            WarmStep::Keys(track) => self.secure.warm_srtp(self.send.ssrc_of(track)),
         }
     }
 

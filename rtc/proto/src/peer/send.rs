@@ -223,10 +223,18 @@ impl SendSide {
         self.tracks.len() as u64
     }
 
-    /// The track's source, and something of what forwarding reads.
-    pub(super) fn warm_track(&self, id: TrackId) -> Option<(Ssrc, u64)> {
-        let track = self.tracks.get(self.place(id)?)?;
-        Some((track.sealer.ssrc, track.warm()))
+    /// Reads of the track what forwarding reads.
+    pub(super) fn warm_track(&self, id: TrackId) -> u64 {
+        self.track(id).map_or(0, SendTrack::warm)
+    }
+
+    /// The source of a track's packets.
+    pub(super) fn ssrc_of(&self, id: TrackId) -> Option<Ssrc> {
+        self.track(id).map(|track| track.sealer.ssrc)
+    }
+
+    fn track(&self, id: TrackId) -> Option<&SendTrack> {
+        self.tracks.get(self.place(id)?)
     }
 
     pub(super) fn forward_repair(

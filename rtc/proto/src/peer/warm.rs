@@ -8,6 +8,8 @@ pub enum WarmStep {
     Peer,
     /// Its SRTP layer.
     Srtp,
-    /// The track, and the keys.
+    /// The track.
     Track(TrackId),
+    /// The keys, and what was sealed by them.
+    Keys(TrackId),
 }
