@@ -22,3 +22,4 @@ pub mod sdp;
 pub mod stream;
 pub mod stun;
 pub mod time;
+pub mod window;

@@ -4,7 +4,7 @@
 use transom_rtc_proto::id::{SeqNo, Ssrc};
 use transom_rtc_proto::port::SrtpError;
 
-use crate::window::RtpWindow;
+use crate::window::{RtpWindow, guess};
 
 /// The right to seal one packet. No two are alike under one key: there is no
 /// copying one, [`Claims::next`] alone makes them, and sealing spends them.
@@ -41,7 +41,7 @@ impl Claims {
     /// be told from a claimed one counts as claimed; whatever becomes of the
     /// packet, it stays so.
     pub(crate) fn next(&mut self, seq: SeqNo) -> Result<Claim, SrtpError> {
-        let index = self.claimed.guess(seq).ok_or(SrtpError::IndexReused)?;
+        let index = guess(&self.claimed, seq).ok_or(SrtpError::IndexReused)?;
         if !self.claimed.is_new(index) {
             return Err(SrtpError::IndexReused);
         }

@@ -7,7 +7,7 @@ use crate::cipher::RtpCipher;
 use crate::contained::Contained;
 use crate::guard::{RtpShape, validate_rtp, validate_srtcp};
 use crate::probation::Probation;
-use crate::window::{RtcpWindow, RtpWindow};
+use crate::window::{RtcpWindow, RtpWindow, guess};
 
 /// Sources that one peer may have: audio, video, three simulcast layers, their
 /// RTX streams, and room to change them. One that left keeps its place, because
@@ -56,7 +56,7 @@ impl Opener {
             return self.open_first_rtp(packet, &shape);
         };
         let window = &self.source(at)?.rtp;
-        let index = window.guess(shape.seq).ok_or(SrtpError::Replay)?;
+        let index = guess(window, shape.seq).ok_or(SrtpError::Replay)?;
         if !window.is_new(index) {
             return Err(SrtpError::Replay);
         }

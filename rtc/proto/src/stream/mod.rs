@@ -8,7 +8,6 @@ mod reorder;
 mod repair;
 mod retransmit;
 pub mod rtx;
-mod seen;
 mod send_stats;
 mod twcc_receiver;
 mod twcc_sender;

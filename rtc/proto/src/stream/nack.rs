@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::seen::SeenWindow;
 use crate::id::{ExtSeq, SeqNo};
 use crate::time::Instant;
+use crate::window::SeenWindow;
 
 /// When to ask, and when to stop asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum Arrival {
 #[derive(Clone, Debug)]
 pub struct NackGenerator {
     policy: NackPolicy,
-    seen: SeenWindow,
+    seen: SeenWindow<16>,
     highest: Option<ExtSeq>,
     /// Ascending.
     missing: Vec<Missing>,
@@ -110,9 +110,10 @@ impl NackGenerator {
 
     /// Notes a packet, be it an original or a repair.
     pub fn on_packet(&mut self, now: Instant, seq: ExtSeq) -> Arrival {
-        if !self.seen.note(seq) {
+        if !self.seen.is_new(seq.0) {
             return Arrival::Duplicate;
         }
+        self.seen.note(seq.0);
         match self.highest {
             Some(highest) if seq < highest => {
                 if let Ok(i) = self.missing.binary_search_by_key(&seq, |m| m.seq) {
