@@ -129,9 +129,12 @@ impl Zig {
     /// `cargo build` for a triple, with glibc's version behind it if it is to be an old one.
     pub(crate) fn cargo(&self, triple: &str) -> Command {
         let mut command = Command::new(self.bin.join("cargo-zigbuild"));
+        // Not in the root: of its headers below the folder it runs in zig tells relative paths,
+        // which lead nowhere from the folders that build scripts run in.
         command
             .args(["zigbuild", "--target", triple])
-            .current_dir(workspace::root())
+            .current_dir(workspace::root().join("cross"))
+            .env("CARGO_TARGET_DIR", workspace::target())
             .env("CARGO_ZIGBUILD_PYTHON_PATH", self.bin.join("python"));
         command
     }

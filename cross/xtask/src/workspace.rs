@@ -11,7 +11,8 @@ pub(crate) fn root() -> PathBuf {
 }
 
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    // Absolute: not all that is told of it runs in the root.
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// The folder that holds the built programs.
