@@ -354,4 +354,11 @@ mod tests {
         assert_eq!(read, wiring);
         assert!(wiring.has_outputs() && !wiring.drives());
     }
+
+    #[test]
+    fn a_battery_alone_is_looked_at() {
+        let text = "name = \"A\"\n[battery]\nina219 = { bus = 1, address = 0x40 }";
+        let wiring: Wiring = toml::from_str(text).expect("good TOML");
+        assert!(wiring.has_outputs() && !wiring.drives());
+    }
 }

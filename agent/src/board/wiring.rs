@@ -371,7 +371,7 @@ impl Wiring {
             || self.mavlink.is_some()
     }
 
-    /// Whether there is anything for the process that owns the outputs.
+    /// Whether there is anything for the process that owns the outputs, and reads the battery.
     pub fn has_outputs(&self) -> bool {
         self.drives()
             || self.lock.is_some()
@@ -380,6 +380,7 @@ impl Wiring {
             || self.horn.is_some()
             || self.pan_tilt.is_some()
             || self.watchdog.is_some()
+            || self.battery.is_some()
     }
 
     /// Each line and what it is for.
