@@ -1,6 +1,6 @@
 //! Pictures before they are coded.
 //!
-//! A [`Converter`] makes a [`Picture`] of what a camera delivers, [`scale`] makes
+//! A [`Converter`] makes a [`Picture`] of what a camera delivers, [`scale()`] makes
 //! it smaller, a [`Scene`] knows whether it has anything to do with the one
 //! before, and a [`TestPicture`] draws one that carries its own time
 //! ([`timecode`]).
