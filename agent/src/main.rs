@@ -11,7 +11,7 @@ use transom_agent::actuator::{self, OutputOrder};
 use transom_agent::bell::{Bell, BellFigures, Hook, OnRing, Ring};
 use transom_agent::board;
 use transom_agent::cli::{Cli, Command, one_line};
-use transom_agent::config::{Config, ConfigError, SpeakerDevice};
+use transom_agent::config::{Config, SpeakerDevice};
 use transom_agent::control::{ActuatorLink, Control};
 use transom_agent::feed::AudioSource;
 use transom_agent::metrics::{HostNames, Metrics, MetricsServer, StreamFigures};
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         return board::run(options);
     }
     if matches!(cli.command, Some(Command::MakeSafe)) {
-        return make_safe(cli);
+        return make_safe(&cli);
     }
     if let Some(Command::Log(options)) = cli.command.clone() {
         return record::run(cli, &options);
@@ -63,24 +63,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Of the configuration only the board is of interest, whatever else is wrong with it.
-fn make_safe(mut cli: Cli) -> ExitCode {
-    // systemd gives the service's token to no ExecStopPost: one that cannot be read must not keep outputs powered.
-    cli.token = cli.token.or_else(|| "none-is-needed".parse().ok());
-    let (config, mistakes) = Config::examine(cli);
-    let Some(config) = config else {
-        for mistake in mistakes {
-            eprintln!("transom-agent make-safe: {mistake}");
-        }
-        return ExitCode::FAILURE;
-    };
-    for mistake in mistakes {
-        if matches!(mistake, ConfigError::Control(_)) {
-            eprintln!("transom-agent make-safe: {mistake}");
+fn make_safe(cli: &Cli) -> ExitCode {
+    let wired = match Config::outputs(cli) {
+        Ok(wired) => wired,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                eprintln!("transom-agent make-safe: {mistake}");
+            }
             return ExitCode::FAILURE;
         }
-    }
-    let Some(wired) = config.control.actuator else {
+    };
+    let Some(wired) = wired else {
         println!("nothing is wired: there is nothing to make safe");
         return ExitCode::SUCCESS;
     };

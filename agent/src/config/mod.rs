@@ -22,6 +22,7 @@ pub use value::{
 pub use video::{SecondError, SecondStream};
 pub use whip::{Fingerprint, WhipUrl};
 
+use crate::actuator::ActuatorConfig;
 use crate::bell::{BellButton, BellConfig, Hook, HookError};
 use crate::cli::Cli;
 use crate::feed::{AudioSource, FeedConfig, VideoSource};
@@ -214,13 +215,16 @@ pub enum ConfigError {
     AudioBitrate(Bitrate),
 }
 
+/// The configuration file: the one named, or that of the first place which has one.
+fn place(cli: &Cli) -> Option<PathBuf> {
+    let named = cli.config.clone();
+    named.or_else(|| PLACES.iter().map(PathBuf::from).find(|path| path.exists()))
+}
+
 impl Config {
     /// Reads the file, if there is one, and puts the flags over it.
     pub fn load(cli: Cli) -> Result<Self, ConfigError> {
-        let path = match &cli.config {
-            Some(path) => Some(path.clone()),
-            None => PLACES.iter().map(PathBuf::from).find(|path| path.exists()),
-        };
+        let path = place(&cli);
         let file = path
             .as_deref()
             .map_or_else(|| Ok(File::default()), File::read)?;
@@ -231,10 +235,7 @@ impl Config {
     /// it can be understood. Where that leaves no address to publish to, it
     /// [has no server](Self::has_server).
     pub fn examine(mut cli: Cli) -> (Option<Self>, Vec<ConfigError>) {
-        let path = match &cli.config {
-            Some(path) => Some(path.clone()),
-            None => PLACES.iter().map(PathBuf::from).find(|path| path.exists()),
-        };
+        let path = place(&cli);
         let (file, mistakes) = path
             .as_deref()
             .map_or_else(|| (Some(File::default()), Vec::new()), File::examine);
@@ -266,6 +267,26 @@ impl Config {
             None => None,
         };
         (config, mistakes)
+    }
+
+    /// What has outputs, whatever is wrong with all else: for who makes them safe
+    /// when the service is gone, and with it the token.
+    ///
+    /// # Errors
+    /// What is wrong, where that may be what hides the outputs.
+    pub fn outputs(cli: &Cli) -> Result<Option<ActuatorConfig>, Vec<ConfigError>> {
+        let Some(path) = place(cli) else {
+            return Ok(None);
+        };
+        let (file, mistakes) = File::examine(&path);
+        let control = file.unwrap_or_default().control.check();
+        let wired = control.map_err(|mistake| vec![mistake.into()])?.actuator;
+        match wired {
+            None if !mistakes.is_empty() => {
+                Err(mistakes.into_iter().map(ConfigError::from).collect())
+            }
+            wired => Ok(wired),
+        }
     }
 
     fn layer(cli: Cli, file: File, path: Option<&Path>) -> Result<Self, ConfigError> {

@@ -6,8 +6,7 @@ use transom_rtc_doctor::Finding;
 use transom_rtc_proto::time::WallTime;
 
 use crate::encode::{EncodeError, EncoderChoice, EncoderConfig, Encoders};
-use transom_picture::Picture;
-use transom_picture::TestPicture;
+use transom_picture::{Picture, TestPicture};
 
 /// How long is measured, key frame not counted.
 const MEASURE: Duration = Duration::from_secs(1);
