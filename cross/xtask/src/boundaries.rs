@@ -7,7 +7,8 @@ use crate::{step, workspace};
 
 /// Each crate of ours and all of ours that it may depend on.
 const EDGES: &[(&str, &[&str])] = &[
-    ("transom-rtc-proto", &[]),
+    ("transom-rtc-prefetch", &[]),
+    ("transom-rtc-proto", &["transom-rtc-prefetch"]),
     ("transom-boards-hal", &[]),
     ("transom-control", &[]),
     ("transom-rtc-udp", &[]),
@@ -21,7 +22,10 @@ const EDGES: &[(&str, &[&str])] = &[
         &["transom-boards-hal", "transom-rtc-proto"],
     ),
     ("transom-rtc-dtls", &["transom-rtc-proto"]),
-    ("transom-rtc-srtp", &["transom-rtc-proto"]),
+    (
+        "transom-rtc-srtp",
+        &["transom-rtc-prefetch", "transom-rtc-proto"],
+    ),
     ("transom-rtc-sctp", &["transom-rtc-proto"]),
     (
         "transom-rtc-tokio",
@@ -64,6 +68,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "transom-rtc-dtls",
             "transom-rtc-srtp",
             "transom-rtc-sctp",
+            "transom-rtc-prefetch",
             "transom-rtc-proto",
             // Parses what it relays, and stamps the lease.
             "transom-control",

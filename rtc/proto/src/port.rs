@@ -150,11 +150,10 @@ pub trait Srtp: Send {
     /// Names a source that signalling announced, so that it need not pass probation.
     fn admit(&mut self, ssrc: Ssrc);
 
-    /// Reads what [`Srtp::protect_rtp`] of a packet of `ssrc` will read; without one, no more
-    /// than where that lies. See [`Peer::warm`](crate::peer::Peer::warm). The value means nothing.
-    fn warm(&self, ssrc: Option<Ssrc>) -> u64 {
+    /// Asks for the memory that [`Srtp::protect_rtp`] of a packet of `ssrc` will read; without one,
+    /// no more than where that lies. See [`Peer::prefetch`](crate::peer::Peer::prefetch).
+    fn prefetch(&self, ssrc: Option<Ssrc>) {
         let _ = ssrc;
-        0
     }
 }
 

@@ -63,14 +63,6 @@ impl<const WORDS: usize> SeenWindow<WORDS> {
         }
     }
 
-    /// Reads what [`note`](Self::note) of the next number will read; see
-    /// [`Peer::warm`](crate::peer::Peer::warm). The value means nothing.
-    pub fn warm(&self) -> u64 {
-        let next = self.highest.map_or(0, |highest| highest.wrapping_add(1));
-        let (word, _) = Self::place(next);
-        self.seen.get(word).map_or(next, |seen| seen ^ next)
-    }
-
     fn clear(&mut self, number: u64) {
         let (word, bit) = Self::place(number);
         if let Some(w) = self.seen.get_mut(word) {

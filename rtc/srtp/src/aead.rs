@@ -60,13 +60,6 @@ impl RtpAead {
         Ok(sealed)
     }
 
-    /// Reads the expanded key, some ten cache lines. A copy does, since nothing else
-    /// reaches inside a key of ring's.
-    pub(crate) fn warm(&self) -> u8 {
-        std::hint::black_box(&self.key.clone());
-        self.salt[0]
-    }
-
     /// Opens `packet[header_len..]` in place and returns the plain packet's length.
     pub(crate) fn open(
         &self,

@@ -1,5 +1,6 @@
 //! What protects RTP: one of the two profiles, in place.
 
+use transom_rtc_prefetch::prefetch;
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 
@@ -39,17 +40,12 @@ impl RtpCipher {
         }
     }
 
-    /// Reads where the keys are. The value means nothing.
-    pub(crate) fn warm_handle(&self) -> u64 {
-        u64::from(matches!(self, Self::Aead(_)))
-    }
-
-    /// Reads something of the keys. The value means nothing.
-    pub(crate) fn warm(&self) -> u64 {
-        u64::from(match self {
-            Self::Aead(aead) => aead.warm(),
-            Self::CounterMode(mode) => mode.warm(),
-        })
+    /// Asks for the keys.
+    pub(crate) fn prefetch(&self) {
+        match self {
+            Self::Aead(aead) => prefetch(&**aead),
+            Self::CounterMode(mode) => prefetch(&**mode),
+        }
     }
 
     /// Opens `packet[header_len..]` and returns the plain packet's length.

@@ -32,11 +32,6 @@ impl Claims {
         self.ssrc
     }
 
-    /// Reads what the next claim will read. The value means nothing.
-    pub(crate) fn warm(&self) -> u64 {
-        self.claimed.warm()
-    }
-
     /// Claims the index that a receiver will take `seq` for. One that cannot
     /// be told from a claimed one counts as claimed; whatever becomes of the
     /// packet, it stays so.

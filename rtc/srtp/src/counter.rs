@@ -70,10 +70,6 @@ impl RtpCounterMode {
         Ok(sealed)
     }
 
-    pub(crate) fn warm(&self) -> u8 {
-        self.salt[0]
-    }
-
     /// Opens `packet[header_len..]` in place and returns the plain packet's length.
     pub(crate) fn open(
         &self,

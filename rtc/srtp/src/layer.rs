@@ -52,8 +52,11 @@ impl Srtp for Layer {
         self.opener.open_rtcp(packet)
     }
 
-    fn warm(&self, ssrc: Option<Ssrc>) -> u64 {
-        self.sealer.warm(ssrc)
+    fn prefetch(&self, ssrc: Option<Ssrc>) {
+        match ssrc {
+            None => self.sealer.prefetch(),
+            Some(ssrc) => self.sealer.prefetch_source(ssrc),
+        }
     }
 
     fn admit(&mut self, ssrc: Ssrc) {

@@ -1,5 +1,6 @@
 //! Egress: every (key, SSRC, index) is sealed once.
 
+use transom_rtc_prefetch::{prefetch, prefetch_line};
 use transom_rtc_proto::id::Ssrc;
 use transom_rtc_proto::port::{SrtpError, SrtpKey, SrtpProfile};
 
@@ -67,15 +68,20 @@ impl Sealer {
         self.context.seal_rtcp(buf, len)
     }
 
-    /// Reads what sealing a packet of `ssrc` will read; without one, where that is. The
-    /// value means nothing.
-    pub(crate) fn warm(&self, ssrc: Option<Ssrc>) -> u64 {
-        let Some(ssrc) = ssrc else {
-            let first = self.first[0].map_or(0, |ssrc| ssrc.0);
-            return u64::from(first) ^ self.sources.len() as u64 ^ self.cipher.warm_handle();
-        };
-        let source = self.place(ssrc).and_then(|at| self.sources.get(at));
-        source.map_or(0, |s| s.rtp.warm()) ^ self.cipher.warm() ^ self.profile as u64
+    /// Asks for where keys and sources are.
+    pub(crate) fn prefetch(&self) {
+        prefetch_line(&self.profile);
+        prefetch_line(&self.first);
+        prefetch_line(&self.sources);
+        prefetch_line(&self.cipher);
+    }
+
+    /// Asks for what sealing a packet of `ssrc` will read.
+    pub(crate) fn prefetch_source(&self, ssrc: Ssrc) {
+        if let Some(source) = self.place(ssrc).and_then(|at| self.sources.get(at)) {
+            prefetch(source);
+        }
+        self.cipher.prefetch();
     }
 
     fn source(&mut self, ssrc: Ssrc) -> Result<&mut Source, SrtpError> {

@@ -15,7 +15,7 @@
 //! caller's affair (epoll, tokio's `AsyncFd`).
 //!
 //! This is the one crate of the project that calls the operating system's
-//! socket interface itself, and the one with `unsafe` in it (under `linux/`).
+//! socket interface itself, with the `unsafe` that this takes (under `linux/`).
 //! Elsewhere than on Linux, `std::net` serves: one datagram a call, and no
 //! packet info, so that the local address of a datagram is the bound one.
 

@@ -268,6 +268,11 @@ impl Control {
         sessions.carry_out(directory);
     }
 
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
     fn answerer(&self, client: IpAddr) -> Result<Answerer, OpenError> {
         let mut seed = [0; 32];
         SystemRandom::new()

@@ -139,7 +139,10 @@ impl Sessions {
                 SessionState::Connecting => true,
                 SessionState::Connected => {
                     known.note_joined(now, counts);
-                    directory.handle_connected(now, *session);
+                    // Of a subscriber there is nothing to find out.
+                    if known.role == Role::Publisher {
+                        directory.handle_connected(now, *session);
+                    }
                     true
                 }
                 SessionState::Gone => {
@@ -164,6 +167,11 @@ impl Sessions {
         if self.known.remove(&session).is_some() {
             self.counts.on_ended(end);
         }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
     }
 
     /// How many sessions of this role are in this state.

@@ -1,11 +1,13 @@
 //! What one subscriber gets of its stream.
 
-use transom_rtc_proto::peer::{Outgoing, WarmStep};
+use transom_rtc_prefetch::prefetch_line;
+use transom_rtc_proto::peer::{Outgoing, PrefetchStep};
 use transom_rtc_proto::time::Instant;
 
 use super::egress::Egress;
-use super::peers::{Peers, Role};
+use super::peers::{PeerSlot, Peers, Role};
 use super::stream::Stream;
+use super::subscription::Subscription;
 
 /// What came of forwarding to one subscriber.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,43 +20,49 @@ pub(super) struct Forwarded {
     pub(super) rearmed: Option<Instant>,
 }
 
-/// Subscribers whose state is fetched at once: enough for their misses to
-/// overlap, few enough to stay in the cache until it is their turn.
-pub(super) const WARMED: usize = 16;
+/// How many subscribers lie between one step of fetching ahead and the next: time enough for
+/// memory to come, and not so many that what has come is driven out again.
+const STRIDE: usize = 4;
 
-/// Reads what forwarding to these subscribers will read, so that it is in the
-/// cache when their turn comes. Step by step: what a pointer leads to can be
-/// asked for only when the pointer is here, and asked for all together the
-/// misses of a step are one wait.
-pub(super) fn warm<'a>(stream: &Stream, peers: &Peers, keys: impl Iterator<Item = &'a u32>) {
-    let mut seen = 0;
-    let mut slots = [None; WARMED];
-    for (slot, key) in slots.iter_mut().zip(keys) {
-        *slot = peers.get(*key);
+/// How far ahead of being forwarded to a subscriber is first thought of.
+pub(super) const LEAD: usize = 4 * STRIDE;
+
+/// Asks for the memory that forwarding will read: of the subscriber at `place` of the stream's
+/// list the first thing, and of those before it what the former steps have led to, so that
+/// nothing is waited for when the turn of one comes, [`LEAD`] places later.
+pub(super) fn prefetch(stream: &Stream, peers: &Peers, place: usize) {
+    let slot = |steps: usize| {
+        let key = stream.subscribers.get(place.checked_sub(steps * STRIDE)?)?;
+        peers.get(*key)
+    };
+    if let Some(slot) = slot(0) {
+        prefetch_line(&slot.media_path);
+        prefetch_line(&slot.role);
+        slot.peer.prefetch(PrefetchStep::Peer);
     }
-    let slots = slots.iter().flatten();
-    for slot in slots.clone() {
-        let path = slot.media_path;
-        seen ^= path.map_or(0, |p| u64::from(p.local.port() ^ p.remote.port()));
-        seen ^= slot.peer.warm(WarmStep::Peer) ^ u64::from(slot.is_publisher());
-    }
-    for slot in slots.clone() {
-        seen ^= slot.peer.warm(WarmStep::Srtp);
+    if let Some(slot) = slot(1) {
+        slot.peer.prefetch(PrefetchStep::Srtp);
         for subscription in slot.subscriptions() {
-            seen ^= subscription.warm();
+            subscription.prefetch_work();
         }
     }
-    for step in [WarmStep::Track, WarmStep::Keys] {
-        for slot in slots.clone() {
-            for subscription in slot.subscriptions() {
-                let published = stream.track(subscription.kind);
-                if published.is_some_and(|p| subscription.has_work(p)) {
-                    seen ^= slot.peer.warm(step(subscription.track));
-                }
-            }
+    if let Some(slot) = slot(2) {
+        for subscription in at_work(stream, slot) {
+            subscription.prefetch_numbers();
+            slot.peer.prefetch(PrefetchStep::Track(subscription.track));
         }
     }
-    std::hint::black_box(seen);
+    if let Some(slot) = slot(3) {
+        for subscription in at_work(stream, slot) {
+            slot.peer.prefetch(PrefetchStep::Keys(subscription.track));
+        }
+    }
+}
+
+/// The subscriptions that get something now: sound comes between pictures.
+fn at_work<'a>(stream: &'a Stream, slot: &'a PeerSlot) -> impl Iterator<Item = &'a Subscription> {
+    let subscriptions = slot.subscriptions().iter();
+    subscriptions.filter(|s| stream.track(s.kind).is_some_and(|track| s.has_work(track)))
 }
 
 /// Forwards to one subscriber what it is to get of its stream now.

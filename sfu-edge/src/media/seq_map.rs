@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use transom_rtc_prefetch::prefetch_line;
 use transom_rtc_proto::id::{ExtSeq, SeqNo};
 
 /// Segments remembered: enough for NACKs that reach across a few skips.
@@ -103,9 +104,11 @@ impl SeqMap {
         self.start(generation, ExtSeq(seq.0 + 1));
     }
 
-    /// Reads what [`SeqMap::output`] of the next packet will read. The value means nothing.
-    pub(super) fn warm(&self) -> u64 {
-        self.newest.map_or(self.given, |newest| newest.source) ^ self.next_source
+    /// Asks for what [`SeqMap::output`] of the next packet will read.
+    pub(super) fn prefetch(&self) {
+        prefetch_line(&self.newest);
+        prefetch_line(&self.next_source);
+        prefetch_line(&self.given);
     }
 
     /// The subscriber's number for `seq`; `None` for a packet from before the first run.

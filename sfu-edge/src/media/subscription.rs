@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use transom_rtc_prefetch::prefetch_line;
 use transom_rtc_proto::id::{ExtSeq, MediaTime, SeqNo};
 use transom_rtc_proto::peer::{ClockReference, Outgoing, TrackId};
 use transom_rtc_proto::sdp::MediaKind;
@@ -121,10 +122,17 @@ impl Subscription {
         !published.batch().is_empty() || self.past.is_some() || !self.is_live(published)
     }
 
-    /// Reads what [`Subscription::outgoing`] will read. The value means nothing.
-    pub(super) fn warm(&self) -> u64 {
-        let last = self.last.map_or(0, |(_, timestamp)| timestamp.0);
-        u64::from(last) ^ self.seq.warm()
+    /// Asks for what [`Subscription::has_work`] will read.
+    pub(super) fn prefetch_work(&self) {
+        prefetch_line(&self.kind);
+        prefetch_line(&self.past);
+        prefetch_line(&self.live);
+    }
+
+    /// Asks for what [`Subscription::outgoing`] will read besides.
+    pub(super) fn prefetch_numbers(&self) {
+        prefetch_line(&self.last);
+        self.seq.prefetch();
     }
 
     /// Whether this subscriber's request for a key frame is passed on.

@@ -27,7 +27,7 @@ use super::channels::{self, Gauge};
 use super::egress::Egress;
 use super::farewells::Farewells;
 use super::figures;
-use super::forward::{WARMED, forward, warm};
+use super::forward::{LEAD, forward, prefetch};
 use super::link::{Note, TrackHead};
 use super::mailbox::Bell;
 use super::peers::{PeerSlot, Peers, Publication, Role};
@@ -480,11 +480,12 @@ impl World {
                 track.prepare();
             }
             let mut awaits_key_frame = false;
-            for (index, subscriber) in stream.subscribers.iter().enumerate() {
-                if index % WARMED == 0 {
-                    let next = stream.subscribers.iter().skip(index);
-                    warm(stream, &self.peers, next);
-                }
+            for place in 0..stream.subscribers.len() + LEAD {
+                prefetch(stream, &self.peers, place);
+                let behind = place.checked_sub(LEAD);
+                let Some(subscriber) = behind.and_then(|at| stream.subscribers.get(at)) else {
+                    continue;
+                };
                 let (peers, egress) = (&mut self.peers, &mut self.egress);
                 let outcome = contained(|| forward(now, stream, peers, *subscriber, egress));
                 let Some(outcome) = outcome else {

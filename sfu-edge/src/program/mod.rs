@@ -3,6 +3,7 @@
 mod address;
 mod doors;
 mod greeting;
+mod heap;
 mod heartbeat;
 mod identity;
 mod qr;
@@ -31,6 +32,7 @@ use crate::settings::{Cli, Family, Limits, Origin, Settings, SettingsError};
 use crate::tls::{Certificate, FilesError, OwnCertificateError, ServerTls, keep_fresh};
 use doors::{OpenDoor, Scheme};
 use greeting::Greeting;
+use heap::Heap;
 use heartbeat::Heartbeat;
 
 /// Why the program ended before it was asked to. Each message is one line and
@@ -130,6 +132,7 @@ pub fn run(
     if let Err(error) = secrets.hand_out(&settings.state_dir) {
         tracing::warn!("{error}");
     }
+    Heap::unite();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
@@ -272,6 +275,7 @@ async fn serve(
     let manager = ServiceManager::from_env();
     let mut heartbeat = Heartbeat::new(manager, Arc::clone(&port), workers, Instant::now());
     heartbeat.ready(&format!("serving; {}", listening(&opened, udp)));
+    let mut heap = Heap::new(Instant::now());
     let runtime = Handle::current();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -284,6 +288,7 @@ async fn serve(
             _ = tick.tick() => {
                 control.handle_timeout();
                 heartbeat.handle_timeout(Instant::now(), &runtime);
+                heap.handle_timeout(Instant::now(), control.sessions());
             }
             _ = interrupt.recv() => break Ok(()),
             _ = terminate.recv() => break Ok(()),

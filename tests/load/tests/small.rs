@@ -57,6 +57,47 @@ fn a_subscriber_takes_little_memory() {
 }
 
 #[test]
+fn many_subscribers_lie_in_huge_pages_and_a_few_do_not() {
+    let setting = |name: &str| {
+        let path = format!("/sys/kernel/mm/transparent_hugepage/{name}");
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    let refused = setting("enabled").contains("[never]");
+    if refused || setting("hpage_pmd_size").trim() != "2097152" || cfg!(target_env = "musl") {
+        eprintln!("skipped: this machine has no huge pages of 2 MB to ask for");
+        return;
+    }
+    let huge = |n: &str| {
+        let sfu = server("");
+        let (state, pid) = (StateDir::new(), sfu.program.pid());
+        let smaps = state.path().join("smaps");
+        let look = format!("cp /proc/{pid}/smaps {}", smaps.display());
+        let words = ["-n", n, "--warmup", "2", "--seconds", "1"];
+        run(&sfu, &[&words[..], &["--at-end", &look]].concat());
+        huge_kilobytes_of_heap(&std::fs::read_to_string(smaps).expect("a copy"))
+    };
+    assert!(huge("60") >= 2048);
+    assert_eq!(huge("5"), 0);
+}
+
+/// By proc(5): a line that begins with addresses begins a mapping.
+fn huge_kilobytes_of_heap(smaps: &str) -> u64 {
+    let (mut in_heap, mut sum) = (false, 0);
+    for line in smaps.lines() {
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["AnonHugePages:", kilobytes, "kB"] if in_heap => {
+                sum += kilobytes.parse::<u64>().expect("a number");
+            }
+            [range, rights, ..] if rights.len() == 4 && range.contains('-') => {
+                in_heap = line.ends_with("[heap]");
+            }
+            _ => {}
+        }
+    }
+    sum
+}
+
+#[test]
 fn the_first_answer_comes_soon() {
     let state = StateDir::new();
     let best = (0..5).map(|_| first_answer(&state)).min();

@@ -21,12 +21,12 @@ mod event;
 mod keys;
 mod pacer;
 mod payload;
+mod prefetch;
 mod receive;
 mod report;
 mod secure;
 mod send;
 mod timer;
-mod warm;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -36,10 +36,10 @@ use core::time::Duration;
 
 pub use config::{DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MTU, PeerConfig, SendMode};
 pub use event::{CloseReason, DropReason, Event, Received, RtpInfo, TrackId};
+pub use prefetch::PrefetchStep;
 pub use receive::ReceiveTrackStats;
 pub use send::{ClockReference, Forwarder, Frame, Outgoing, SendError, SendTrackStats};
 pub use timer::Timer;
-pub use warm::WarmStep;
 
 use crate::channel::Channels;
 use crate::ice::{IceAgent, IceConfig, IceEvent, IceStats, IceTimers, Path};
@@ -253,17 +253,23 @@ impl Peer {
         Ok(())
     }
 
-    /// Reads of this peer what [`Peer::forwarder`] and sealing will read, so that
-    /// it is in the cache by then. Where many peers are served one after the
-    /// other, each begins with a dozen misses that wait for one another; asked
-    /// of several peers, one step after the other, these overlap. The value
-    /// means nothing: give it to [`core::hint::black_box`].
-    pub fn warm(&self, step: WarmStep) -> u64 {
+    /// Asks for the memory of this peer that [`Peer::forwarder`] and sealing will
+    /// read. Where many peers are served one after the other, each begins with
+    /// misses of the cache that wait for one another. Call this some peers
+    /// ahead, a step at a time and some peers apart, and none is waited for.
+    pub fn prefetch(&self, step: PrefetchStep) {
         match step {
-            WarmStep::Peer => self.send.warm() ^ self.secure.warm(),
-            WarmStep::Srtp => self.secure.warm_srtp(None),
-            WarmStep::Track(track) => self.send.warm_track(track),
-            WarmStep::Keys(track) => self.secure.warm_srtp(self.send.ssrc_of(track)),
+            PrefetchStep::Peer => {
+                self.send.prefetch();
+                self.secure.prefetch();
+            }
+            PrefetchStep::Srtp => self.secure.prefetch_srtp(None),
+            PrefetchStep::Track(track) => self.send.prefetch_track(track),
+            PrefetchStep::Keys(track) => {
+                if let Some(ssrc) = self.send.ssrc_of(track) {
+                    self.secure.prefetch_srtp(Some(ssrc));
+                }
+            }
         }
     }
 

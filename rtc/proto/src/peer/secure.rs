@@ -5,6 +5,8 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use transom_rtc_prefetch::prefetch_line;
+
 use super::event::{CloseReason, DropReason};
 use super::keys;
 use crate::id::Ssrc;
@@ -101,14 +103,16 @@ impl Secure {
         self.srtp.as_mut()
     }
 
-    /// Reads where the SRTP layer is.
-    pub(super) fn warm(&self) -> u64 {
-        self.has_keys().into()
+    /// Asks for where the SRTP layer is.
+    pub(super) fn prefetch(&self) {
+        prefetch_line(&self.srtp);
     }
 
-    /// Reads what sealing a packet of `ssrc` will read; without one, where that is.
-    pub(super) fn warm_srtp(&self, ssrc: Option<Ssrc>) -> u64 {
-        self.srtp.as_ref().map_or(0, |srtp| srtp.warm(ssrc))
+    /// Asks for what sealing a packet of `ssrc` will read; without one, for where that is.
+    pub(super) fn prefetch_srtp(&self, ssrc: Option<Ssrc>) {
+        if let Some(srtp) = &self.srtp {
+            srtp.prefetch(ssrc);
+        }
     }
 
     /// A datagram of the DTLS range from a validated pair.

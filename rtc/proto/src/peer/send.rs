@@ -17,6 +17,7 @@ use core::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use track::SendTrack;
+use transom_rtc_prefetch::prefetch_line;
 
 use super::config::SendMode;
 use super::event::{Event, TrackId};
@@ -218,14 +219,17 @@ impl SendSide {
         }
     }
 
-    /// Reads where the tracks are.
-    pub(super) fn warm(&self) -> u64 {
-        self.tracks.len() as u64
+    /// Asks for where the tracks are.
+    pub(super) fn prefetch(&self) {
+        prefetch_line(&self.tracks);
     }
 
-    /// Reads of the track what forwarding reads.
-    pub(super) fn warm_track(&self, id: TrackId) -> u64 {
-        self.track(id).map_or(0, SendTrack::warm)
+    /// Asks for what of the track forwarding reads. Where it lies is told by its number
+    /// alone: the first line of each is not here yet.
+    pub(super) fn prefetch_track(&self, id: TrackId) {
+        if let Some(track) = self.tracks.get(usize::from(id.0)) {
+            track.prefetch();
+        }
     }
 
     /// The source of a track's packets.

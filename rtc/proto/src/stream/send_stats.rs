@@ -3,6 +3,8 @@
 
 use core::time::Duration;
 
+use transom_rtc_prefetch::prefetch_line;
+
 use super::receive_stats::{ntp_middle, ntp_short};
 use crate::id::{MediaTime, Ssrc};
 use crate::rtcp::{ReportBlock, SenderInfo};
@@ -24,6 +26,11 @@ pub struct SendStats {
 }
 
 impl SendStats {
+    /// Asks for what [`SendStats::on_sent`] will read.
+    pub(crate) fn prefetch(&self) {
+        prefetch_line(&self.packets);
+    }
+
     /// Nothing sent yet.
     pub const fn new(ssrc: Ssrc) -> Self {
         Self {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
+use transom_rtc_prefetch::{prefetch, prefetch_line};
 
 use super::frames::FrameQueue;
 use super::packet::{ClockReference, SendTrackStats};
@@ -85,11 +86,17 @@ impl SendTrack {
         })
     }
 
-    /// Reads a word of each part that forwarding reads.
-    pub(super) fn warm(&self) -> u64 {
+    /// Asks for each part that forwarding reads.
+    pub(super) fn prefetch(&self) {
         let sealer = &self.sealer;
-        let first = u64::from(sealer.template.bytes[0]) ^ sealer.template.len as u64;
-        first ^ sealer.sealed ^ self.tally.report.bytes ^ self.tally.stats.packets()
+        prefetch_line(&self.id);
+        prefetch_line(&self.active);
+        prefetch_line(&sealer.ssrc);
+        prefetch_line(&sealer.extensions);
+        prefetch_line(&sealer.sealed);
+        prefetch(&sealer.template);
+        prefetch_line(&self.tally.report.bytes);
+        self.tally.stats.prefetch();
     }
 
     pub(super) fn report(&mut self, now: Instant) -> Option<SenderInfo> {

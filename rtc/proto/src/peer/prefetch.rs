@@ -1,9 +1,9 @@
 use super::event::TrackId;
 
-/// A step of reading ahead; see [`Peer::warm`](super::Peer::warm). Each reads
-/// where the former one led.
+/// A step of fetching ahead; see [`Peer::prefetch`](super::Peer::prefetch). Each reads
+/// what the former one has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WarmStep {
+pub enum PrefetchStep {
     /// The peer itself.
     Peer,
     /// Its SRTP layer.
