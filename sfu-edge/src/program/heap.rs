@@ -6,9 +6,10 @@
 //! the cache; in a virtual machine two walks. A huge page holds the state of hundreds.
 #![allow(unsafe_code)] // mallopt and madvise are C
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
 /// Sessions from which on it pays. Below them all addresses are at hand, and a board with
@@ -87,7 +88,10 @@ impl Heap {
         if let Err(error) = self.gather() {
             tracing::debug!(%error, "the heap stays in small pages");
             // Another time there may be memory. A kernel before 6.1 gathers pages by itself, in a minute.
-            self.allowed = error.kind() != io::ErrorKind::InvalidInput;
+            self.allowed = matches!(
+                error.kind(),
+                ErrorKind::WouldBlock | ErrorKind::ResourceBusy | ErrorKind::OutOfMemory
+            );
         }
     }
 
@@ -95,10 +99,11 @@ impl Heap {
     fn gather(&mut self) -> io::Result<()> {
         let maps = fs::read_to_string("/proc/self/maps")?;
         let whole = heap(&maps).map_or(0..0, whole);
+        let pagemap = File::open("/proc/self/pagemap")?;
         self.huge.retain(|start| whole.contains(start));
         let before = self.huge.len();
         for start in whole.step_by(HUGE) {
-            if !self.huge.contains(&start) && in_use(start)? {
+            if !self.huge.contains(&start) && in_use(&pagemap, start)? {
                 collapse(start)?;
                 self.huge.push(start);
             }
@@ -143,15 +148,18 @@ fn whole(range: Range<usize>) -> Range<usize> {
     range.start.next_multiple_of(HUGE)..range.end / HUGE * HUGE
 }
 
-/// Whether enough of the huge page at `start` is memory already.
-fn in_use(start: usize) -> io::Result<bool> {
-    let mut pages = [0_u8; HUGE / 4096];
-    // SAFETY: mincore(2) reads no memory of ours, and writes a byte for each page; with pages of
-    // 4 KB, as huge ones of 2 MB imply, that is as many as there are.
-    let done = unsafe { libc::mincore(address(start), HUGE, pages.as_mut_ptr()) };
-    check(done)?;
-    let used = pages.iter().filter(|page| **page & 1 == 1).count();
-    Ok(used * USED >= pages.len())
+/// Whether enough of the huge page at `start` is memory already, by `/proc/self/pagemap`: 64 bits for
+/// each page of 4 KB, of which the last says that it is. (What is at hand to a service of systemd's: of
+/// mincore(2) its usual filter knows nothing.)
+fn in_use(pagemap: &File, start: usize) -> io::Result<bool> {
+    let mut pages = [0_u8; HUGE / 4096 * 8];
+    let at = u64::try_from(start / 4096 * 8).unwrap_or(u64::MAX);
+    pagemap.read_exact_at(&mut pages, at)?;
+    let (pages, _) = pages.as_chunks::<8>();
+    let used = pages
+        .iter()
+        .filter(|page| u64::from_ne_bytes(**page) >> 63 == 1);
+    Ok(used.count() * USED >= pages.len())
 }
 
 fn collapse(start: usize) -> io::Result<()> {
