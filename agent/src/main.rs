@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         return make_safe(&cli);
     }
     if let Some(Command::Log(options)) = cli.command.clone() {
-        return record::run(cli, &options);
+        return record::run(&cli, &options);
     }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -289,6 +289,24 @@ impl Config {
         }
     }
 
+    /// Where what happened is written down, whatever is wrong with all else: for who reads it,
+    /// and may know no token.
+    ///
+    /// # Errors
+    /// What is wrong, where that may be what hides it.
+    pub fn record_dir(cli: &Cli) -> Result<Option<PathBuf>, Vec<ConfigError>> {
+        let Some(path) = place(cli) else {
+            return Ok(None);
+        };
+        let (file, mistakes) = File::examine(&path);
+        match file.and_then(|file| file.record.dir) {
+            None if !mistakes.is_empty() => {
+                Err(mistakes.into_iter().map(ConfigError::from).collect())
+            }
+            dir => Ok(dir),
+        }
+    }
+
     fn layer(cli: Cli, file: File, path: Option<&Path>) -> Result<Self, ConfigError> {
         let config = Self::assemble(cli, file, path)?;
         match config.problems().into_iter().next() {

@@ -16,7 +16,7 @@ const SYNC_S: u64 = 10;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
-    dir: Option<PathBuf>,
+    pub(super) dir: Option<PathBuf>,
     max_mb: Option<u64>,
     sync_s: Option<u64>,
 }

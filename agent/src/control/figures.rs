@@ -39,6 +39,8 @@ pub(super) struct ControlFigures {
     outputs: [Option<OutputState>; OutputKind::ALL.len()],
     /// Times that each was switched on.
     switched: [u64; OutputKind::ALL.len()],
+    /// What the present actuator measured last.
+    battery_mv: Option<u16>,
 }
 
 impl Default for ControlFigures {
@@ -56,6 +58,7 @@ impl Default for ControlFigures {
             held: false,
             outputs: [None; OutputKind::ALL.len()],
             switched: [0; OutputKind::ALL.len()],
+            battery_mv: None,
         }
     }
 }
@@ -111,6 +114,7 @@ impl ControlFigures {
 
     pub(super) fn on_end(&mut self, end: ActuatorEnd) {
         self.state = State::Disarmed;
+        self.battery_mv = None;
         if let Some(count) = self.ends.get_mut(end as usize) {
             *count += 1;
         }
@@ -183,6 +187,7 @@ impl ControlFigures {
             *sum += u64::from(now.saturating_sub(before));
         }
         self.told = now;
+        self.battery_mv = (telemetry.battery_mv != 0).then_some(telemetry.battery_mv);
     }
 
     pub(super) fn write(&self, to: &mut Exposition) {
@@ -226,6 +231,14 @@ impl ControlFigures {
                 family.sample(&[("output", kind.name())], count);
             }
         }
+        to.gauge(
+            "transom_agent_battery_volts",
+            "The battery's voltage; NaN where nothing measures it, or it cannot be read.",
+        )
+        .value(
+            self.battery_mv
+                .map_or(f64::NAN, |mv| f64::from(mv) / 1000.0),
+        );
         let mut family = to.counter(
             "transom_agent_control_stops_total",
             "Times that the device stopped, by why; `stale` is the dead-man.",
@@ -295,6 +308,32 @@ mod tests {
         let mut exposition = Exposition::new();
         figures.write(&mut exposition);
         Scrape::parse(&exposition.finish()).expect("the format")
+    }
+
+    #[test]
+    fn a_voltage_is_told_while_somebody_measures_it() {
+        let volts = |figures: &ControlFigures| {
+            let volts = told(figures).value("transom_agent_battery_volts", &[]);
+            volts.expect("there")
+        };
+        let mut figures = ControlFigures::default();
+        let measured = |figures: &mut ControlFigures, battery_mv| {
+            let telemetry = Telemetry {
+                battery_mv,
+                ..Telemetry::default()
+            };
+            let telemetry = report(State::Disarmed, ReportKind::Telemetry(telemetry));
+            figures.on_report(NOW, &telemetry);
+        };
+        figures.on_start();
+        assert!(volts(&figures).is_nan());
+        measured(&mut figures, 11_850);
+        assert_eq!(volts(&figures), 11.85);
+        measured(&mut figures, 0);
+        assert!(volts(&figures).is_nan(), "it cannot be read any more");
+        measured(&mut figures, 11_800);
+        figures.on_end(ActuatorEnd::Died);
+        assert!(volts(&figures).is_nan(), "nobody measures it");
     }
 
     #[test]

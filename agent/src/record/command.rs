@@ -65,7 +65,7 @@ pub(super) enum ExportFormat {
 }
 
 /// Runs it.
-pub fn run(cli: Cli, options: &LogOptions) -> ExitCode {
+pub fn run(cli: &Cli, options: &LogOptions) -> ExitCode {
     let done = dir(cli, options).and_then(|dir| match &options.command {
         LogCommand::Show { since, follow } => show(&dir, *since, *follow),
         LogCommand::Export {
@@ -83,16 +83,19 @@ pub fn run(cli: Cli, options: &LogOptions) -> ExitCode {
     }
 }
 
-fn dir(cli: Cli, options: &LogOptions) -> Result<PathBuf, String> {
+fn dir(cli: &Cli, options: &LogOptions) -> Result<PathBuf, String> {
     if let Some(dir) = &options.dir {
         return Ok(dir.clone());
     }
-    // As far as it can be understood: no server is needed for this.
-    let (config, _) = Config::examine(cli);
-    let record = config.and_then(|config| config.record);
-    record.map(|record| record.dir).ok_or_else(|| {
-        "nothing says where the log is: write `dir` into [record] of transom-agent.toml, name that file by --config, or give --dir".to_owned()
-    })
+    match Config::record_dir(cli) {
+        Ok(dir) => dir.ok_or_else(|| {
+            "nothing says where the log is: write `dir` into [record] of transom-agent.toml, name that file by --config, or give --dir".to_owned()
+        }),
+        Err(mistakes) => {
+            let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            Err(mistakes.join("\n"))
+        }
+    }
 }
 
 fn show(dir: &Path, since: Option<Since>, follow: bool) -> Result<(), String> {

@@ -235,6 +235,34 @@ async fn a_stream_that_is_published_and_watched() {
     sfu.still_serves();
 }
 
+/// What a doorbell on a battery has to tell: nobody drives it, and no page asks for it.
+#[test]
+fn a_battery_alone_tells_its_voltage_for_as_long_as_it_can_be_read() {
+    let folder = StateDir::new();
+    let voltage = folder.write("voltage_now", "3720000\n");
+    let board = format!("[battery]\nfile = \"{}\"\n", voltage.display());
+    let board = folder.write("board.toml", board);
+    let config = format!(
+        "metrics = \"127.0.0.1:0\"\n[control]\npicture_limit_ms = 0\nboard = \"{}\"\n",
+        board.display()
+    );
+    let mut command = agent();
+    command
+        .arg("--config")
+        .arg(folder.write("agent.toml", config));
+    let agent = Program::start(command);
+    let address = address_of(&agent);
+    let told = || figures(&Request::new("GET", "/metrics").send(address), &[]);
+    let volts = |told: &Scrape| told.value("transom_agent_battery_volts", &[]);
+    until("measured", told, |told| volts(told) == Some(3.72));
+    std::fs::remove_file(&voltage).expect("it was there");
+    until("given up", told, |told| {
+        volts(told).is_some_and(f64::is_nan)
+    });
+    folder.write("voltage_now", "3690000\n");
+    until("measured again", told, |told| volts(told) == Some(3.69));
+}
+
 /// Both see an arm, a stop, and a driver that falls silent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_are_timed_and_stops_counted() {

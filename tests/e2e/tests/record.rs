@@ -70,10 +70,15 @@ impl Robot {
 
     /// As systemd runs it when the service is gone: the token cannot be read any more. Nor is all else in order.
     fn make_safe(&self) -> (bool, String) {
+        let config = self.without_token();
+        make_safe(&["--config", config.to_str().expect("a path")])
+    }
+
+    /// A configuration that nothing can be published by.
+    fn without_token(&self) -> PathBuf {
         let table = std::fs::read_to_string(&self.config).expect("the configuration");
         let table = format!("token_file = \"/nowhere\"\n[video]\nsize = \"wide\"\n{table}");
-        let config = self.folder.write("without-token.toml", table);
-        make_safe(&["--config", config.to_str().expect("a path")])
+        self.folder.write("without-token.toml", table)
     }
 }
 
@@ -246,6 +251,12 @@ fn show_and_export(robot: &Robot, entries: &[Entry]) {
         "{stop}"
     );
     println!("{stop}");
+    // Who reads it may know no token.
+    let without_token = robot.without_token();
+    let without_token = without_token.to_str().expect("a path");
+    let (shown, text, told) = log(&["show", "--config", without_token]);
+    assert!(shown && told.is_empty(), "{told}");
+    assert_eq!(text.lines().count(), entries.len());
     let (_, text, _) = log(&["show", "--since", "1h", "--config", config]);
     assert_eq!(text.lines().count(), entries.len());
     let (_, text, _) = log(&["show", "--since", "2099-01-01", "--config", config]);
@@ -268,6 +279,8 @@ fn show_and_export(robot: &Robot, entries: &[Entry]) {
     assert!(!exported && told.contains("remove it"), "{told}");
     let (shown, _, told) = log(&["--dir", "/nonexistent/log", "show"]);
     assert!(!shown && told.contains("[record]"), "{told}");
+    let (shown, _, told) = log(&["show", "--config", "/nonexistent/agent.toml"]);
+    assert!(!shown && told.contains("/nonexistent/agent.toml"), "{told}");
     let (shown, _, told) = log(&["--dir", dir, "show", "--since", "yesterday"]);
     assert!(!shown && told.contains("15min"), "{told}");
 }

@@ -1,4 +1,4 @@
-//! What a program for a board may ask of it: no more than a fresh Debian 12 has.
+//! What a program for a board may ask of it: no more than a fresh Debian 12 has, and little of its card.
 
 use crate::cross::elf::{Program, Version};
 use crate::cross::target::{Libc, Target, named};
@@ -27,6 +27,20 @@ const PRESENT: &[&str] = &[
     "librt.so.1",
     "libstdc++.so.6",
 ];
+
+/// A program of the packages is to stay below this, in bytes.
+const SIZE_LIMIT: u64 = 8_000_000;
+
+/// That `program`, in the build that packages hold, has grown beyond what a board's card is to bear.
+pub(crate) fn too_large(program: &Program) -> Option<String> {
+    (program.size >= SIZE_LIMIT).then(|| {
+        format!(
+            "it has {} bytes, and is to stay below {SIZE_LIMIT}: see what grew (`nm --size-sort` on a build \
+             with `strip = false`), and let what need not be fast be built small in [profile.dist.package]",
+            program.size
+        )
+    })
+}
 
 /// What makes `program` unfit for `target`, each in a line that names the mend.
 pub(crate) fn complaints(program: &Program, target: &Target) -> Vec<String> {
@@ -106,6 +120,22 @@ mod tests {
         assert!(newer.contains("GLIBCXX 3.4.32"), "{newer}");
         let unknown = told(&program(&[], &["libv4l2.so.0"]), "aarch64-gnu");
         assert!(unknown.contains("libv4l2.so.0"), "{unknown}");
+    }
+
+    #[test]
+    fn a_program_that_has_grown_is_refused() {
+        let of = |size| {
+            too_large(&Program {
+                size,
+                ..Program::default()
+            })
+        };
+        assert_eq!(of(SIZE_LIMIT - 1), None);
+        let told = of(SIZE_LIMIT).expect("too large");
+        assert!(
+            told.contains("8000000") && told.contains("[profile.dist"),
+            "{told}"
+        );
     }
 
     #[test]
