@@ -18,6 +18,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use transom_tests_e2e::{
     LIMIT_US, Lines, ProcessorWatch, Program, Signal, Standstill, StateDir, StolenSocket, binary,
     is_alive, monotonic_us, signal, tell,
@@ -69,16 +70,17 @@ impl Drive {
         }
     }
 
-    /// No actuator opens the board any more, or again: a folder is where its trace was.
+    /// No actuator opens the board any more, or again: a folder is where its trace was. They change places in
+    /// one step: an actuator that starts in between would make a trace of its own, which nobody reads.
     fn lose_board(&self, lost: bool) {
         let trace = self.folder.path().join("trace");
         let aside = self.folder.path().join("aside");
         if lost {
-            fs::rename(&trace, &aside).expect("a trace");
-            fs::create_dir(&trace).expect("a folder");
-        } else {
-            fs::remove_dir(&trace).expect("a folder");
-            fs::rename(&aside, &trace).expect("a trace");
+            fs::create_dir(&aside).expect("a folder");
+        }
+        renameat_with(CWD, &trace, CWD, &aside, RenameFlags::EXCHANGE).expect("both are there");
+        if !lost {
+            fs::remove_dir(&aside).expect("a folder");
         }
     }
 
